@@ -1,0 +1,191 @@
+package mainstem
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+)
+
+// DoOption refines one Do. The set is closed.
+type DoOption interface{ apply(*doSettings) }
+
+type doSettings struct {
+	fingerprint []byte
+	born        LogAge
+	meta        Meta
+	reruns      int
+	deadline    LogAge
+}
+
+type doOption func(*doSettings)
+
+func (o doOption) apply(s *doSettings) { o(s) }
+
+// Fingerprint declares what identifies the request, at most LimitFingerprint
+// bytes: the same ID with another fingerprint fails as IDReused.
+func Fingerprint(f []byte) DoOption { return doOption(func(s *doSettings) { s.fingerprint = f }) }
+
+// Born carries the log age at which the ID was handed out, as Group.Now gave
+// it. Such an ID is refused as TooOld, never run, once it is beyond the age for
+// which IDs are kept.
+func Born(age LogAge) DoOption { return doOption(func(s *doSettings) { s.born = age }) }
+
+// By sets actor, request ID and trace, which the record keeps and the feed shows.
+func By(m Meta) DoOption { return doOption(func(s *doSettings) { s.meta = m }) }
+
+// Reruns bounds how often the function runs again after a conflict on what it
+// read; the default is DefaultReruns. 0 means never.
+func Reruns(n int) DoOption { return doOption(func(s *doSettings) { s.reruns = n }) }
+
+// Before makes the request be refused as TooOld after that log age, however
+// late a copy of it arrives.
+func Before(age LogAge) DoOption { return doOption(func(s *doSettings) { s.deadline = age }) }
+
+// DefaultReruns is how often a function runs again after conflicts.
+const DefaultReruns = 64
+
+// Now is the log age of the group's partition, for Born and Before.
+func (g Group) Now(ctx context.Context) (LogAge, error) {
+	v, err := g.View(ctx, Local())
+	if err != nil {
+		return 0, err
+	}
+	defer v.Close()
+	return v.Stamp().Age, nil
+}
+
+// Do runs fn and commits what it asked for as one transaction under id.
+//
+// A known ID returns its first receipt and fn does not run. What fn reads
+// becomes a condition; when such a condition fails, fn runs again, at most
+// Reruns times, and then the Conflict is returned. An error of fn ends the call
+// with that error, and nothing is written. An ID is remembered for a stated
+// age (24 h by default): a plain ID that comes back later than that runs again;
+// carry Born where that would be wrong.
+//
+// An empty id lets the library make one; Do then itself repeats until the
+// outcome is known or ctx ends. With an ID of the caller's, Undecided and the
+// retryable codes are returned, for the caller to repeat with the same ID.
+func (g Group) Do(ctx context.Context, id string, fn func(tx *Txn) error, opts ...DoOption) (*Receipt, error) {
+	settings := doSettings{reruns: DefaultReruns}
+	for _, o := range opts {
+		o.apply(&settings)
+	}
+	d := doing{group: g, settings: settings, fn: fn}
+	if id == "" {
+		d.id = g.db.ids.next()
+		defer g.db.ids.done(d.id)
+		d.made = true
+	} else {
+		parsed, err := ParseID(id)
+		if err != nil {
+			return nil, err
+		}
+		parsed.Born = settings.born
+		d.id, d.lookup = parsed, true
+	}
+	return d.run(ctx)
+}
+
+// doing is one Do under way.
+type doing struct {
+	group    Group
+	settings doSettings
+	fn       func(*Txn) error
+	id       ID
+	made     bool   // the ID is library-made: repeat until the outcome is known
+	lookup   bool   // an earlier attempt may have committed: look the ID up first
+	attempt  uint32 // attempts sent so far
+}
+
+func (d *doing) run(ctx context.Context) (*Receipt, error) {
+	pause, undecided := time.Millisecond, false
+	for reruns := 0; ; {
+		receipt, read, err := d.once(ctx)
+		code := CodeOf(err)
+		switch {
+		case err == nil:
+			return receipt, nil
+		case code == Conflict && read && reruns < d.settings.reruns:
+			reruns++
+			if reruns < 4 { // the first few at once: most conflicts are over by then
+				continue
+			}
+		case d.made && code.Retryable() && code != Held:
+			undecided = undecided || code == Undecided
+			d.lookup = undecided
+		case undecided:
+			// Whatever this attempt says, an earlier one may have committed.
+			return nil, Errorf(Undecided, "transaction %s in group %q, and then: %w", d.id, d.group.name, err)
+		default:
+			return nil, err
+		}
+		if !sleep(ctx, pause/2+rand.N(pause)) {
+			return nil, gaveUp(ctx, d, undecided)
+		}
+		pause = min(pause*2, 100*time.Millisecond)
+	}
+}
+
+func gaveUp(ctx context.Context, d *doing, undecided bool) error {
+	code := Cancelled
+	if undecided {
+		code = Undecided
+	}
+	return Errorf(code, "transaction %s in group %q was given up: %w", d.id, d.group.name, context.Cause(ctx))
+}
+
+// once runs the function and sends what it asked for. read says that a failed
+// condition is one that the function's reads implied, so that running it again
+// can help.
+func (d *doing) once(ctx context.Context) (r *Receipt, read bool, err error) {
+	request := ViewRequest{Group: d.group.name, At: Latest(), Fingerprint: d.settings.fingerprint}
+	if d.lookup {
+		request.ID = d.id
+	}
+	tx := &Txn{
+		group: d.group, read: map[string]bool{}, keys: map[string]pending{}, events: map[string][]Event{},
+		open: func(ctx context.Context) (Snapshot, error) { return d.group.db.backend.View(ctx, request) },
+	}
+	defer func() {
+		if failed := tx.close(); err == nil {
+			err = failed
+		}
+	}()
+	if d.lookup {
+		s, err := tx.view(ctx)
+		if err != nil {
+			return nil, false, err
+		}
+		if known := s.Known(); known != nil {
+			return known, false, nil
+		}
+	}
+	if err := d.fn(tx); err != nil && !(tx.refused && errors.Is(err, errRefused)) {
+		return nil, false, err
+	}
+	t := tx.transaction()
+	d.attempt++
+	t.ID, t.Attempt, t.Fingerprint, t.Meta, t.Deadline = d.id, d.attempt, d.settings.fingerprint, d.settings.meta, d.settings.deadline
+	if err := t.Validate(); err != nil {
+		return nil, false, err
+	}
+	r, err = d.group.db.backend.Commit(ctx, t)
+	var failed *Error
+	if errors.As(err, &failed) {
+		read = failed.Condition > 0 && failed.Condition <= len(tx.reads)
+	}
+	return r, read, err
+}
+
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
