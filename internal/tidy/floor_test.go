@@ -1,0 +1,137 @@
+package tidy
+
+import (
+	"fmt"
+	"go/ast"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// floors says which packages of ours a package may import, tests apart. It
+// reads from the ground up: a line names only lines above it, so imports
+// point down. A new package gets a line here first; if none fits, it is in
+// the wrong place.
+var floors = []struct {
+	room string
+	may  []string
+}{
+	{".", nil},
+	{"internal/tidy", nil},
+	{"internal/invariant", nil},
+	{"internal/laws", nil},
+	{"internal/disk", nil},
+	{"internal/clock", nil},
+	{"journal", []string{"."}},
+	{"internal/record", []string{".", "journal", "internal/invariant"}},
+	{"journal/journaltest", []string{".", "journal", "internal/disk"}},
+	{"engine/*", []string{".", "journal", "internal/disk", "internal/invariant", "internal/laws"}},
+	{"internal/state", []string{".", "internal/record", "internal/invariant", "internal/laws"}},
+	{"internal/store", []string{".", "journal", "internal/record", "internal/state", "internal/disk", "internal/invariant", "internal/laws"}},
+	{"node", []string{
+		".", "journal", "internal/record", "internal/state", "internal/store",
+		"internal/disk", "internal/clock", "internal/invariant", "internal/laws",
+	}},
+	{"embedded", []string{".", "journal", "engine/*", "node", "internal/disk", "internal/clock"}},
+	{"lease", []string{"."}},
+	{"internal/sim", []string{"*"}},
+	{"mainstemtest", []string{".", "journal", "engine/*", "node", "embedded", "internal/disk", "internal/clock"}},
+	{"cmd/mainstem", []string{"*"}},
+	{"cmd/mainstem/internal/*", []string{"*"}},
+	{"examples/*", []string{".", "embedded", "lease", "mainstemtest"}},
+	{"bench", []string{"*"}},
+	{"tools/*", nil},
+}
+
+// floorRule holds every import of ours to the table.
+func floorRule(t *tree) (bad []violation) {
+	unknown := map[string]bool{}
+	for _, f := range t.sourceFiles() {
+		may, ok := floorOf(f.dir())
+		if !ok && !unknown[f.dir()] {
+			unknown[f.dir()] = true
+			bad = append(bad, t.at(f, f.ast.Name, "package "+f.dir()+" has no floor",
+				"give it a line in floors, internal/tidy/floor_test.go"))
+		}
+		for _, spec := range f.ast.Imports {
+			to, ours := ourImport(spec)
+			if !ok || !ours || fits(may, to) {
+				continue
+			}
+			bad = append(bad, t.at(f, spec, fmt.Sprintf("%s may not import %s", f.dir(), to),
+				"move the code down, or pass what you need from above"))
+		}
+	}
+	return bad
+}
+
+func floorOf(dir string) (may []string, ok bool) {
+	for _, fl := range floors {
+		if fits([]string{fl.room}, dir) {
+			return fl.may, true
+		}
+	}
+	return nil, false
+}
+
+// fits matches a room against patterns of path.Match; "*" alone is any room.
+func fits(patterns []string, room string) bool {
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		ok, err := path.Match(p, room)
+		return p == "*" || ok && err == nil
+	})
+}
+
+// ourImport is the directory of an import, if the import is ours.
+func ourImport(spec *ast.ImportSpec) (dir string, ours bool) {
+	p := strings.Trim(spec.Path.Value, `"`)
+	if p == modulePath {
+		return ".", true
+	}
+	return strings.CutPrefix(p, modulePath+"/")
+}
+
+func TestFloorGoesRed(t *testing.T) {
+	imports := func(name, p string) string { return "package " + name + "\n\nimport _ \"" + modulePath + p + "\"\n" }
+	red(t, floorRule, plant{
+		"a.go":                   imports("mainstem", "/journal"),
+		"a_test.go":              imports("mainstem", "/embedded"),
+		"engine/file/a.go":       imports("file", "/journal"),
+		"engine/file/b.go":       imports("file", "/internal/store"),
+		"internal/state/a.go":    imports("state", "/node"),
+		"internal/store/a.go":    imports("store", "/internal/state"),
+		"internal/store/b.go":    imports("store", "/journal/journaltest"),
+		"journal/a.go":           imports("journal", ""),
+		"lease/a.go":             imports("lease", "/embedded"),
+		"nowhere/a.go":           imports("nowhere", ""),
+		"nowhere/b.go":           imports("nowhere", ""),
+		"cmd/mainstem/main.go":   imports("main", "/node"),
+		"examples/transfer/a.go": imports("main", "/node"),
+	},
+		"a.go:3: . may not import journal",
+		"engine/file/b.go:3: engine/file may not import internal/store",
+		"examples/transfer/a.go:3: examples/transfer may not import node",
+		"internal/state/a.go:3: internal/state may not import node",
+		"internal/store/b.go:3: internal/store may not import journal/journaltest",
+		"lease/a.go:3: lease may not import embedded",
+		"nowhere/a.go:1: package nowhere has no floor")
+}
+
+// TestFloorsPointDown holds the table itself to its promise.
+func TestFloorsPointDown(t *testing.T) {
+	for i, fl := range floors {
+		for _, m := range fl.may {
+			below := slices.ContainsFunc(floors[:i], func(b struct {
+				room string
+				may  []string
+			},
+			) bool {
+				return b.room == m
+			})
+			if m != "*" && !below {
+				t.Errorf("%s may import %s, which is not below it: move a line", fl.room, m)
+			}
+		}
+	}
+}

@@ -1,0 +1,93 @@
+package tidy
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// A dependency lives in the rooms that need it and nowhere else. The first
+// line that fits an import decides. Modules of their own (cmd/mainstem, bench,
+// examples, tools) are listed where they share a dependency with the library;
+// what else they import is between them and their go.mod.
+var dependencies = []struct {
+	path  string // this import and all below it
+	rooms []string
+	tests bool // test files of every room too
+}{
+	{"github.com/cockroachdb/pebble/v2/vfs", []string{"internal/disk", "internal/store"}, false},
+	{"github.com/cockroachdb/pebble", []string{"internal/store"}, false},
+	{"golang.org/x/sys", []string{"internal/disk", "internal/clock", "cmd/mainstem", "cmd/mainstem/internal/*"}, false},
+	{"github.com/anishathalye/porcupine", []string{"internal/sim", "cmd/mainstem/internal/*"}, true},
+	{"github.com/cockroachdb/datadriven", nil, true},
+	{"go.uber.org/goleak", nil, true},
+	{"pgregory.net/rapid", nil, true},
+}
+
+// ownModules have a go.mod of their own.
+var ownModules = []string{"cmd/mainstem", "cmd/mainstem/*", "cmd/mainstem/internal/*", "bench", "examples/*", "tools/*"}
+
+// rooms holds every import from outside to the table. The root package has
+// none: it is the vocabulary, and everyone pays for its imports.
+func rooms(t *tree) (bad []violation) {
+	for _, f := range t.goFiles() {
+		for _, spec := range f.ast.Imports {
+			p := strings.Trim(spec.Path.Value, `"`)
+			first, _, _ := strings.Cut(p, "/")
+			if !strings.Contains(first, ".") || under(p, modulePath) {
+				continue
+			}
+			if what := outsider(f, p); what != "" {
+				bad = append(bad, t.at(f, spec, what,
+					"use it where it lives (dependencies, internal/tidy/room_test.go), or do without"))
+			}
+		}
+	}
+	return bad
+}
+
+// outsider says what is wrong with an import from outside, if anything is.
+func outsider(f *file, p string) string {
+	if f.dir() == "." && !f.isTest() {
+		return fmt.Sprintf("the root package imports %s, not only the standard library", p)
+	}
+	for _, d := range dependencies {
+		if !under(p, d.path) {
+			continue
+		}
+		if fits(d.rooms, f.dir()) || d.tests && f.isTest() {
+			return ""
+		}
+		return fmt.Sprintf("%s may not import %s", f.path, p)
+	}
+	if fits(ownModules, f.dir()) {
+		return ""
+	}
+	return fmt.Sprintf("%s is a dependency without a room", p)
+}
+
+func under(p, parent string) bool { return p == parent || strings.HasPrefix(p, parent+"/") }
+
+func TestRoomGoesRed(t *testing.T) {
+	imports := func(p string) string { return "package a\n\nimport (\n\t_ \"fmt\"\n\t_ \"" + p + "\"\n)\n" }
+	const pebble, vfs = "github.com/cockroachdb/pebble/v2", "github.com/cockroachdb/pebble/v2/vfs"
+	red(t, rooms, plant{
+		"a.go":                         imports("golang.org/x/sys/unix"),
+		"a_test.go":                    imports("pgregory.net/rapid"),
+		"cmd/mainstem/internal/c/a.go": imports("github.com/alecthomas/kong"),
+		"engine/file/a.go":             imports(vfs),
+		"engine/file/a_test.go":        imports(vfs),
+		"engine/file/b.go":             imports("go.uber.org/goleak"),
+		"engine/file/b_test.go":        imports("go.uber.org/goleak"),
+		"internal/disk/a.go":           imports(vfs),
+		"internal/disk/b.go":           imports(pebble),
+		"internal/store/a.go":          imports(pebble + "/sstable"),
+		"node/a.go":                    imports("github.com/pkg/errors"),
+	},
+		"a.go:5: the root package imports golang.org/x/sys/unix",
+		"engine/file/a.go:5: engine/file/a.go may not import",
+		"engine/file/a_test.go:5: engine/file/a_test.go may not import",
+		"engine/file/b.go:5: engine/file/b.go may not import",
+		"internal/disk/b.go:5: internal/disk/b.go may not import",
+		"node/a.go:5: github.com/pkg/errors is a dependency without a room")
+}
