@@ -1,0 +1,229 @@
+package record
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/bits"
+
+	"github.com/mainstemdb/mainstem/journal"
+)
+
+// A field is a key, the length of its value, and the value. The key is one
+// uvarint: the tag times two, plus one where a reader that does not know the
+// tag must stop. Keys stand in ascending order of their tags, each at most
+// once, and a field that would hold its zero value is left out: so everything
+// has exactly one encoding.
+const must = 1
+
+// ErrNewer marks a record that is sound but was written by a newer Mainstem:
+// its format, a flag or a field that must be understood is not known here.
+// Nothing is damaged; a newer program can read it.
+var ErrNewer = errors.New("record: written by a newer Mainstem; upgrade this program to read it")
+
+func corrupt(format string, args ...any) error {
+	return fmt.Errorf("%w: record: %s", journal.ErrCorrupt, fmt.Sprintf(format, args...))
+}
+
+// Appending. Every function leaves out a zero value and returns dst extended.
+
+func putUint(dst []byte, key byte, v uint64) []byte {
+	if v == 0 {
+		return dst
+	}
+	dst = append(dst, key, byte(uvarintLen(v)))
+	return binary.AppendUvarint(dst, v)
+}
+
+// putInt writes a signed number in the zigzag order of small magnitudes.
+func putInt(dst []byte, key byte, v int64) []byte { return putUint(dst, key, zigzag(v)) }
+
+// putFixed writes a number whose bits are all in use, such as a random one.
+func putFixed(dst []byte, key byte, v uint64) []byte {
+	if v == 0 {
+		return dst
+	}
+	return binary.LittleEndian.AppendUint64(append(dst, key, 8), v)
+}
+
+func putBytes[T string | []byte](dst []byte, key byte, v T) []byte {
+	if len(v) == 0 {
+		return dst
+	}
+	dst = binary.AppendUvarint(append(dst, key), uint64(len(v)))
+	return append(dst, v...)
+}
+
+// putFlag writes true as a field without a value.
+func putFlag(dst []byte, key byte, v bool) []byte {
+	if !v {
+		return dst
+	}
+	return append(dst, key, 0)
+}
+
+// open begins a value whose length is not known yet, and shut ends it. One
+// byte is kept for the length; a longer value moves up when it is shut, which
+// costs less than measuring every value twice.
+func open(dst []byte) ([]byte, int) { return append(dst, 0), len(dst) }
+
+func shut(dst []byte, at int) []byte {
+	n := len(dst) - at - 1
+	if more := uvarintLen(uint64(n)) - 1; more > 0 {
+		var room [binary.MaxVarintLen64]byte
+		dst = append(dst, room[:more]...)
+		copy(dst[at+1+more:], dst[at+1:at+1+n])
+	}
+	binary.PutUvarint(dst[at:], uint64(n))
+	return dst
+}
+
+func uvarintLen(v uint64) int { return (bits.Len64(v|1) + 6) / 7 }
+
+func zigzag(v int64) uint64 { return uint64(v<<1) ^ uint64(v>>63) }
+
+func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
+
+// Reading.
+
+// cutUvarint takes a uvarint in its shortest form off b.
+func cutUvarint(b []byte) (v uint64, rest []byte, ok bool) {
+	v, n := binary.Uvarint(b)
+	if n <= 0 || n > 1 && b[n-1] == 0 {
+		return 0, nil, false
+	}
+	return v, b[n:], true
+}
+
+// cutValue takes a length and that many bytes off b.
+func cutValue(b []byte) (value, rest []byte, ok bool) {
+	n, rest, ok := cutUvarint(b)
+	if !ok || n > uint64(len(rest)) {
+		return nil, nil, false
+	}
+	return rest[:n:n], rest[n:], true
+}
+
+// fields walks a map of fields. After next has returned false, err tells
+// whether all of it was well formed. Values alias the bytes that are read.
+type fields struct {
+	rest  []byte
+	what  string // what the map describes, for errors
+	known uint64 // the highest tag in use; a tag up to it has one right key
+	tag   uint64 // of the current field
+	key   uint64
+	value []byte
+	err   error
+}
+
+func (f *fields) next() bool {
+	if f.err != nil || len(f.rest) == 0 {
+		return false
+	}
+	key, rest, ok := cutUvarint(f.rest)
+	if !ok || key>>1 == 0 {
+		f.fail("a field has no valid tag")
+		return false
+	}
+	value, rest, ok := cutValue(rest)
+	if !ok {
+		f.fail("field %d is cut off", key>>1)
+		return false
+	}
+	if key>>1 <= f.tag {
+		f.fail("field %d follows field %d", key>>1, f.tag)
+		return false
+	}
+	f.key, f.tag, f.value, f.rest = key, key>>1, value, rest
+	return true
+}
+
+func (f *fields) fail(format string, args ...any) {
+	if f.err == nil {
+		f.err = corrupt("%s: %s", f.what, fmt.Sprintf(format, args...))
+	}
+}
+
+// unknown is for a key that the reader does not know.
+func (f *fields) unknown() {
+	switch {
+	case f.tag <= f.known:
+		f.fail("field %d has the wrong mark", f.tag)
+	case f.key&must != 0 && f.err == nil:
+		f.err = fmt.Errorf("%w (field %d of the %s)", ErrNewer, f.tag, f.what)
+	}
+}
+
+// uint is a number from 1 to limit.
+func (f *fields) uint(limit uint64) uint64 {
+	v, rest, ok := cutUvarint(f.value)
+	if !ok || len(rest) != 0 || v == 0 || v > limit {
+		f.fail("field %d is not a number from 1 to %d in its shortest form", f.tag, limit)
+		return 0
+	}
+	return v
+}
+
+func (f *fields) int() int64 { return unzigzag(f.uint(1<<64 - 1)) }
+
+func (f *fields) fixed() uint64 {
+	var raw [8]byte
+	f.raw(raw[:])
+	return binary.LittleEndian.Uint64(raw[:])
+}
+
+// raw fills dst, which must have the length of the value.
+func (f *fields) raw(dst []byte) {
+	zero := byte(0)
+	for _, b := range f.value {
+		zero |= b
+	}
+	if len(f.value) != len(dst) || zero == 0 {
+		f.fail("field %d is not %d bytes other than zero", f.tag, len(dst))
+		return
+	}
+	copy(dst, f.value)
+}
+
+func (f *fields) bytes() []byte {
+	if len(f.value) == 0 {
+		f.fail("field %d is empty", f.tag)
+	}
+	return f.value
+}
+
+func (f *fields) string() string { return string(f.bytes()) }
+
+func (f *fields) flag() bool {
+	if len(f.value) != 0 {
+		f.fail("field %d has a value where none belongs", f.tag)
+	}
+	return true
+}
+
+// decodeList reads elements that stand one after the other, each with its
+// length before it. They are counted first, so that exactly as much is
+// allocated as is there.
+func decodeList[T any](f *fields, decode func([]byte, *T) error) []T {
+	n := 0
+	for rest, ok := f.bytes(), true; len(rest) > 0; n++ {
+		if _, rest, ok = cutValue(rest); !ok {
+			f.fail("element %d of field %d is cut off", n+1, f.tag)
+			return nil
+		}
+	}
+	list := make([]T, n)
+	for i, rest := 0, f.value; i < n && f.err == nil; i++ {
+		var element []byte
+		element, rest, _ = cutValue(rest)
+		f.err = decode(element, &list[i])
+	}
+	return list
+}
+
+// inner takes over the error of a map inside this one.
+func (f *fields) inner(err error) {
+	if f.err == nil {
+		f.err = err
+	}
+}
