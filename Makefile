@@ -1,0 +1,157 @@
+# Everything is built and tested without cgo; only the race detector needs it,
+# and with it a C compiler. Output and tools go to .tmp, never elsewhere.
+
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS   += --no-print-directory
+
+export CGO_ENABLED := 0
+
+ROUNDS      ?= 1
+RACE_ROUNDS ?= 0.1
+SOAK        ?= 20
+FUZZTIME    ?= 10s
+RUN         ?= .
+
+TMP      := $(CURDIR)/.tmp
+BIN      := $(TMP)/bin
+REPORT   := $(BIN)/testreport
+LINT     := $(BIN)/golangci-lint
+GOFUMPT  := $(BIN)/gofumpt
+
+# Each module of go.work, as a pattern of all its packages. The tools are no
+# part of it: two tools need not agree on their dependencies.
+MODULES   = $(shell go list -m -f '{{.Dir}}')
+PACKAGES  = $(addsuffix /...,$(MODULES))
+TOOLBUILD = GOWORK=off go build -trimpath
+
+# A C compiler, or nothing.
+CC_FOUND  = $(shell command -v "$$(go env CC)" 2>/dev/null || true)
+
+# $(call gotest,STEP,FLAGS PACKAGES): run tests, keep the whole output in
+# .tmp/STEP.json, print what matters of it.
+gotest = go test -json -count=1 -run '$(RUN)' $(2) | tee $(TMP)/$(1).json | $(REPORT)
+
+.PHONY: help
+help: ## Print this list
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 } /^##@ / { sub(/^##@ ?/, "  "); print }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## Run the inventory demo: shoppers, kill -9, an audit (under a minute)
+	go run ./cmd/mainstem demo
+
+.PHONY: build
+build: ## Build every package of every module, and .tmp/bin/mainstem if its sources are there
+	go build $(PACKAGES)
+	@if ls cmd/mainstem/*.go >/dev/null 2>&1; then go build -trimpath -o $(BIN)/mainstem ./cmd/mainstem; fi
+
+.PHONY: test
+test: $(REPORT) ## Test everything: suite, breaklaw, tools, race. Ends with a summary
+	@rc=0; summary=""; \
+	for step in suite breaklaw tools race; do \
+		echo "== $$step"; from=$$SECONDS; \
+		if $(MAKE) --silent $$step; then verdict=passed; else verdict=FAILED; rc=1; fi; \
+		if [ -e $(TMP)/$$step.notrun ]; then verdict=$$(cat $(TMP)/$$step.notrun); fi; \
+		summary+="$$step: $$verdict ($$((SECONDS - from)) s)"$$'\n'; \
+	done; \
+	echo "== summary"; printf '%s' "$$summary"; \
+	if [ $$rc -ne 0 ]; then echo "make test: FAILED; the whole output of each step is in .tmp/STEP.json"; fi; \
+	exit $$rc
+
+.PHONY: suite
+suite: $(REPORT) ## Step of test: every module, all rounds, without race
+	@export MAINSTEM_ROUNDS=$(ROUNDS); $(call gotest,suite,-timeout 25m $(PACKAGES))
+
+.PHONY: breaklaw
+breaklaw: $(REPORT) ## Step of test: break each law on purpose, see which check goes red
+	@rm -f $(TMP)/$@.notrun; \
+	if ! ls internal/laws/*_test.go >/dev/null 2>&1; then \
+		echo "not run (internal/laws has no test)" | tee $(TMP)/$@.notrun; exit 0; \
+	fi; \
+	$(call gotest,breaklaw,-timeout 15m -tags breaklaw ./internal/laws/...)
+
+.PHONY: tools
+tools: ## Step of test: the repository's own tools
+	@cd tools/testreport && GOWORK=off go test -count=1 ./...
+
+.PHONY: race
+race: $(REPORT) ## Step of test: every module, a tenth of the rounds, with race; needs a C compiler
+	@rm -f $(TMP)/$@.notrun; \
+	if [ -z "$(CC_FOUND)" ]; then \
+		echo "race: not run (no C compiler found; install gcc)"; \
+		echo "not run (no C compiler found; install gcc)" >$(TMP)/$@.notrun; exit 0; \
+	fi; \
+	export CGO_ENABLED=1 MAINSTEM_ROUNDS=$(RACE_ROUNDS); $(call gotest,race,-race -timeout 25m $(PACKAGES))
+
+.PHONY: test-fast
+test-fast: ## Test what changed since last time, cached, a tenth of the rounds
+	MAINSTEM_ROUNDS=0.1 go test $(PACKAGES)
+
+.PHONY: soak
+soak: $(REPORT) ## Test with SOAK times the rounds and no time limit: make soak SOAK=100 RUN=Crash
+	@export MAINSTEM_SOAK=1 MAINSTEM_ROUNDS=$(SOAK); $(call gotest,soak,-timeout 0 $(PACKAGES))
+
+.PHONY: fuzz
+fuzz: ## Fuzz every target for FUZZTIME each: make fuzz FUZZTIME=1m
+	@found=0; rc=0; \
+	for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' --exclude-dir=.tmp . | sort); do \
+		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$f"); do \
+			found=$$((found + 1)); echo "== $$name $${f%/*}"; \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$${f%/*}" || rc=1; \
+		done; \
+	done; \
+	echo "fuzz: $$found targets, $(FUZZTIME) each"; [ $$found -gt 0 ] && exit $$rc
+
+.PHONY: cover
+cover: ## Measure coverage of every module; profile in .tmp/cover.out
+	@mkdir -p $(TMP)
+	go test -count=1 -coverpkg=$$(echo $(PACKAGES) | tr ' ' ,) -coverprofile=$(TMP)/cover.out $(PACKAGES)
+	go tool cover -func=$(TMP)/cover.out | tail -n 1
+
+.PHONY: lint
+lint: ## Lint every module with the pinned golangci-lint; without it go vet and gofmt, and say so
+	@if $(MAKE) --silent $(LINT); then \
+		rc=0; for dir in $(MODULES); do \
+			if ! (cd "$$dir" && go list ./... 2>/dev/null | grep -q .); then continue; fi; \
+			echo "lint: $${dir#$(CURDIR)/}"; \
+			(cd "$$dir" && $(LINT) run --config $(CURDIR)/.golangci.yml ./...) || rc=1; \
+		done; exit $$rc; \
+	else \
+		echo "lint: golangci-lint: not run (it could not be built, see above); go vet and gofmt only"; \
+		go vet $(PACKAGES); \
+		unformatted=$$(gofmt -l $(MODULES)); echo "$$unformatted"; [ -z "$$unformatted" ]; \
+	fi
+
+.PHONY: fmt
+fmt: $(GOFUMPT) ## Format every Go file with the pinned gofumpt: make fmt FILES=node
+	@$(GOFUMPT) -l -w $(or $(FILES),.)
+
+.PHONY: fresh
+fresh: ## Clone HEAD to a directory of its own, build it there and hold it to its rules
+	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	git clone --quiet . "$$dir/mainstem"; cd "$$dir/mainstem"; \
+	$(MAKE) -f Makefile build && go test -count=1 ./internal/tidy
+
+.PHONY: clean
+clean: ## Remove .tmp: output, tools, reports
+	rm -rf $(TMP)
+
+$(REPORT): $(wildcard tools/testreport/*.go) tools/testreport/go.mod
+	@mkdir -p $(BIN)
+	@cd tools/testreport && $(TOOLBUILD) -o $@ .
+
+$(LINT): tools/golangci-lint/go.mod
+	@mkdir -p $(BIN)
+	@echo "building golangci-lint, once (two minutes on two cores)"
+	@cd tools/golangci-lint && $(TOOLBUILD) -o $@ tool
+
+$(GOFUMPT): tools/gofumpt/go.mod
+	@mkdir -p $(BIN)
+	@cd tools/gofumpt && $(TOOLBUILD) -o $@ tool
+
+##@
+##@ Variables: ROUNDS=1 scales the randomized tests of make test, RACE_ROUNDS=0.1
+##@ those of its race step, SOAK=20 those of make soak. Tests read the factor from
+##@ MAINSTEM_ROUNDS. RUN=REGEXP runs only matching tests, MAINSTEM_SEED=N repeats
+##@ a failure that printed seed N. make test stays below 30 minutes on two cores.

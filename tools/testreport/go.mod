@@ -1,0 +1,3 @@
+module github.com/mainstemdb/mainstem/tools/testreport
+
+go 1.26.0
