@@ -68,6 +68,9 @@ func (g Group) Now(ctx context.Context) (LogAge, error) {
 // outcome is known or ctx ends. With an ID of the caller's, Undecided and the
 // retryable codes are returned, for the caller to repeat with the same ID.
 func (g Group) Do(ctx context.Context, id string, fn func(tx *Txn) error, opts ...DoOption) (*Receipt, error) {
+	if reserved(g.name) && !g.own {
+		return nil, Errorf(Invalid, "group %q begins with ~, which marks Mainstem's own groups", g.name)
+	}
 	settings := doSettings{reruns: DefaultReruns}
 	for _, o := range opts {
 		o.apply(&settings)

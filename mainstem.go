@@ -3,6 +3,7 @@ package mainstem
 import (
 	"context"
 	"iter"
+	"strings"
 	"time"
 )
 
@@ -173,10 +174,20 @@ func (db *DB) Changes(ctx context.Context, from From) iter.Seq2[Batch, error] {
 }
 
 // Group is one group of a database. It is a small value; copy it freely.
+//
+// Names that begin with "~" are Mainstem's own (followers, for example): they
+// can be read like any other, but Do on them is Invalid.
 type Group struct {
 	db   *DB
 	name string
+	own  bool // Mainstem itself works here
 }
+
+// ownGroup is a group that may be Mainstem's own.
+func (db *DB) ownGroup(name string) Group { return Group{db: db, name: name, own: true} }
+
+// reserved reports whether a name is Mainstem's own.
+func reserved(name string) bool { return strings.HasPrefix(name, "~") }
 
 // Name is the group's name.
 func (g Group) Name() string { return g.name }

@@ -57,7 +57,11 @@ func ParseID(text string) (ID, error) {
 	if !ok || err != nil || nerr != nil || len(raw) != len(SessionID{}) || n == 0 {
 		return ID{}, Errorf(Invalid, "ID %q begins with ~ but is not ~SESSION.NUMBER as the library writes it", text)
 	}
-	return ID{Session: SessionID(raw), Number: n, Low: 1}, nil
+	id := ID{Session: SessionID(raw), Number: n, Low: 1}
+	if id.String() != text { // leading zeros: one ID would have two texts
+		return ID{}, Errorf(Invalid, "ID %q is not in its one written form %q", text, id)
+	}
+	return id, nil
 }
 
 // Validate reports the first rule that the ID breaks.
@@ -67,12 +71,12 @@ func (id ID) Validate() error {
 		return Errorf(Invalid, "ID %q is both the caller's own and library-made", id.Opaque)
 	case id.Opaque != "" && strings.HasPrefix(id.Opaque, "~"):
 		return Errorf(Invalid, "ID %q begins with ~, which marks library-made IDs", id.Opaque)
+	case id.Born < 0:
+		return Errorf(Invalid, "ID %s was born at log age %s, before the log", id, id.Born)
 	case id.Opaque != "":
 		return checkName("ID", id.Opaque)
 	case id.Number != 0 && (id.Low == 0 || id.Low > id.Number):
 		return Errorf(Invalid, "ID %s has lowest outstanding number %d, outside 1..%d", id, id.Low, id.Number)
-	case id.Born < 0:
-		return Errorf(Invalid, "ID %s was born at log age %s, before the log", id, id.Born)
 	}
 	return nil
 }

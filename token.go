@@ -96,6 +96,21 @@ func (t Token) Merge(o Token) Token {
 	return NewToken(append(t.Marks(), o.Marks()...)...)
 }
 
+// covers reports whether t, the token of a view, has seen all that o has seen
+// of the partitions that t names: a view of one group names one partition. A
+// token that names none covers only the zero Token.
+func (t Token) covers(o Token) bool {
+	marks := t.Marks()
+	for _, seen := range o.Marks() {
+		for _, m := range marks {
+			if m.Partition == seen.Partition && m.Incarnation == seen.Incarnation && m.Position < seen.Position {
+				return false
+			}
+		}
+	}
+	return len(marks) > 0 || o.IsZero()
+}
+
 // IsZero reports whether the token has seen nothing.
 func (t Token) IsZero() bool { return t.marks == "" }
 

@@ -39,11 +39,16 @@ type pending struct {
 // Receipt.
 type Outcome int
 
-// Of is the operation's result.
-func (o Outcome) Of(r *Receipt) Result { return r.Results[o] }
+// Of is the operation's result. A refusal has no results: the zero Result.
+func (o Outcome) Of(r *Receipt) Result {
+	if r.Refused {
+		return Result{}
+	}
+	return r.Results[o]
+}
 
 // Group is the group the transaction works in.
-func (tx *Txn) Group() Group { return tx.group }
+func (tx *Txn) Group() Group { return tx.group.db.Group(tx.group.name) }
 
 // Operate asks for any operation; the methods below are its short forms.
 func (tx *Txn) Operate(o Operation) Outcome {
