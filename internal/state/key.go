@@ -1,0 +1,189 @@
+package state
+
+import (
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/breaklaw"
+)
+
+// newest is the newest version of a key at or before p, deletions included;
+// position 0 means there never was one, or none is kept.
+func newest(rows Rows, group, name string, p mainstem.Position) (mainstem.Version, error) {
+	prefix := nameKey(kindKey, group, name)
+	row, ok, err := rows.First(versionKey(prefix, p), after(prefix))
+	if err != nil || !ok {
+		return mainstem.Version{Name: name}, err
+	}
+	return readVersion(name, row)
+}
+
+func readVersion(name string, row Row) (mainstem.Version, error) {
+	v := mainstem.Version{Name: name, Position: versionPosition(row.Key)}
+	r := reader{b: row.Value}
+	switch r.uint() {
+	case versionDeleted:
+	case versionBytes:
+		v.Exists, v.Until = true, mainstem.LogAge(r.uint())
+		v.Value.Bytes = r.bytes()
+		v.Value.Bytes = append(make([]byte, 0, len(v.Value.Bytes)), v.Value.Bytes...)
+	case versionCounter:
+		v.Exists, v.Until = true, mainstem.LogAge(r.uint())
+		v.Value = mainstem.Int(r.int())
+	default:
+		r.bad = true
+	}
+	return v, r.end("a version of key " + name)
+}
+
+// What the first byte of a version says.
+const (
+	versionDeleted = iota
+	versionBytes
+	versionCounter
+)
+
+func writeVersion(v mainstem.Value, until mainstem.LogAge) []byte {
+	w := writer{b: make([]byte, 0, len(v.Bytes)+12)}
+	if v.Counter {
+		w.uint(versionCounter)
+		w.uint(uint64(until))
+		w.int(v.Int)
+		return w.b
+	}
+	w.uint(versionBytes)
+	w.uint(uint64(until))
+	w.bytes(v.Bytes)
+	return w.b
+}
+
+// key is the newest version as the transaction itself has left it so far.
+func (j *judgement) key(name string) (mainstem.Version, error) {
+	if v, ok := j.keys[name]; ok {
+		return v, nil
+	}
+	return newest(j.step.rows, j.t.Group, name, j.position())
+}
+
+func (j *judgement) setKey(v mainstem.Version) {
+	if j.keys == nil {
+		j.keys = make(map[string]mainstem.Version)
+	}
+	j.keys[v.Name] = v
+}
+
+func (j *judgement) keyUnchanged(c mainstem.KeyUnchanged) error {
+	v, err := j.key(c.Name)
+	switch {
+	case err != nil:
+		return err
+	case v.Position > c.Since:
+		return mainstem.Errorf(mainstem.Conflict, "key %s in group %s changed at position %s, after %s", c.Name, j.t.Group, v.Position, c.Since)
+	case !v.Exists && c.Since < j.step.Tail.horizon(j.t.Group, c.Name):
+		return mainstem.Errorf(mainstem.Trimmed, "key %s in group %s is absent, and history since position %s is no longer kept (it begins at %s)",
+			c.Name, j.t.Group, c.Since, j.step.Tail.horizon(j.t.Group, c.Name))
+	}
+	return nil
+}
+
+func (j *judgement) keyAbsent(c mainstem.KeyAbsent) error {
+	v, err := j.key(c.Name)
+	if err == nil && v.Exists {
+		err = mainstem.Errorf(mainstem.Exists, "key %s in group %s exists since position %s", c.Name, j.t.Group, v.Position)
+	}
+	return err
+}
+
+func (j *judgement) keyEquals(c mainstem.KeyEquals) error {
+	v, err := j.key(c.Name)
+	if err == nil && (!v.Exists || !v.Value.Equal(c.Value)) {
+		err = mainstem.Errorf(mainstem.Conflict, "key %s in group %s does not have the expected value", c.Name, j.t.Group)
+	}
+	return err
+}
+
+// rangeUnchanged looks at every name in the range: any version after Since is
+// a conflict. Versions sort newest first, so one look per name is enough, and
+// the cost is that of the read which led to the condition.
+func (j *judgement) rangeUnchanged(c mainstem.RangeUnchanged) error {
+	if h := j.step.Tail.newestHorizon(); c.Since < h {
+		return mainstem.Errorf(mainstem.Trimmed, "the range [%q, %q) of group %s since position %s: history begins at %s", c.From, c.To, j.t.Group, c.Since, h)
+	}
+	for v, err := range scanVersions(j.step.rows, j.t.Group, c.From, c.To, j.position()) {
+		if err != nil {
+			return err
+		}
+		if v.Position > c.Since {
+			return mainstem.Errorf(mainstem.Conflict, "key %s in the range [%q, %q) of group %s changed at position %s, after %s",
+				v.Name, c.From, c.To, j.t.Group, v.Position, c.Since)
+		}
+	}
+	return nil
+}
+
+func (j *judgement) put(o mainstem.Put) (mainstem.Effect, error) {
+	e := mainstem.Effect{Kind: mainstem.EffectPut, Name: o.Name, Value: o.Value}
+	if o.TTL > 0 {
+		e.Until = j.step.Age.Add(o.TTL)
+	}
+	j.setKey(mainstem.Version{Name: o.Name, Exists: true, Value: o.Value, Position: j.position(), Until: e.Until})
+	return e, nil
+}
+
+// remove is a Delete; without an effect where there is nothing to delete.
+func (j *judgement) remove(o mainstem.Delete) (mainstem.Effect, error) {
+	v, err := j.key(o.Name)
+	if err != nil || !v.Exists {
+		return mainstem.Effect{}, err
+	}
+	j.setKey(mainstem.Version{Name: o.Name, Position: j.position()})
+	return mainstem.Effect{Kind: mainstem.EffectDelete, Name: o.Name}, nil
+}
+
+func (j *judgement) add(o mainstem.Add) (mainstem.Effect, error) {
+	v, err := j.key(o.Name)
+	if err != nil {
+		return mainstem.Effect{}, err
+	}
+	if v.Exists && !v.Value.Counter {
+		return mainstem.Effect{}, mainstem.Errorf(mainstem.Invalid, "key %s in group %s holds bytes, not a counter", o.Name, j.t.Group)
+	}
+	sum := v.Value.Int + o.Delta
+	switch {
+	case (o.Delta > 0) != (sum > v.Value.Int) && o.Delta != 0:
+		return mainstem.Effect{}, mainstem.Errorf(mainstem.OutOfRange, "counter %s in group %s is %d; adding %d leaves 64 bits", o.Name, j.t.Group, v.Value.Int, o.Delta)
+	case o.Floor != nil && sum < *o.Floor && !breaklaw.On("floor"):
+		return mainstem.Effect{}, mainstem.Errorf(mainstem.OutOfRange, "counter %s in group %s is %d; adding %d would pass the floor %d", o.Name, j.t.Group, v.Value.Int, o.Delta, *o.Floor)
+	case o.Ceiling != nil && sum > *o.Ceiling:
+		return mainstem.Effect{}, mainstem.Errorf(mainstem.OutOfRange, "counter %s in group %s is %d; adding %d would pass the ceiling %d", o.Name, j.t.Group, v.Value.Int, o.Delta, *o.Ceiling)
+	}
+	e := mainstem.Effect{Kind: mainstem.EffectAdd, Name: o.Name, Value: mainstem.Int(sum), Delta: o.Delta, Until: v.Until}
+	j.setKey(mainstem.Version{Name: o.Name, Exists: true, Value: e.Value, Position: j.position(), Until: v.Until})
+	return e, nil
+}
+
+// admitKey writes a version, and keeps the list of expiries in step.
+func (s *Step) admitKey(group string, e *mainstem.Effect, p mainstem.Position) error {
+	prefix := nameKey(kindKey, group, e.Name)
+	switch e.Kind {
+	case mainstem.EffectDelete, mainstem.EffectExpire:
+		if e.Kind == mainstem.EffectExpire {
+			s.put(Write{Key: expiryKey(e.Until, group, e.Name), Delete: true})
+		}
+		s.put(Write{Key: versionKey(prefix, p), Value: []byte{versionDeleted}})
+		return nil
+	case mainstem.EffectPut:
+		if e.Until > 0 {
+			// A key that is renewed again and again must not leave an expiry
+			// behind each time.
+			old, err := newest(s.rows, group, e.Name, p)
+			if err != nil {
+				return err
+			}
+			if old.Until > 0 {
+				s.put(Write{Key: expiryKey(old.Until, group, e.Name), Delete: true})
+			}
+			s.put(Write{Key: expiryKey(e.Until, group, e.Name)})
+		}
+	}
+	s.put(Write{Key: versionKey(prefix, p), Value: writeVersion(e.Value, e.Until)})
+	return nil
+}

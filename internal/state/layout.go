@@ -1,0 +1,135 @@
+package state
+
+import (
+	"bytes"
+	"encoding/binary"
+	"strings"
+
+	"github.com/mainstemdb/mainstem"
+)
+
+// The first byte of a row's key says what it holds. Kinds that belong to a
+// group continue with the group's slot, so that a slot is one range per kind.
+// Names contain no NUL, so NUL ends them and rows sort as names do.
+const (
+	// k slot group NUL name NUL ^position -> version of a key.
+	kindKey = 'k'
+	// s slot group NUL stream NUL -> length and last position of a stream.
+	kindStream = 's'
+	// e slot group NUL stream NUL number -> event.
+	kindEvent = 'e'
+	// l slot group NUL lease NUL -> newest grant.
+	kindLease = 'l'
+	// p slot group NUL lease NUL -> highest foreign token presented.
+	kindPresented = 'p'
+	// x slot group NUL id NUL -> voided ID.
+	kindVoid = 'x'
+	// t until slot group NUL name NUL -> a key that may expire then.
+	kindExpiry = 't'
+	// i bucket hash -> receipt of a caller's ID.
+	kindID = 'i'
+	// f bucket hash -> attempts of an ID that were refused.
+	kindRefusal = 'f'
+	// m session -> a session of library-made IDs.
+	kindSession = 'm'
+	// n session number -> receipt of a library-made ID.
+	kindNumber = 'n'
+	// r last-position index -> where and when a record is.
+	kindRecord = 'r'
+	// h -> the tail.
+	kindTail = 'h'
+)
+
+const suffix = 8 // bytes of a version's or an event's number at a key's end
+
+func groupPrefix(b []byte, kind byte, group string) []byte {
+	b = append(b, kind)
+	b = binary.BigEndian.AppendUint16(b, mainstem.SlotOf(group))
+	b = append(b, group...)
+	return append(b, 0)
+}
+
+// nameKey is the key, or for versions and events the prefix, of a name.
+func nameKey(kind byte, group, name string) []byte {
+	b := make([]byte, 0, 3+len(group)+1+len(name)+1+suffix)
+	b = append(groupPrefix(b, kind, group), name...)
+	return append(b, 0)
+}
+
+// bound is where a name bound of a range falls among the rows of a group. A
+// NUL in a bound stands for "just after the name before it".
+func bound(kind byte, group, name string) []byte {
+	b := groupPrefix(make([]byte, 0, 3+len(group)+1+len(name)+1), kind, group)
+	if before, _, found := strings.Cut(name, "\x00"); found {
+		return append(append(b, before...), 1)
+	}
+	return append(b, name...)
+}
+
+// upper is the end of the rows of a group where a range has no upper end.
+func upper(kind byte, group, to string) []byte {
+	if to != "" {
+		return bound(kind, group, to)
+	}
+	b := groupPrefix(nil, kind, group)
+	b[len(b)-1] = 1
+	return b
+}
+
+// after is the end of the rows that begin with prefix, which ends in NUL.
+func after(prefix []byte) []byte {
+	b := bytes.Clone(prefix)
+	b[len(b)-1] = 1
+	return b
+}
+
+func versionKey(prefix []byte, p mainstem.Position) []byte {
+	return binary.BigEndian.AppendUint64(prefix[:len(prefix):len(prefix)], ^uint64(p))
+}
+
+func versionPosition(key []byte) mainstem.Position {
+	return mainstem.Position(^binary.BigEndian.Uint64(key[len(key)-suffix:]))
+}
+
+func eventKey(prefix []byte, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(prefix[:len(prefix):len(prefix)], number)
+}
+
+// names takes the group and the name out of a key of a kind that belongs to a
+// group; extra is how many bytes stand between the kind and the slot, tail how
+// many after the name's NUL.
+func names(key []byte, extra, tail int) (group, name string, ok bool) {
+	const head = 1 + 2
+	if len(key) < head+extra+tail {
+		return "", "", false
+	}
+	g, rest, found := bytes.Cut(key[head+extra:len(key)-tail], []byte{0})
+	n, end, ended := bytes.Cut(rest, []byte{0})
+	return string(g), string(n), found && ended && len(end) == 0
+}
+
+func expiryKey(until mainstem.LogAge, group, name string) []byte {
+	b := binary.BigEndian.AppendUint64([]byte{kindExpiry}, uint64(until))
+	b = binary.BigEndian.AppendUint16(b, mainstem.SlotOf(group))
+	b = append(append(b, group...), 0)
+	return append(append(b, name...), 0)
+}
+
+func recordKey(last mainstem.Position, index uint64) []byte {
+	b := binary.BigEndian.AppendUint64([]byte{kindRecord}, uint64(last))
+	return binary.BigEndian.AppendUint64(b, index)
+}
+
+func sessionKey(s mainstem.SessionID) []byte { return append([]byte{kindSession}, s[:]...) }
+
+func numberKey(s mainstem.SessionID, n uint64) []byte {
+	return binary.BigEndian.AppendUint64(append([]byte{kindNumber}, s[:]...), n)
+}
+
+func bucketKey(kind byte, start mainstem.LogAge) []byte {
+	return binary.BigEndian.AppendUint64([]byte{kind}, uint64(start))
+}
+
+var tailKey = []byte{kindTail}
+
+func eventNumber(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-suffix:]) }

@@ -1,0 +1,220 @@
+package state
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"math"
+	"time"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/breaklaw"
+)
+
+// idRow is what is remembered of a committed ID: who it was, exactly, and the
+// receipt.
+type idRow struct {
+	group       string
+	id          mainstem.ID
+	attempt     uint32
+	fingerprint []byte
+	position    mainstem.Position
+	incarnation mainstem.Incarnation
+	age         mainstem.LogAge
+	wall        int64
+	refused     bool
+	reply       []byte
+	results     []mainstem.Result
+}
+
+func (r *idRow) encode() []byte {
+	w := writer{b: make([]byte, 0, 64+len(r.group)+len(r.id.Opaque)+len(r.reply))}
+	w.string(r.group)
+	w.string(r.id.Opaque)
+	w.uint(uint64(r.attempt))
+	w.bytes(r.fingerprint)
+	w.uint(uint64(r.position))
+	w.uint(uint64(r.incarnation))
+	w.uint(uint64(r.age))
+	w.int(r.wall)
+	w.flag(r.refused)
+	w.bytes(r.reply)
+	w.uint(uint64(len(r.results)))
+	for _, result := range r.results {
+		w.int(result.Counter)
+		w.uint(result.Length)
+		w.uint(uint64(result.Token))
+	}
+	return w.b
+}
+
+func decodeID(value []byte, id mainstem.ID) (idRow, error) {
+	r := reader{b: value}
+	row := idRow{group: r.string(), id: id}
+	opaque := r.string()
+	if opaque != id.Opaque {
+		row.id = mainstem.ID{Opaque: opaque}
+	}
+	row.attempt, row.fingerprint = uint32(r.uint()), r.copied()
+	row.position, row.incarnation = mainstem.Position(r.uint()), mainstem.Incarnation(r.uint())
+	row.age, row.wall = mainstem.LogAge(r.uint()), r.int()
+	row.refused, row.reply = r.flag(), r.copied()
+	if n := r.count(3); n > 0 {
+		row.results = make([]mainstem.Result, n)
+		for i := range row.results {
+			row.results[i] = mainstem.Result{Counter: r.int(), Length: r.uint(), Token: mainstem.FencingToken(r.uint())}
+		}
+	}
+	return row, r.end("ID " + id.String())
+}
+
+func (r *idRow) receipt(partition uint32) *mainstem.Receipt {
+	return &mainstem.Receipt{
+		Partition: int(partition), Position: r.position, Incarnation: r.incarnation,
+		Age: r.age, Wall: time.Unix(0, r.wall).UTC(),
+		Results: r.results, Reply: r.reply, Refused: r.refused, Replayed: true,
+	}
+}
+
+// idHash names an ID in its group among the rows of a bucket. 128 bits of
+// SHA-256 do not collide by accident; the row holds the full names and they
+// are compared.
+func idHash(group string, id mainstem.ID) [16]byte {
+	var short [256]byte
+	b := binary.AppendUvarint(short[:0], uint64(len(group)))
+	b = append(b, group...)
+	if id.Opaque == "" {
+		b = append(append(b, 0), id.Session[:]...)
+		b = binary.BigEndian.AppendUint64(b, id.Number)
+	} else {
+		b = append(append(b, 1), id.Opaque...)
+	}
+	sum := sha256.Sum256(b)
+	return [16]byte(sum[:16])
+}
+
+// find returns what is remembered of an ID, or nil. An ID is remembered for
+// exactly the ID age, however long its bucket is kept (L5).
+func find(rows Rows, tail *Tail, group string, id mainstem.ID, now mainstem.LogAge) (*idRow, error) {
+	if breaklaw.On("L5") {
+		return nil, nil
+	}
+	if id.Opaque == "" {
+		return findNumber(rows, group, id)
+	}
+	hash := idHash(group, id)
+	for i := len(tail.Buckets) - 1; i >= 0; i-- {
+		value, ok, err := rows.Get(append(bucketKey(kindID, tail.Buckets[i].Start), hash[:]...))
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			continue
+		}
+		row, err := decodeID(value, id)
+		if err != nil {
+			return nil, err
+		}
+		if row.group != group || row.id.Opaque != id.Opaque {
+			return nil, mainstem.Errorf(mainstem.Corrupt, "ID %s of group %s has the hash of ID %s of group %s (L12)", id, group, row.id, row.group)
+		}
+		if now.Sub(row.age) > time.Duration(tail.Settings.IDAge) {
+			return nil, nil
+		}
+		return &row, nil
+	}
+	return nil, nil
+}
+
+func findNumber(rows Rows, group string, id mainstem.ID) (*idRow, error) {
+	value, ok, err := rows.Get(numberKey(id.Session, id.Number))
+	if err != nil || !ok {
+		return nil, err
+	}
+	row, err := decodeID(value, id)
+	if err == nil && row.group != group {
+		err = mainstem.Errorf(mainstem.IDReused, "library-made ID %s committed in group %s, not %s", id, row.group, group)
+	}
+	return &row, err
+}
+
+func voided(rows Rows, group, id string) (bool, error) {
+	_, ok, err := rows.Get(nameKey(kindVoid, group, id))
+	return ok, err
+}
+
+// refusedAttempts is the highest attempt of an ID that was definitely refused.
+func refusedAttempts(rows Rows, tail *Tail, group string, id mainstem.ID) (uint32, error) {
+	hash := idHash(group, id)
+	for i := len(tail.Buckets) - 1; i >= 0; i-- {
+		value, ok, err := rows.Get(append(bucketKey(kindRefusal, tail.Buckets[i].Start), hash[:]...))
+		if err != nil || !ok {
+			if err != nil {
+				return 0, err
+			}
+			continue
+		}
+		r := reader{b: value}
+		attempt := r.uint()
+		return uint32(min(attempt, math.MaxUint32)), r.end("refused attempts of " + id.String())
+	}
+	return 0, nil
+}
+
+// session is one session of library-made IDs: per session, not per
+// transaction, a row that every commit overwrites.
+type session struct {
+	low    uint64 // lowest number that may still be asked for
+	newest uint64 // highest number that has committed
+	age    mainstem.LogAge
+	purged uint64 // receipts below it are gone from the rows
+}
+
+func readSession(rows Rows, id mainstem.SessionID) (session, error) {
+	value, ok, err := rows.Get(sessionKey(id))
+	if err != nil || !ok {
+		return session{}, err
+	}
+	r := reader{b: value}
+	s := session{low: r.uint(), newest: r.uint(), age: mainstem.LogAge(r.uint()), purged: r.uint()}
+	return s, r.end("a session of library-made IDs")
+}
+
+func (s session) encode() []byte {
+	var w writer
+	w.uint(s.low)
+	w.uint(s.newest)
+	w.uint(uint64(s.age))
+	w.uint(s.purged)
+	return w.b
+}
+
+// purgeEvery is how many receipts of a session become unreadable before they
+// are deleted, as one range.
+const purgeEvery = 1 << 12
+
+// admitID remembers a committed ID.
+func (s *Step) admitID(row *idRow) error {
+	id := row.id
+	switch {
+	case id.IsZero():
+		return nil
+	case id.Opaque != "":
+		hash := idHash(row.group, id)
+		current := &s.Tail.Buckets[len(s.Tail.Buckets)-1]
+		s.put(Write{Key: append(bucketKey(kindID, current.Start), hash[:]...), Value: row.encode()})
+		current.IDs++
+		return nil
+	}
+	known, err := readSession(s.rows, id.Session)
+	if err != nil {
+		return err
+	}
+	known.low, known.newest, known.age = max(known.low, id.Low), max(known.newest, id.Number), row.age
+	if known.low >= known.purged+purgeEvery {
+		s.put(Write{Key: numberKey(id.Session, 0), Delete: true, End: numberKey(id.Session, known.low)})
+		known.purged = known.low
+	}
+	s.put(Write{Key: sessionKey(id.Session), Value: known.encode()})
+	s.put(Write{Key: numberKey(id.Session, id.Number), Value: row.encode()})
+	return nil
+}

@@ -1,0 +1,307 @@
+package state
+
+import (
+	"slices"
+	"time"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/breaklaw"
+	"github.com/mainstemdb/mainstem/internal/record"
+	"github.com/mainstemdb/mainstem/journal"
+)
+
+// Step is one record's worth of change: begun with the record's header, fed
+// with decided transactions, and sealed. The writer and replay take the same
+// step; only where the transactions come from differs (L3).
+//
+// Invariant: Tail is as of the last admitted transaction; rows show every
+// write that was put.
+type Step struct {
+	// Tail is a copy, changed as the step goes on.
+	Tail *Tail
+	// Age is the log age of the record.
+	Age  mainstem.LogAge
+	Wall int64
+
+	rows Rows
+	put  func(Write)
+}
+
+// Begin starts the step of a record with this header. What is put must be
+// visible in rows before the next transaction is judged or admitted.
+func Begin(rows Rows, tail *Tail, h *record.Header, put func(Write)) *Step {
+	s := &Step{Tail: tail.clone(), Age: h.Age, Wall: h.Wall, rows: rows, put: put}
+	t := s.Tail
+	if g := h.Genesis; g != nil {
+		t.Genesis, t.Database, t.Partition = *g, h.Database, h.Partition
+	}
+	if h.Settings != nil {
+		t.Settings = *h.Settings
+		t.Horizons = make([]mainstem.Position, 1+len(t.Settings.History))
+		for i := range t.Horizons {
+			// What an older rule has let go does not come back.
+			t.Horizons[i] = tail.newestHorizon()
+		}
+	}
+	t.Generation, t.Incarnation = h.Generation, h.Incarnation
+	t.Age, t.Wall, t.Boot, t.BootTime = h.Age, h.Wall, h.Boot, h.BootTime
+	if h.Leap > 0 {
+		t.Leaps = leapsWithin(t, h.Age, Leap{At: h.Age, Amount: h.Leap})
+	}
+	if h.Restored {
+		t.Past = append(slices.Clone(t.Past), Era{Incarnation: tail.Incarnation, Last: tail.Last})
+		t.Last = h.First - 1
+	}
+	s.turnBuckets()
+	return s
+}
+
+func leapsWithin(t *Tail, now mainstem.LogAge, next Leap) []Leap {
+	var kept []Leap
+	for _, l := range t.Leaps {
+		if now.Sub(l.At) <= time.Duration(t.Settings.IDAge) {
+			kept = append(kept, l)
+		}
+	}
+	return append(kept, next)
+}
+
+// turnBuckets begins a new bucket of IDs when the current one is full of age,
+// and drops those whose every ID is beyond the ID age.
+func (s *Step) turnBuckets() {
+	t := s.Tail
+	width := max(1, t.Settings.IDAge/bucketsPerAge)
+	if n := len(t.Buckets); n > 0 && s.Age.Sub(t.Buckets[n-1].Start) < time.Duration(width) {
+		return
+	}
+	t.Buckets = append(t.Buckets, Bucket{Start: s.Age})
+	// Every ID of a bucket is at most as young as the start of the next.
+	for len(t.Buckets) > 1 && s.Age.Sub(t.Buckets[1].Start) > time.Duration(t.Settings.IDAge) {
+		for _, kind := range []byte{kindID, kindRefusal} {
+			s.put(Write{Key: bucketKey(kind, t.Buckets[0].Start), Delete: true, End: bucketKey(kind, t.Buckets[1].Start)})
+		}
+		t.Buckets = t.Buckets[1:]
+	}
+}
+
+// Admit gives a decided transaction the next position and puts its writes.
+func (s *Step) Admit(d *record.Transaction) (mainstem.Position, error) {
+	s.Tail.Last++
+	p := s.Tail.Last
+	if d.Undecodable {
+		return p, nil
+	}
+	for i := range d.Effects {
+		if err := s.admit(d.Group, &d.Effects[i], p); err != nil {
+			return p, err
+		}
+	}
+	return p, s.admitID(&idRow{
+		group: d.Group, id: d.ID, attempt: d.Attempt, fingerprint: d.Fingerprint,
+		position: p, incarnation: s.Tail.Incarnation, age: s.Age, wall: s.Wall,
+		refused: d.Refused, reply: d.Reply, results: d.Results,
+	})
+}
+
+func (s *Step) admit(group string, e *mainstem.Effect, p mainstem.Position) error {
+	switch e.Kind {
+	case mainstem.EffectPut, mainstem.EffectAdd, mainstem.EffectDelete, mainstem.EffectExpire:
+		return s.admitKey(group, e, p)
+	case mainstem.EffectAppend:
+		s.admitAppend(group, e, p)
+	case mainstem.EffectGrant, mainstem.EffectRenew, mainstem.EffectRelease:
+		s.admitLease(group, e)
+	case mainstem.EffectPresent:
+		s.admitPresent(group, e)
+	case mainstem.EffectVoid:
+		s.put(Write{Key: nameKey(kindVoid, group, e.Name)})
+	}
+	return nil
+}
+
+// Refuse remembers that all attempts of an ID up to this one were definitely
+// refused (L11).
+func (s *Step) Refuse(r record.Refusal) error {
+	known, err := refusedAttempts(s.rows, s.Tail, r.Group, r.ID)
+	if err != nil {
+		return err
+	}
+	var w writer
+	w.uint(uint64(max(known, r.Attempt)))
+	hash := idHash(r.Group, r.ID)
+	current := s.Tail.Buckets[len(s.Tail.Buckets)-1].Start
+	s.put(Write{Key: append(bucketKey(kindRefusal, current), hash[:]...), Value: w.b})
+	return nil
+}
+
+// Expired returns, as transactions of their own, at most most deletions of
+// keys whose TTL has ended at the step's age. It forgets, on the way, expiries
+// that the key has outlived.
+func (s *Step) Expired(most int) ([]*record.Transaction, error) {
+	var due []*record.Transaction
+	for row, err := range s.rows.Scan([]byte{kindExpiry}, bucketKey(kindExpiry, s.Age+1)) {
+		if err != nil {
+			return nil, err
+		}
+		group, name, ok := names(row.Key, 8, 0)
+		if !ok {
+			return nil, mainstem.Errorf(mainstem.Corrupt, "a stored row of an expiry does not parse (L12)")
+		}
+		until := mainstem.LogAge(eventNumber(row.Key[:9]))
+		due = append(due, &record.Transaction{Group: group, Effects: []mainstem.Effect{{Kind: mainstem.EffectExpire, Name: name, Until: until}}})
+		if len(due) == most {
+			break
+		}
+	}
+	kept := due[:0]
+	for _, d := range due {
+		e := &d.Effects[0]
+		v, err := newest(s.rows, d.Group, e.Name, s.Tail.Last)
+		if err != nil {
+			return nil, err
+		}
+		if v.Exists && v.Until == e.Until {
+			kept = append(kept, d)
+			continue
+		}
+		s.put(Write{Key: expiryKey(e.Until, d.Group, e.Name), Delete: true})
+	}
+	return kept, nil
+}
+
+// NextExpiry is the log age at which the next key may expire, or false.
+func NextExpiry(rows Rows) (mainstem.LogAge, bool, error) {
+	row, ok, err := rows.First([]byte{kindExpiry}, []byte{kindExpiry + 1})
+	if err != nil || !ok {
+		return 0, false, err
+	}
+	return mainstem.LogAge(eventNumber(row.Key[:9])), true, nil
+}
+
+// Checkpoint applies what a checkpoint record settles: the horizons of
+// history at this age, and which digest is asked for next.
+func (s *Step) Checkpoint(c *record.Checkpoint, index uint64) error {
+	t := s.Tail
+	t.Asked, t.AskedRange = index, c.Next
+	horizons := append([]mainstem.Position(nil), t.Horizons...)
+	for i := range horizons {
+		keep := DefaultHistory
+		if i > 0 {
+			keep = max(keep, time.Duration(t.Settings.History[i-1].Age))
+		}
+		h, err := LastBefore(s.rows, t.Last, func(p Place) bool { return s.Age.Sub(p.Age) > keep })
+		if err != nil {
+			return err
+		}
+		horizons[i] = max(horizons[i], h)
+	}
+	t.Horizons = horizons
+	return s.endSessions()
+}
+
+// endSessions forgets sessions of library-made IDs that were silent for the
+// whole ID age.
+func (s *Step) endSessions() error {
+	var ended []mainstem.SessionID
+	for row, err := range s.rows.Scan([]byte{kindSession}, []byte{kindSession + 1}) {
+		if err != nil {
+			return err
+		}
+		id := mainstem.SessionID(row.Key[1:])
+		r := reader{b: row.Value}
+		r.uint()
+		r.uint()
+		age := mainstem.LogAge(r.uint())
+		r.uint()
+		if err := r.end("a session of library-made IDs"); err != nil {
+			return err
+		}
+		if s.Age.Sub(age) > time.Duration(s.Tail.Settings.IDAge) {
+			ended = append(ended, id)
+		}
+	}
+	for _, id := range ended {
+		s.put(Write{Key: sessionKey(id), Delete: true})
+		s.put(Write{Key: numberKey(id, 0), Delete: true, End: append(numberKey(id, 1<<64-1), 0)})
+	}
+	return nil
+}
+
+// Seal ends the step: the record has this index and hash.
+func (s *Step) Seal(h *record.Header, hash journal.Hash) {
+	s.Tail.Head = journal.Head{Index: h.Index, Hash: hash}
+}
+
+// Settle is the writes that say where a durable record is; they belong to the
+// same atomic batch as its effects.
+func Settle(t *Tail, h *record.Header, head journal.Head) []Write {
+	t.Head = head
+	place := Place{Head: head, First: h.First, Age: h.Age, Wall: h.Wall}
+	return []Write{
+		{Key: recordKey(h.Last(), h.Index), Value: place.encode()},
+		{Key: tailKey, Value: t.encode()},
+	}
+}
+
+// Follows reports whether a record may follow the tail: the chain, the
+// positions and the time (L1, L2, L6).
+func (t *Tail) Follows(r *record.Record) error {
+	h := &r.Header
+	bad := func(what string, got, want any) error {
+		return mainstem.Errorf(mainstem.Corrupt, "record %d of partition %d has %s %v; the tail demands %v (L2)", h.Index, h.Partition, what, got, want)
+	}
+	switch {
+	case breaklaw.On("L2"):
+		return nil
+	case h.Index != t.Head.Index+1:
+		return bad("index", h.Index, t.Head.Index+1)
+	case h.PrevHash != t.Head.Hash:
+		return bad("predecessor", h.PrevHash, t.Head.Hash)
+	case h.Index == 1 && h.Genesis == nil:
+		return bad("genesis", "none", "one")
+	case h.Index > 1 && (h.Database != t.Database || h.Partition != t.Partition):
+		return bad("database", h.Database, t.Database)
+	case h.Index > 1 && h.Generation != t.Generation:
+		return bad("generation", h.Generation, t.Generation)
+	case !h.Restored && h.First != t.Last+1, h.Restored && h.First <= t.Last:
+		return bad("first position", h.First, t.Last+1)
+	case int(h.Count) != len(r.Transactions):
+		return bad("transactions", len(r.Transactions), h.Count)
+	case h.Age < t.Age, h.Wall < t.Wall:
+		return bad("time", h.Age, t.Age)
+	}
+	return nil
+}
+
+// Replay takes the step of a stored record.
+func Replay(rows Rows, tail *Tail, r *record.Record, head journal.Head, put func(Write)) (*Tail, error) {
+	if err := tail.Follows(r); err != nil {
+		return nil, err
+	}
+	s := Begin(rows, tail, &r.Header, put)
+	for i := range r.Transactions {
+		if _, err := s.Admit(&r.Transactions[i]); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.Finish(&r.Header); err != nil {
+		return nil, err
+	}
+	for _, w := range Settle(s.Tail, &r.Header, head) {
+		put(w)
+	}
+	return s.Tail, nil
+}
+
+// Finish admits what a header carries beside transactions.
+func (s *Step) Finish(h *record.Header) error {
+	for _, r := range h.Refusals {
+		if err := s.Refuse(r); err != nil {
+			return err
+		}
+	}
+	if h.Checkpoint != nil {
+		return s.Checkpoint(h.Checkpoint, h.Index)
+	}
+	return nil
+}

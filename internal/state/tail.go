@@ -1,0 +1,289 @@
+package state
+
+import (
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/record"
+	"github.com/mainstemdb/mainstem/journal"
+)
+
+// Tail is what the rules know of the log as a whole: where it ends, its time,
+// its settings. It is one row, written with the effects of every record, so
+// that state and log cannot be of different histories.
+type Tail struct {
+	Head journal.Head
+	// Last is the last position given to a transaction.
+	Last mainstem.Position
+
+	Database    record.UUID
+	Generation  record.UUID
+	Incarnation mainstem.Incarnation
+	Partition   uint32
+	Genesis     record.Genesis
+	Settings    record.Settings
+
+	// Past are the incarnations before this one, each with its last position.
+	Past []Era
+
+	Age      mainstem.LogAge
+	Wall     int64
+	Boot     record.UUID
+	BootTime int64
+	// Leaps are the ages taken from wall clocks within the last ID age (L6).
+	Leaps []Leap
+
+	// Buckets are the live buckets of callers' IDs, oldest first; the last is
+	// the current one.
+	Buckets []Bucket
+	// Horizons are the oldest positions whose history is kept: element 0 by
+	// default, i+1 under rule i of the settings.
+	Horizons []mainstem.Position
+	// Asked is the index after which the digest of range AskedRange was asked
+	// for; 0 when none is.
+	Asked      uint64
+	AskedRange uint8
+}
+
+// Leap is log age that was taken from a wall clock.
+type Leap struct {
+	At     mainstem.LogAge
+	Amount int64
+}
+
+// Era is an incarnation that a restore has ended.
+type Era struct {
+	Incarnation mainstem.Incarnation
+	Last        mainstem.Position
+}
+
+// Bucket is the IDs that committed from a log age on, until the next bucket.
+type Bucket struct {
+	Start mainstem.LogAge
+	IDs   uint64
+}
+
+// IDs is how many of the callers' own IDs are remembered.
+func (t *Tail) IDs() uint64 {
+	var n uint64
+	for _, b := range t.Buckets {
+		n += b.IDs
+	}
+	return n
+}
+
+// DefaultHistory is how long versions of every key are kept at least, in log
+// age: conditions on absence and on ranges need them.
+const DefaultHistory = 10 * time.Minute
+
+// bucketsPerAge is into how many buckets the ID age is cut; a bucket is
+// dropped whole, so rows live up to 1/bucketsPerAge longer than needed.
+const bucketsPerAge = 4
+
+// clone is a copy that a speculative step may change.
+func (t *Tail) clone() *Tail {
+	c := *t
+	c.Buckets = slices.Clone(t.Buckets)
+	return &c
+}
+
+// rule is the number, from 1, of the history rule for a key, or 0.
+func (t *Tail) rule(group, name string) int {
+	best, length := 0, -1
+	for i, k := range t.Settings.History {
+		if n := len(k.Group) + len(k.Prefix); n > length && strings.HasPrefix(group, k.Group) && strings.HasPrefix(name, k.Prefix) {
+			best, length = i+1, n
+		}
+	}
+	return best
+}
+
+// horizon is the oldest position whose history of the key is kept.
+func (t *Tail) horizon(group, name string) mainstem.Position {
+	if i := t.rule(group, name); i < len(t.Horizons) {
+		return t.Horizons[i]
+	}
+	return 0
+}
+
+// newestHorizon is the horizon of whatever is kept shortest.
+func (t *Tail) newestHorizon() mainstem.Position {
+	var newest mainstem.Position
+	for _, h := range t.Horizons {
+		newest = max(newest, h)
+	}
+	return newest
+}
+
+// Known is how far back callers' IDs are known: an ID born before it is too old.
+func (t *Tail) tooOld(born, now mainstem.LogAge) bool {
+	return born > 0 && now.Sub(born) > time.Duration(t.Settings.IDAge)
+}
+
+// LeapBudget is how much log age may still be taken from a wall clock at age
+// now: a quarter of the ID age per ID age (L6).
+func (t *Tail) LeapBudget(now mainstem.LogAge) int64 {
+	left := t.Settings.IDAge / 4
+	for _, l := range t.Leaps {
+		if now.Sub(l.At) <= time.Duration(t.Settings.IDAge) {
+			left -= l.Amount
+		}
+	}
+	return max(0, left)
+}
+
+func (t *Tail) encode() []byte {
+	var w writer
+	w.uint(t.Head.Index)
+	w.raw(t.Head.Hash[:])
+	w.uint(t.Head.Slot)
+	w.uint(uint64(t.Last))
+	w.raw(t.Database[:])
+	w.raw(t.Generation[:])
+	w.uint(uint64(t.Incarnation))
+	w.uint(uint64(t.Partition))
+	w.uint(uint64(t.Genesis.Partitions))
+	w.uint(uint64(len(t.Genesis.SlotEnds)))
+	for _, end := range t.Genesis.SlotEnds {
+		w.uint(uint64(end))
+	}
+	w.int(t.Genesis.Created)
+	w.int(t.Settings.IDAge)
+	w.uint(uint64(len(t.Settings.History)))
+	for _, k := range t.Settings.History {
+		w.string(k.Group)
+		w.string(k.Prefix)
+		w.int(k.Age)
+	}
+	w.uint(uint64(len(t.Past)))
+	for _, e := range t.Past {
+		w.uint(uint64(e.Incarnation))
+		w.uint(uint64(e.Last))
+	}
+	w.uint(uint64(t.Age))
+	w.int(t.Wall)
+	w.raw(t.Boot[:])
+	w.int(t.BootTime)
+	w.uint(uint64(len(t.Leaps)))
+	for _, l := range t.Leaps {
+		w.uint(uint64(l.At))
+		w.int(l.Amount)
+	}
+	w.uint(uint64(len(t.Buckets)))
+	for _, b := range t.Buckets {
+		w.uint(uint64(b.Start))
+		w.uint(b.IDs)
+	}
+	w.uint(uint64(len(t.Horizons)))
+	for _, h := range t.Horizons {
+		w.uint(uint64(h))
+	}
+	w.uint(t.Asked)
+	w.uint(uint64(t.AskedRange))
+	return w.b
+}
+
+// LoadTail reads the tail; an empty state has an empty tail.
+func LoadTail(rows Rows) (*Tail, error) {
+	value, ok, err := rows.Get(tailKey)
+	if err != nil || !ok {
+		return &Tail{}, err
+	}
+	t := &Tail{}
+	r := reader{b: value}
+	t.Head.Index = r.uint()
+	r.fill(t.Head.Hash[:])
+	t.Head.Slot = r.uint()
+	t.Last = mainstem.Position(r.uint())
+	r.fill(t.Database[:])
+	r.fill(t.Generation[:])
+	t.Incarnation, t.Partition = mainstem.Incarnation(r.uint()), uint32(r.uint())
+	t.Genesis.Partitions = uint32(r.uint())
+	for range r.count(1) {
+		t.Genesis.SlotEnds = append(t.Genesis.SlotEnds, uint16(r.uint()))
+	}
+	t.Genesis.Created = r.int()
+	t.Settings.IDAge = r.int()
+	for range r.count(3) {
+		t.Settings.History = append(t.Settings.History, record.Keep{Group: r.string(), Prefix: r.string(), Age: r.int()})
+	}
+	for range r.count(2) {
+		t.Past = append(t.Past, Era{Incarnation: mainstem.Incarnation(r.uint()), Last: mainstem.Position(r.uint())})
+	}
+	t.Age, t.Wall = mainstem.LogAge(r.uint()), r.int()
+	r.fill(t.Boot[:])
+	t.BootTime = r.int()
+	for range r.count(2) {
+		t.Leaps = append(t.Leaps, Leap{At: mainstem.LogAge(r.uint()), Amount: r.int()})
+	}
+	for range r.count(2) {
+		t.Buckets = append(t.Buckets, Bucket{Start: mainstem.LogAge(r.uint()), IDs: r.uint()})
+	}
+	for range r.count(1) {
+		t.Horizons = append(t.Horizons, mainstem.Position(r.uint()))
+	}
+	t.Asked, t.AskedRange = r.uint(), uint8(r.uint())
+	return t, r.end("the tail")
+}
+
+// Place is where and when a record is.
+type Place struct {
+	Head  journal.Head
+	First mainstem.Position
+	Last  mainstem.Position
+	Age   mainstem.LogAge
+	Wall  int64
+}
+
+func (p *Place) encode() []byte {
+	var w writer
+	w.raw(p.Head.Hash[:])
+	w.uint(p.Head.Slot)
+	w.uint(uint64(p.First))
+	w.uint(uint64(p.Age))
+	w.int(p.Wall)
+	return w.b
+}
+
+func decodePlace(row Row) (Place, error) {
+	var p Place
+	if len(row.Key) != 17 {
+		return p, mainstem.Errorf(mainstem.Corrupt, "a stored row of a record's place has a key of %d bytes (L12)", len(row.Key))
+	}
+	p.Last = mainstem.Position(eventNumber(row.Key[:9]))
+	p.Head.Index = eventNumber(row.Key)
+	r := reader{b: row.Value}
+	r.fill(p.Head.Hash[:])
+	p.Head.Slot, p.First = r.uint(), mainstem.Position(r.uint())
+	p.Age, p.Wall = mainstem.LogAge(r.uint()), r.int()
+	return p, r.end("a record's place")
+}
+
+// PlaceOf finds the record that holds a position, if its place is still kept.
+func PlaceOf(rows Rows, p mainstem.Position) (Place, bool, error) {
+	row, ok, err := rows.First(recordKey(p, 0), []byte{kindRecord + 1})
+	if err != nil || !ok {
+		return Place{}, false, err
+	}
+	place, err := decodePlace(row)
+	return place, err == nil && place.First <= p, err
+}
+
+// LastBefore is the last position whose record satisfies before, which must be
+// true up to some position and false from there on. It looks at a number of
+// places that is logarithmic in last.
+func LastBefore(rows Rows, last mainstem.Position, before func(Place) bool) (mainstem.Position, error) {
+	var failed error
+	n := sort.Search(int(last), func(i int) bool {
+		place, ok, err := PlaceOf(rows, mainstem.Position(i+1))
+		if err != nil {
+			failed = err
+		}
+		// A place that is no longer kept is older than every one that is.
+		return ok && !before(place)
+	})
+	return mainstem.Position(n), failed
+}
