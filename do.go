@@ -100,10 +100,12 @@ type doing struct {
 	made     bool   // the ID is library-made: repeat until the outcome is known
 	lookup   bool   // an earlier attempt may have committed: look the ID up first
 	attempt  uint32 // attempts sent so far
+
+	undecided bool // an attempt that was sent may have committed
 }
 
 func (d *doing) run(ctx context.Context) (*Receipt, error) {
-	pause, undecided := time.Millisecond, false
+	pause := time.Millisecond
 	for reruns := 0; ; {
 		receipt, read, err := d.once(ctx)
 		code := CodeOf(err)
@@ -116,24 +118,23 @@ func (d *doing) run(ctx context.Context) (*Receipt, error) {
 				continue
 			}
 		case d.made && code.Retryable() && code != Held:
-			undecided = undecided || code == Undecided
-			d.lookup = undecided
-		case undecided:
+			d.lookup = d.undecided
+		case d.undecided && d.made:
 			// Whatever this attempt says, an earlier one may have committed.
 			return nil, Errorf(Undecided, "transaction %s in group %q, and then: %w", d.id, d.group.name, err)
 		default:
 			return nil, err
 		}
 		if !sleep(ctx, pause/2+rand.N(pause)) {
-			return nil, gaveUp(ctx, d, undecided)
+			return nil, gaveUp(ctx, d)
 		}
 		pause = min(pause*2, 100*time.Millisecond)
 	}
 }
 
-func gaveUp(ctx context.Context, d *doing, undecided bool) error {
+func gaveUp(ctx context.Context, d *doing) error {
 	code := Cancelled
-	if undecided {
+	if d.undecided {
 		code = Undecided
 	}
 	return Errorf(code, "transaction %s in group %q was given up: %w", d.id, d.group.name, context.Cause(ctx))
@@ -178,6 +179,7 @@ func (d *doing) once(ctx context.Context) (r *Receipt, read bool, err error) {
 	var failed *Error
 	if errors.As(err, &failed) {
 		read = failed.Condition > 0 && failed.Condition <= len(tx.reads)
+		d.undecided = d.undecided || failed.Code == Undecided
 	}
 	return r, read, err
 }

@@ -1,0 +1,105 @@
+package mainstem
+
+import (
+	"context"
+	"time"
+)
+
+// Grant is a lease as its holder knows it.
+type Grant struct {
+	Lease string
+	Token FencingToken
+	TTL   time.Duration
+	// Asked is the holder's own time just before it sent the request that
+	// was granted. Log age is never faster than real time (L6), so the lease
+	// is not grantable to anybody else before Asked + TTL.
+	Asked time.Time
+}
+
+// Acquire asks for a lease in a transaction of its own. While somebody else
+// holds it, it fails as Held. Package lease waits, keeps and releases.
+func (g Group) Acquire(ctx context.Context, lease, owner string, ttl time.Duration) (Grant, error) {
+	asked := time.Now()
+	var outcome Outcome
+	r, err := g.Do(ctx, "", func(tx *Txn) error {
+		outcome = tx.Operate(Acquire{Lease: lease, Owner: owner, TTL: ttl})
+		return nil
+	})
+	if err != nil {
+		return Grant{}, err
+	}
+	return Grant{Lease: lease, Token: outcome.Of(r).Token, TTL: ttl, Asked: asked}, nil
+}
+
+// Release gives a lease back. One that was granted to somebody else since, or
+// released, is Fenced.
+func (g Group) Release(ctx context.Context, grant Grant) error {
+	_, err := g.Do(ctx, "", func(tx *Txn) error {
+		tx.Operate(Release{Lease: grant.Lease, Token: grant.Token})
+		return nil
+	})
+	return err
+}
+
+// Keep renews a lease every third of its TTL while fn runs, and returns fn's
+// error. When a tenth of the TTL is left by this process's monotonic clock, or
+// the lease went to somebody else, the context of fn is cancelled with the
+// reason as its cause; Keep then returns that reason, with fn's error beneath
+// it if there is one.
+//
+// The clock stands still while a machine sleeps, and a process can be paused
+// between looking at the clock and acting. So a cancelled context saves waste
+// only; what keeps two holders apart is the token: LeaseHeld in this group,
+// Present elsewhere (L7).
+func (g Group) Keep(ctx context.Context, grant Grant, fn func(ctx context.Context) error) error {
+	work, lose := context.WithCancelCause(ctx)
+	renewing, stop := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() {
+		err := g.renew(renewing, grant)
+		lose(err)
+		ended <- err
+	}()
+	err := fn(work)
+	stop()
+	if lost := <-ended; lost != nil {
+		if err != nil {
+			return Errorf(CodeOf(lost), "%s: and its function ended with: %w", lost.Error(), err)
+		}
+		return lost
+	}
+	return err
+}
+
+// renew renews until ctx ends, which is no error, or the lease is lost.
+func (g Group) renew(ctx context.Context, grant Grant) error {
+	until := grant.Asked.Add(grant.TTL - grant.TTL/10)
+	for {
+		if !sleep(ctx, grant.TTL/3) {
+			return nil
+		}
+		asked := time.Now()
+		attempt, cancel := context.WithDeadline(ctx, until)
+		_, err := g.Do(attempt, "", func(tx *Txn) error {
+			tx.Operate(Renew{Lease: grant.Lease, Token: grant.Token, TTL: grant.TTL})
+			return nil
+		})
+		late := attempt.Err() != nil
+		cancel()
+		switch {
+		case err == nil:
+			until = asked.Add(grant.TTL - grant.TTL/10)
+		case ctx.Err() != nil:
+			return nil
+		case late:
+			return Errorf(Fenced, "lease %s in group %s could not be renewed within its TTL of %s: %w",
+				quoteShort(grant.Lease), quoteShort(g.name), grant.TTL, err)
+		default:
+			code := CodeOf(err)
+			if code == 0 {
+				code = Unavailable
+			}
+			return Errorf(code, "lease %s in group %s is lost: %w", quoteShort(grant.Lease), quoteShort(g.name), err)
+		}
+	}
+}
