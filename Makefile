@@ -89,8 +89,8 @@ test-fast: ## Test what changed since last time, cached, a tenth of the rounds
 	MAINSTEM_ROUNDS=0.1 go test $(PACKAGES)
 
 .PHONY: soak
-soak: $(REPORT) ## Test with SOAK times the rounds and no time limit: make soak SOAK=100 RUN=Crash
-	@export MAINSTEM_SOAK=1 MAINSTEM_ROUNDS=$(SOAK); $(call gotest,soak,-timeout 0 $(PACKAGES))
+soak: $(REPORT) ## Test with SOAK times the rounds, fresh seeds, no time limit: make soak SOAK=100 RUN=Crash
+	@export MAINSTEM_SOAK=$(SOAK); $(call gotest,soak,-timeout 0 $(PACKAGES))
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME each: make fuzz FUZZTIME=1m
@@ -152,6 +152,6 @@ $(GOFUMPT): tools/gofumpt/go.mod
 
 ##@
 ##@ Variables: ROUNDS=1 scales the randomized tests of make test, RACE_ROUNDS=0.1
-##@ those of its race step, SOAK=20 those of make soak. Tests read the factor from
-##@ MAINSTEM_ROUNDS. RUN=REGEXP runs only matching tests, MAINSTEM_SEED=N repeats
+##@ those of its race step (MAINSTEM_ROUNDS), SOAK=20 those of make soak
+##@ (MAINSTEM_SOAK). RUN=REGEXP runs only matching tests, MAINSTEM_SEED=N repeats
 ##@ a failure that printed seed N. make test stays below 30 minutes on two cores.

@@ -31,8 +31,10 @@ func laws(t *tree) (bad []violation) {
 			for _, c := range citation.FindAllString(l, -1) {
 				for _, m := range lawName.FindAllStringSubmatch(c, -1) {
 					if n, err := strconv.Atoi(m[1]); err != nil || n < 1 || n > lawCount {
-						bad = append(bad, violation{path: f.path, line: i + 1, what: "cites " + m[0] + ", which is no law",
-							do: fmt.Sprintf("cite one of L1 to L%d", lawCount)})
+						bad = append(bad, violation{
+							path: f.path, line: i + 1, what: "cites " + m[0] + ", which is no law",
+							do: fmt.Sprintf("cite one of L1 to L%d", lawCount),
+						})
 					}
 				}
 			}

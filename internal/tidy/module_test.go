@@ -13,7 +13,7 @@ func modules(t *tree) (bad []violation) {
 	used := map[string]bool{}
 	for _, f := range t.files {
 		if f.path == "go.work" {
-			for _, word := range strings.Fields(string(f.data)) {
+			for word := range strings.FieldsSeq(string(f.data)) {
 				used[path.Clean(word)] = true
 			}
 		}

@@ -11,10 +11,10 @@ import (
 
 // event is one line of go test -json (go doc test2json).
 type event struct {
-	Action  string
-	Package string
-	Test    string
-	Output  string
+	Action  string `json:"Action"`
+	Package string `json:"Package"`
+	Test    string `json:"Test"`
+	Output  string `json:"Output"`
 }
 
 // key names a test of a package; an empty test is the package itself.
