@@ -1,0 +1,125 @@
+package store
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/mainstemdb/mainstem/internal/disk"
+)
+
+// MinMemory is the least Config.Memory, in bytes.
+const MinMemory = 1 << 20
+
+// Config says where a store lives and what it may use.
+type Config struct {
+	FS  disk.FS
+	Dir string
+	// Memory is what cached blocks and rows not yet flushed may take together,
+	// in bytes. A batch of more than a sixteenth of it is held beside it until
+	// it is flushed.
+	Memory int64
+	// ReadOnly opens an existing store without changing, creating or locking
+	// a file. The caller makes sure that no other process changes it.
+	ReadOnly bool
+	// Logger hears what Pebble says, mostly at debug level; nil for nobody.
+	Logger *slog.Logger
+}
+
+// Store is the rows of one partition on disk. Its methods may be called from
+// several goroutines, but at most one Apply runs at a time.
+type Store struct {
+	db    *pebble.DB
+	cache *pebble.Cache
+	opts  *pebble.Options
+	fuse  *fuse
+	dir   string
+	log   *slog.Logger
+	rows  *Rows
+
+	readOnly bool
+
+	done    chan struct{}
+	failure atomic.Pointer[error]
+
+	// generation counts applied batches; an iterator made before the newest
+	// one does not show the newest rows.
+	generation atomic.Uint64
+	pressure   pressure
+
+	users     users
+	mu        sync.Mutex
+	snapshots map[*Snapshot]struct{}
+}
+
+// Open opens the store in c.Dir, creating it unless it is ReadOnly. A missing
+// parent directory is created too. Errors wrap ErrFailed or ErrCorrupt.
+func Open(c Config) (*Store, error) {
+	if c.Memory < MinMemory {
+		return nil, fmt.Errorf("%w: %d bytes of memory for %s; the least is %d", ErrFailed, c.Memory, c.Dir, MinMemory)
+	}
+	s := &Store{
+		dir:       c.Dir,
+		log:       c.Logger,
+		readOnly:  c.ReadOnly,
+		done:      make(chan struct{}),
+		snapshots: make(map[*Snapshot]struct{}),
+		pressure:  newPressure(c.Memory),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.fuse = newFuse(c.FS, c.Dir, func(op string, err error) { s.fail(op, err) })
+	s.rows = &Rows{store: s}
+	if c.ReadOnly {
+		s.fuse.blow(ErrReadOnly)
+		s.fuse.release()
+	} else if err := disk.MkdirAll(c.FS, c.Dir); err != nil {
+		return nil, wrap(c.Dir, "making the directory", err)
+	}
+	s.cache = pebble.NewCache(c.Memory)
+	s.opts = options(s, c)
+	db, err := pebble.Open(c.Dir, s.opts)
+	if err != nil {
+		s.fuse.release()
+		s.cache.Unref()
+		if s.Err() != nil {
+			return nil, s.Err()
+		}
+		return nil, wrap(c.Dir, "opening the state", err)
+	}
+	s.db = db
+	return s, nil
+}
+
+// Close releases what the store holds and loses nothing that was flushed; it
+// does not flush. It waits for calls and iterations that run, so it must not
+// be called from within one. Open snapshots answer ErrClosed from then on.
+func (s *Store) Close() error {
+	if !s.users.end() {
+		return ErrClosed
+	}
+	s.fuse.release()
+	s.users.wait()
+	first := s.rows.end()
+	s.mu.Lock()
+	open := s.snapshots
+	s.snapshots = nil
+	s.mu.Unlock()
+	for snap := range open {
+		if err := snap.end(); first == nil {
+			first = err
+		}
+	}
+	if err := s.db.Close(); first == nil {
+		first = err
+	}
+	s.cache.Unref()
+	if s.Err() != nil {
+		return s.Err()
+	}
+	return wrap(s.dir, "closing", first)
+}
