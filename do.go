@@ -107,12 +107,12 @@ type doing struct {
 func (d *doing) run(ctx context.Context) (*Receipt, error) {
 	pause := time.Millisecond
 	for reruns := 0; ; {
-		receipt, read, err := d.once(ctx)
+		receipt, again, err := d.once(ctx)
 		code := CodeOf(err)
 		switch {
 		case err == nil:
 			return receipt, nil
-		case code == Conflict && read && reruns < d.settings.reruns:
+		case again && reruns < d.settings.reruns:
 			reruns++
 			if reruns < 4 { // the first few at once: most conflicts are over by then
 				continue
@@ -140,10 +140,10 @@ func gaveUp(ctx context.Context, d *doing) error {
 	return Errorf(code, "transaction %s in group %q was given up: %w", d.id, d.group.name, context.Cause(ctx))
 }
 
-// once runs the function and sends what it asked for. read says that a failed
-// condition is one that the function's reads implied, so that running it again
-// can help.
-func (d *doing) once(ctx context.Context) (r *Receipt, read bool, err error) {
+// once runs the function and sends what it asked for. again says that running
+// it again can help: a failed condition is one that the function's reads
+// implied, or the attempt had a number that was refused before.
+func (d *doing) once(ctx context.Context) (r *Receipt, again bool, err error) {
 	request := ViewRequest{Group: d.group.name, At: Latest(), Fingerprint: d.settings.fingerprint}
 	if d.lookup {
 		request.ID = d.id
@@ -165,6 +165,8 @@ func (d *doing) once(ctx context.Context) (r *Receipt, read bool, err error) {
 		if known := s.Known(); known != nil {
 			return known, false, nil
 		}
+		// Earlier calls under this ID may have been refused: number on from there (L11).
+		d.attempt = max(d.attempt, s.Stamp().Attempt)
 	}
 	if err := d.fn(tx); err != nil && !(tx.refused && errors.Is(err, errRefused)) {
 		return nil, false, err
@@ -178,10 +180,14 @@ func (d *doing) once(ctx context.Context) (r *Receipt, read bool, err error) {
 	r, err = d.group.db.backend.Commit(ctx, t)
 	var failed *Error
 	if errors.As(err, &failed) {
-		read = failed.Condition > 0 && failed.Condition <= len(tx.reads)
+		// A late copy of an earlier attempt may have been refused meanwhile. The
+		// lookup tells that from an ID that was voided.
+		superseded := failed.Code == Cancelled && ctx.Err() == nil
+		d.lookup = d.lookup || superseded
+		again = superseded || failed.Code == Conflict && failed.Condition > 0 && failed.Condition <= len(tx.reads)
 		d.undecided = d.undecided || failed.Code == Undecided
 	}
-	return r, read, err
+	return r, again, err
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -60,6 +60,9 @@ type Stamp struct {
 	// Staleness is how old the view is known to be at most: 0 for a view
 	// confirmed at the tail.
 	Staleness time.Duration
+	// Attempt is the highest attempt of the asked ID that was refused for good;
+	// 0 when none was. A new attempt has to have a higher number (L11).
+	Attempt uint32
 }
 
 // QueryKind says what a Query asks.
