@@ -74,7 +74,9 @@ func (b *Backend) View(_ context.Context, r mainstem.ViewRequest) (mainstem.Snap
 	}
 	s := &snapshot{backend: b, group: r.Group, at: at, age: b.age}
 	if !r.ID.IsZero() {
-		s.known, err = b.model.known(b.model.group(r.Group), b.age, r.ID, r.Fingerprint)
+		g := b.model.group(r.Group)
+		s.refused = g.killed[r.ID.String()].attempt
+		s.known, err = b.model.known(g, b.age, r.ID, r.Fingerprint)
 	}
 	if err != nil {
 		return nil, err

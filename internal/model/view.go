@@ -14,12 +14,13 @@ type snapshot struct {
 	at      mainstem.Position
 	age     mainstem.LogAge
 	known   *mainstem.Receipt
+	refused uint32 // highest attempt refused of the ID that was asked for
 }
 
 func (s *snapshot) Known() *mainstem.Receipt { return s.known }
 
 func (s *snapshot) Stamp() mainstem.Stamp {
-	return mainstem.Stamp{Token: tokenAt(s.at), Position: s.at, Age: s.age}
+	return mainstem.Stamp{Token: tokenAt(s.at), Position: s.at, Age: s.age, Attempt: s.refused}
 }
 
 func (s *snapshot) Close() error { return nil }
