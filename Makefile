@@ -114,13 +114,14 @@ lint: ## Lint every module with the pinned golangci-lint; without it go vet and 
 	@if $(MAKE) --silent $(LINT); then \
 		rc=0; for dir in $(MODULES); do \
 			if ! (cd "$$dir" && go list ./... 2>/dev/null | grep -q .); then continue; fi; \
-			echo "lint: $${dir#$(CURDIR)/}"; \
+			echo "lint: $$(realpath --relative-to=. "$$dir")"; \
 			(cd "$$dir" && $(LINT) run --config $(CURDIR)/.golangci.yml ./...) || rc=1; \
 		done; exit $$rc; \
 	else \
 		echo "lint: golangci-lint: not run (it could not be built, see above); go vet and gofmt only"; \
-		go vet $(PACKAGES); \
-		unformatted=$$(gofmt -l $(MODULES)); echo "$$unformatted"; [ -z "$$unformatted" ]; \
+		rc=0; go vet $(PACKAGES) || rc=1; \
+		unformatted=$$(gofmt -l $(MODULES)); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; rc=1; fi; \
+		exit $$rc; \
 	fi
 
 .PHONY: fmt
