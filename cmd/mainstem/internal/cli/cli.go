@@ -1,0 +1,139 @@
+// Package cli is the command line of mainstem: one file per command.
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/signal"
+	"regexp"
+	"slices"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/mainstemdb/mainstem"
+)
+
+// commands is the whole command line. The order is that of the help.
+type commands struct {
+	JSON bool `name:"json" help:"Print JSON: one object, or one per line for lists. Errors too, on standard error."`
+
+	Get    getCmd    `cmd:"" group:"data" help:"Print the value of a key."`
+	Put    putCmd    `cmd:"" group:"data" help:"Set a key."`
+	Delete deleteCmd `cmd:"" group:"data" help:"Remove a key."`
+	Add    addCmd    `cmd:"" group:"data" help:"Add to a counter, within a floor and a ceiling."`
+	Scan   scanCmd   `cmd:"" group:"data" help:"List the groups, or the keys of one group."`
+	Append appendCmd `cmd:"" group:"data" help:"Append an event to a stream."`
+	Read   readCmd   `cmd:"" group:"data" help:"Read the events of a stream."`
+	Txn    txnCmd    `cmd:"" group:"data" help:"Run one transaction, given as JSON on standard input."`
+	Feed   feedCmd   `cmd:"" group:"data" help:"Print what has committed, in order, as JSON lines."`
+
+	Import importCmd `cmd:"" group:"bulk" help:"Import JSON lines or CSV; a second run continues the first."`
+	Export exportCmd `cmd:"" group:"bulk" help:"Export keys and streams as JSON lines, from one frozen view."`
+	Rewind rewindCmd `cmd:"" group:"bulk" help:"Write the keys of a prefix back to an earlier position."`
+
+	Inspect   inspectCmd   `cmd:"" group:"care" help:"Describe the files of a database, changing nothing."`
+	VerifyLog verifyLogCmd `cmd:"" group:"care" help:"Check every record of the log, changing nothing."`
+
+	Demo    demoCmd    `cmd:"" group:"about" help:"Kill a database while shoppers buy from it, and audit what is left."`
+	Version versionCmd `cmd:"" group:"about" help:"Print the version."`
+
+	Holder holderCmd `cmd:"" hidden:"" name:"demo-holder" help:"The process that the demo kills."`
+}
+
+// groups are the headings of the list of commands.
+var groups = []kong.Group{
+	{Key: "data", Title: "Keys, streams, transactions"},
+	{Key: "bulk", Title: "In bulk"},
+	{Key: "care", Title: "Care"},
+	{Key: "about", Title: "About"},
+}
+
+const description = `Work on a Mainstem database in a directory. Its writes are safe to retry: a change, its event and its ID commit together, once.
+
+A key or stream is written GROUP/NAME; "/" inside the group is %2F and "%" is %25. GROUP/ is the group itself. The directory is --dir, else MAINSTEM_DIR, else ./mainstem-data. One process at a time may have it open.
+
+Exit codes: 0 done, 1 other failure, 2 wrong usage, 3 not found or no longer kept, 4 a condition failed and nothing was written, 5 not now: repeat with the same ID, 6 damaged or lost history, 130 interrupted.`
+
+// Main runs one command and returns its exit code.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	e := newEnv(ctx, stdin, stdout, stderr, slices.Contains(args, "--json"))
+	if len(args) == 0 {
+		e.overview()
+		return e.finish(nil)
+	}
+	return e.finish(run(e, args))
+}
+
+func run(e *env, args []string) error {
+	done := false
+	var c commands
+	parser, err := kong.New(&c,
+		kong.Name("mainstem"),
+		kong.Description(description),
+		kong.Writers(e.out, e.err),
+		kong.Exit(func(int) { done = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 96, NoExpandSubcommands: true}),
+		kong.ExplicitGroups(groups),
+		kong.Help(help),
+	)
+	if err != nil {
+		return err
+	}
+	parsed, err := parser.Parse(negatives(args))
+	if done { // help was asked for and printed
+		return nil
+	}
+	if err != nil {
+		return usage(err, parsed)
+	}
+	e.json = c.JSON
+	return parsed.Run(e)
+}
+
+// usage makes a parse error one that says where to look.
+func usage(err error, parsed *kong.Context) error {
+	command := "mainstem"
+	var failed *kong.ParseError
+	if errors.As(err, &failed) {
+		parsed = failed.Context
+	}
+	if parsed != nil && parsed.Selected() != nil {
+		command = parsed.Selected().FullPath()
+	}
+	p := &problem{Code: "usage", Message: err.Error(), Advice: "see " + command + " --help", exit: exitUsage}
+	var wrong *mainstem.Error
+	if errors.As(err, &wrong) {
+		p.Message, p.Advice = said(err, wrong), wrong.Help()+"; "+p.Advice
+	}
+	return p
+}
+
+var negative = regexp.MustCompile(`^-[0-9]+$`)
+
+// negatives lets a negative number stand where a number does: the parser takes
+// it for a flag. One that is an argument goes behind "--", where it is last
+// anyway; one that belongs to a flag is joined to it.
+func negatives(args []string) []string {
+	var flags, last []string
+	for i, a := range args {
+		switch {
+		case a == "--":
+			return append(append(flags, args[i:]...), last...)
+		case !negative.MatchString(a):
+			flags = append(flags, a)
+		case args[max(0, i-1)] == "--floor", args[max(0, i-1)] == "--ceiling":
+			flags[len(flags)-1] += "=" + a
+		default:
+			last = append(last, a)
+		}
+	}
+	if last == nil {
+		return flags
+	}
+	return append(append(flags, "--"), last...)
+}

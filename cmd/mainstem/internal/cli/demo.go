@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/mainstemdb/mainstem/cmd/mainstem/internal/demo"
+)
+
+// demoCmd has one demo so far.
+type demoCmd struct {
+	Name     string  `arg:"" optional:"" name:"DEMO" enum:"inventory" default:"inventory" help:"Which demo; there is one, inventory."`
+	Kills    int     `help:"How often the database's process is killed with SIGKILL, in each of the two audited runs." default:"5" placeholder:"N"`
+	Power    bool    `help:"Make every kill a power cut: what was not synced is lost too."`
+	Orders   string  `help:"Take the purchases from this CSV file, one a row." placeholder:"FILE.csv"`
+	Seconds  float64 `help:"Length of the first run; the others are shorter." default:"10" placeholder:"N"`
+	Shoppers int     `help:"How many buy at the same time." default:"64" placeholder:"N"`
+	Seed     uint64  `help:"Repeat the choices of an earlier run: purchases, stock, moments of the kills. 0 draws one." placeholder:"N"`
+	Naive    bool    `help:"Also buy by read-then-write without conditions, to see what that oversells." default:"true" negatable:""`
+	Keep     string  `help:"Keep databases and the record of acknowledgements in this directory, which must be new or empty." placeholder:"DIR" type:"path"`
+}
+
+// Help is shown below the flags.
+func (demoCmd) Help() string {
+	return `A purchase is one transaction under its own ID in the item's group: take from the stock (floor 0), put the order, append the order event. Shoppers live outside the process that is killed; cut off, they repeat with the same ID. They buy once by adding with a floor and once by compare-and-set, both while the database is killed, and once naively, without kills. Their acknowledgements are recorded outside the database; at the end all of them are looked for in it. A broken promise is exit code 1.
+
+A file for --orders is CSV: either with a header line that has a column "item" and may have "quantity" and "id", or without one, in rows of member, date (DD-MM-YYYY) and item.
+
+The stock is chosen so that about half of the items sell out. A SIGKILL loses nothing that the operating system has; only --power shows what a power cut loses.
+
+Examples:
+
+    mainstem demo
+    mainstem demo --kills 10 --power
+    mainstem demo inventory --orders groceries.csv --json
+    mainstem demo --seconds 3 --kills 2 --no-naive --seed 7`
+}
+
+func (c *demoCmd) Run(e *env) error {
+	if c.Kills < 0 || c.Shoppers < 1 || c.Shoppers > 4096 || !(c.Seconds >= 1 && c.Seconds <= 3600) {
+		return misused("see mainstem demo --help", "--kills is at least 0, --shoppers 1 to 4096, --seconds 1 to 3600")
+	}
+	config := demo.Config{
+		Kills: c.Kills, Power: c.Power, Orders: c.Orders, Length: time.Duration(c.Seconds * float64(time.Second)),
+		Shoppers: c.Shoppers, Seed: c.Seed, Naive: c.Naive, Keep: c.Keep,
+	}
+	if !e.json {
+		config.Progress, config.Live = e.err, e.errTerminal
+	}
+	report, err := demo.Run(e.ctx, config)
+	if err != nil {
+		return err
+	}
+	if e.json {
+		err = e.object(report)
+	} else {
+		err = report.Print(e.styled())
+	}
+	if broken := report.Broken(); err == nil && len(broken) > 0 {
+		return &problem{Code: "promise_broken", Message: fmt.Sprintf("seed %d: %s", report.Seed, errors.Join(broken...)), Advice: "repeat it with --seed and --keep, and report it", exit: exitOther}
+	}
+	return err
+}
+
+// holderCmd is the process that the demo kills. It is not for people.
+type holderCmd struct {
+	Dir    string `required:""`
+	Socket string `required:""`
+	Power  uint64 `help:"Seed of the power cuts; 0 for none."`
+}
+
+func (c *holderCmd) Run(e *env) error {
+	return demo.Hold(e.ctx, demo.Holder{Dir: filepath.Clean(c.Dir), Socket: c.Socket, PowerSeed: c.Power, Parent: e.in, Ready: e.ready})
+}
+
+func (e *env) ready() error {
+	_, err := e.out.WriteString("ready\n")
+	return errors.Join(err, e.out.Flush())
+}

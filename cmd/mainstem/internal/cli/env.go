@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/charmbracelet/colorprofile"
+	"github.com/charmbracelet/x/term"
+)
+
+// env is what a command runs in.
+type env struct {
+	ctx  context.Context
+	in   io.Reader
+	out  *bufio.Writer
+	err  io.Writer
+	json bool
+
+	outTerminal, errTerminal bool
+	profile                  colorprofile.Profile
+}
+
+func newEnv(ctx context.Context, in io.Reader, out, errs io.Writer, json bool) *env {
+	return &env{
+		ctx: ctx, in: in, json: json,
+		out:         bufio.NewWriter(out),
+		err:         colorprofile.NewWriter(errs, os.Environ()),
+		outTerminal: isTerminal(out), errTerminal: isTerminal(errs),
+		profile: colorprofile.Detect(out, os.Environ()),
+	}
+}
+
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(f.Fd())
+}
+
+// finish says what went wrong and returns the exit code.
+func (e *env) finish(err error) int {
+	if flushed := e.out.Flush(); err == nil {
+		err = flushed
+	}
+	if err == nil {
+		return exitOK
+	}
+	p := problemOf(err)
+	if e.json {
+		e.encodeTo(e.err, p)
+	} else {
+		fmt.Fprintf(e.err, "mainstem: %s\n", p.Error())
+	}
+	return p.exit
+}
+
+// object prints v as one line of JSON.
+func (e *env) object(v any) error { return e.encodeTo(e.out, v) }
+
+func (e *env) encodeTo(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// note tells a person something that is no result, on standard error. With
+// --json it is left out, so that standard error holds errors only.
+func (e *env) note(format string, args ...any) {
+	if !e.json {
+		fmt.Fprintf(e.err, format+"\n", args...)
+	}
+}
+
+// styled is standard output for styled text, which loses its colours where
+// they cannot be shown or NO_COLOR is set.
+func (e *env) styled() io.Writer {
+	return &colorprofile.Writer{Forward: e.out, Profile: e.profile}
+}
+
+// limitInput is the most bytes read from standard input or a value file: more
+// than any transaction can hold.
+const limitInput = 4 << 20
+
+// readAll reads a value or a transaction from a reader, bounded.
+func readAll(r io.Reader, what string) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, limitInput+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", what, err)
+	}
+	if len(b) > limitInput {
+		return nil, &problem{
+			Code: "too_large", Message: fmt.Sprintf("%s is longer than %d bytes", what, limitInput),
+			Advice: "split it", exit: exitUsage,
+		}
+	}
+	return b, nil
+}
+
+// input reads a file, or standard input when the name is "-".
+func (e *env) input(file string) ([]byte, error) {
+	if file == "-" {
+		return readAll(e.in, "standard input")
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readAll(f, file)
+}

@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/mainstemdb/mainstem"
+)
+
+type feedCmd struct {
+	database
+	Follow bool   `short:"f" help:"Wait for more, until interrupted."`
+	After  string `help:"Continue after this token, as an earlier line had it." placeholder:"TOKEN"`
+	Group  string `help:"Only this group, as its name is, without escapes." placeholder:"GROUP"`
+	Prefix string `help:"Only changes with an effect on a name that begins so." placeholder:"PREFIX"`
+}
+
+// Help is shown below the flags.
+func (feedCmd) Help() string {
+	return `One JSON line per committed transaction, in order. The last line of each batch carries a token; a reader that keeps the newest token and gives it as --after misses nothing and repeats nothing. A token older than the log that is kept is exit code 3.
+
+Examples:
+
+    mainstem feed
+    mainstem feed --follow --group item-42
+    mainstem feed --prefix order/ --after "$token"`
+}
+
+// changeJSON is one line of the feed.
+type changeJSON struct {
+	Partition   int                  `json:"partition"`
+	Position    mainstem.Position    `json:"position"`
+	Incarnation mainstem.Incarnation `json:"incarnation"`
+	Group       string               `json:"group"`
+	ID          string               `json:"id"`
+	Time        time.Time            `json:"time"`
+	Effects     []effectJSON         `json:"effects"`
+	Reply       *string              `json:"reply,omitempty"`
+	ReplyBase64 []byte               `json:"reply_base64,omitempty"`
+	Refused     bool                 `json:"refused,omitempty"`
+	Actor       string               `json:"actor,omitempty"`
+	Request     string               `json:"request,omitempty"`
+	Trace       string               `json:"trace,omitempty"`
+	Token       string               `json:"token,omitempty"`
+}
+
+// effectJSON is one decided operation.
+type effectJSON struct {
+	Kind mainstem.EffectKind `json:"kind"`
+	Name string              `json:"name"`
+	valueJSON
+	Delta  *int64                `json:"delta,omitempty"`
+	Events []eventJSON           `json:"events,omitempty"`
+	Token  mainstem.FencingToken `json:"fencing_token,omitzero"`
+	Owner  string                `json:"owner,omitempty"`
+}
+
+func (c *feedCmd) Run(e *env) error {
+	after, err := mainstem.ParseToken(c.After)
+	if err != nil {
+		return err
+	}
+	db, err := c.openExisting(e)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	from := mainstem.From{After: after, Drain: !c.Follow, Match: mainstem.Match{NamePrefix: c.Prefix}}
+	if c.Group != "" {
+		from.Match.Groups = []string{c.Group}
+	}
+	for batch, err := range db.Changes(e.ctx, from) {
+		if err != nil {
+			if e.ctx.Err() != nil { // interrupting is how a follower ends
+				return nil
+			}
+			return err
+		}
+		for i := range batch.Changes {
+			line := changeOf(&batch.Changes[i])
+			if i == len(batch.Changes)-1 {
+				line.Token = batch.Token.String()
+			}
+			if err := e.object(line); err != nil {
+				return err
+			}
+		}
+		if err := e.out.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func changeOf(c *mainstem.Change) changeJSON {
+	j := changeJSON{
+		Partition: c.Partition, Position: c.Position, Incarnation: c.Incarnation, Group: c.Group, ID: c.ID.String(),
+		Time: c.Wall.UTC(), Effects: make([]effectJSON, 0, len(c.Effects)), Refused: c.Refused,
+		Actor: c.Meta.Actor, Request: c.Meta.Request, Trace: c.Meta.Trace,
+	}
+	if c.Reply != nil {
+		j.Reply, j.ReplyBase64 = textOr(c.Reply)
+	}
+	for _, effect := range c.Effects {
+		j.Effects = append(j.Effects, effectOf(effect))
+	}
+	return j
+}
+
+func effectOf(effect mainstem.Effect) effectJSON {
+	j := effectJSON{Kind: effect.Kind, Name: effect.Name, Token: effect.Token, Owner: effect.Owner}
+	switch effect.Kind {
+	case mainstem.EffectPut:
+		j.valueJSON = valueOf(effect.Value)
+	case mainstem.EffectAdd:
+		j.valueJSON, j.Delta = valueOf(effect.Value), &effect.Delta
+	}
+	for i, event := range effect.Events {
+		recorded := mainstem.Recorded{Event: event}
+		if effect.First > 0 {
+			recorded.Number = effect.First + uint64(i)
+		}
+		j.Events = append(j.Events, eventOf(recorded))
+	}
+	return j
+}

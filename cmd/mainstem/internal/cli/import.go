@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+type importCmd struct {
+	database
+	File    string   `arg:"" name:"FILE" help:"JSON lines, or CSV when the name ends in .csv or --columns is given."`
+	Key     string   `help:"Where each line goes, with {column} in it. Without it the lines are those of export." placeholder:"'GROUP/{COLUMN}'"`
+	Columns []string `help:"Names of the columns of a CSV file without a header line." placeholder:"A,B,…"`
+	SkipBad bool     `help:"Import the good lines of a file that has bad ones."`
+}
+
+// Help is shown below the flags.
+func (importCmd) Help() string {
+	return `Each line becomes one key: the template makes its name, the line, as a JSON object, its value. An existing key is overwritten. The file is read once to check every line, and nothing is written if one is bad; bad lines are named by number. Then lines of one group that stand near each other are written together.
+
+Every line belongs to a transaction whose ID is made of the file's hash and a line number. So an import that was cut off is simply run again: what is there already is answered from the first time, within the age for which IDs are kept (24 hours).
+
+Examples:
+
+    mainstem import prices.csv --key 'item-{sku}/price'
+    mainstem import groceries.csv --columns member,date,item --key 'member-{member}/{date} {item}'
+    mainstem import users.jsonl --key 'users/{id}'
+    mainstem export > all.jsonl && mainstem import all.jsonl --dir ./copy`
+}
+
+// importJSON is the result of an import.
+type importJSON struct {
+	Lines        int    `json:"lines"`
+	Bad          int    `json:"bad"`
+	Keys         int    `json:"keys"`
+	Events       int    `json:"events"`
+	Transactions int    `json:"transactions"`
+	Replayed     int    `json:"replayed"`
+	Hash         string `json:"hash"`
+}
+
+func (c *importCmd) Run(e *env) error {
+	started := time.Now()
+	rows, err := c.reader()
+	if err != nil {
+		return err
+	}
+	file, err := os.Open(c.File)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	hash := sha256.New()
+	fmt.Fprintf(hash, "%q %q\n", c.Key, c.Columns) // other keys are another import
+	good, bad, err := check(rows(io.TeeReader(file, hash)))
+	if err != nil {
+		return fmt.Errorf("reading %s: %w", c.File, err)
+	}
+	for _, r := range bad[:min(len(bad), maxNamed)] {
+		e.note("line %d: %s", r.line, problemOf(r.err).Message)
+	}
+	if len(bad) > 0 && !c.SkipBad {
+		return c.refuse(bad)
+	}
+	if _, err := file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	db, err := c.open(e)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	load := loader{
+		env: e, db: db.DB, hash: hex.EncodeToString(hash.Sum(nil)[:8]),
+		bar: newBar(e, "import", good),
+	}
+	err = load.all(rows(file))
+	load.bar.end()
+	if err != nil {
+		return fmt.Errorf("import stopped after %d lines; the same command continues it: %w", load.sum.Lines, err)
+	}
+	load.sum.Bad, load.sum.Hash = len(bad), load.hash
+	if e.json {
+		return e.object(load.sum)
+	}
+	_, err = fmt.Fprintf(e.out, "imported %d lines (%d keys, %d events) in %d transactions, %d of them there before, in %s\n", load.sum.Lines,
+		load.sum.Keys, load.sum.Events, load.sum.Transactions, load.sum.Replayed, time.Since(started).Round(10*time.Millisecond))
+	return err
+}
+
+// maxNamed bounds how many bad lines are named one by one.
+const maxNamed = 10
+
+// reader chooses the format.
+func (c *importCmd) reader() (func(io.Reader) iter.Seq2[row, error], error) {
+	isCSV := c.Columns != nil || strings.EqualFold(filepath.Ext(c.File), ".csv")
+	if c.Key == "" {
+		if isCSV {
+			return nil, misused(`add it, for example --key 'item-{sku}/price'`, "a CSV file needs --key")
+		}
+		return func(r io.Reader) iter.Seq2[row, error] { return jsonRows(r, nil) }, nil
+	}
+	key, err := parseTemplate(c.Key)
+	if err != nil {
+		return nil, err
+	}
+	if isCSV {
+		return func(r io.Reader) iter.Seq2[row, error] { return csvRows(r, key, c.Columns) }, nil
+	}
+	return func(r io.Reader) iter.Seq2[row, error] { return jsonRows(r, &key) }, nil
+}
+
+// check counts the good rows and collects the bad ones, the first maxBad.
+func check(rows iter.Seq2[row, error]) (good int, bad []row, err error) {
+	const maxBad = 1_000_000
+	for r, err := range rows {
+		switch {
+		case err != nil:
+			return good, bad, err
+		case r.err == nil:
+			good++
+		case len(bad) == maxBad:
+			return good, bad, errors.New("more than a million bad lines: this is not the format meant")
+		default:
+			bad = append(bad, row{line: r.line, err: r.err})
+		}
+	}
+	return good, bad, nil
+}
+
+func (c *importCmd) refuse(bad []row) error {
+	what := fmt.Sprintf("line %d: %s", bad[0].line, problemOf(bad[0].err).Message)
+	if len(bad) > 1 {
+		what = fmt.Sprintf("%d lines are bad, the first is %s", len(bad), what)
+	}
+	return &problem{
+		Code: "invalid", Message: c.File + ": " + what + "; nothing was written", exit: exitUsage,
+		Advice: "correct the file, or import the rest with --skip-bad",
+	}
+}

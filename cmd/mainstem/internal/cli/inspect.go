@@ -1,0 +1,5 @@
+package cli
+
+type inspectCmd struct{ database }
+
+func (c *inspectCmd) Run(e *env) error { return c.exists() }

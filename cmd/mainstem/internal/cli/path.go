@@ -1,0 +1,11 @@
+package cli
+
+import "github.com/mainstemdb/mainstem"
+
+// full reports a path that lacks its name.
+func full(p mainstem.Path, noun string) error {
+	if p.Name == "" {
+		return misused(`write it GROUP/NAME; "/" inside the group is %2F`, "%q names no %s", p, noun)
+	}
+	return nil
+}

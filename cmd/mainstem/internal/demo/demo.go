@@ -1,0 +1,165 @@
+// Package demo runs the inventory demo: shoppers buy limited stock while the
+// process that holds the database is killed and restarted, and an audit that
+// kept its own record then looks for every acknowledged purchase.
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// Config says how to run the demo.
+type Config struct {
+	Kills    int           // kills of each audited run, at least 0
+	Power    bool          // each kill is a power cut
+	Orders   string        // CSV file of purchases; empty generates them
+	Length   time.Duration // planned length of the first run, without downtime
+	Shoppers int
+	Seed     uint64 // 0 draws one
+	Naive    bool   // also run read-then-write without conditions
+	Keep     string // directory to keep everything in; empty keeps nothing
+
+	Progress io.Writer // where progress is told; nil for nowhere
+	Live     bool      // Progress is a terminal
+}
+
+// Run runs the demo. An error means that it could not be run to its end;
+// whether the promises held is in the Report.
+func Run(ctx context.Context, c Config) (*Report, error) {
+	started := time.Now()
+	if c.Seed == 0 {
+		c.Seed = rand.Uint64()>>12 | 1 // short enough for every JSON reader
+	}
+	orders, err := c.orders()
+	if err != nil {
+		return nil, err
+	}
+	dir, done, err := c.directory()
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	report := &Report{Seed: c.Seed, power: c.Power, kept: c.Keep, source: c.Orders}
+	world := world{config: c, dir: dir}
+	floor, err := world.run(ctx, plan{mode: byFloor, orders: orders, kills: c.Kills, length: c.Length})
+	if err != nil {
+		return nil, err
+	}
+	report.floor(floor)
+	cas, err := world.run(ctx, plan{mode: byCompare, orders: orders, kills: c.Kills, length: c.Length * 7 / 10})
+	if err != nil {
+		return nil, err
+	}
+	report.CAS = cas.figures()
+	if c.Naive {
+		// Not paced: one rush is enough to see it.
+		naive, err := world.run(ctx, plan{mode: byReading, orders: orders[:min(len(orders), naiveMost)]})
+		if err != nil {
+			return nil, err
+		}
+		report.naive(naive)
+	}
+	report.elapsed = time.Since(started)
+	return report, nil
+}
+
+// naiveMost is how many of the purchases are also made the naive way.
+const naiveMost = 5000
+
+// directory is where the demo works: private, and gone afterwards unless kept.
+func (c Config) directory() (dir string, done func(), err error) {
+	if c.Keep == "" {
+		dir, err := os.MkdirTemp("", "mainstem-demo-") // mode 0700
+		return dir, func() { _ = os.RemoveAll(dir) }, err
+	}
+	if err := os.MkdirAll(c.Keep, 0o700); err != nil {
+		return "", nil, err
+	}
+	entries, err := os.ReadDir(c.Keep)
+	if err != nil {
+		return "", nil, err
+	}
+	if len(entries) > 0 {
+		return "", nil, fmt.Errorf("the directory %s to keep the demo in is not empty; name a new one", c.Keep)
+	}
+	return c.Keep, func() {}, nil
+}
+
+// world is the place that the runs of one demo share.
+type world struct {
+	config Config
+	dir    string
+}
+
+// plan is one run: the same shoppers, one way of buying.
+type plan struct {
+	mode   mode
+	orders []Order
+	kills  int
+	length time.Duration
+}
+
+// run sets up the stock, lets the shoppers buy under kills, and audits.
+func (w *world) run(ctx context.Context, p plan) (*outcome, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	dir := filepath.Join(w.dir, p.mode.String())
+	holder, err := w.holder(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer holder.end()
+	if err := holder.start(ctx); err != nil {
+		return nil, err
+	}
+	book, err := newLedger(dir + ".acknowledged")
+	if err != nil {
+		return nil, err
+	}
+	defer book.close()
+	rng := rand.New(rand.NewPCG(w.config.Seed, uint64(p.mode)))
+	m := &market{plan: p, holder: holder, ledger: book, stock: stockFor(p.orders, w.config.Seed), fail: cancel}
+	m.pace = newPace(p, rng)
+	if err := m.fill(ctx); err != nil {
+		return nil, err
+	}
+	told := w.config.tell(m)
+	err = m.open(ctx, w.config.Shoppers, rng)
+	told()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.mode, err)
+	}
+	return w.audit(ctx, m, rng)
+}
+
+// holder prepares the process that holds the database of one run.
+func (w *world) holder(dir string) (*holder, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	socket := dir + ".sock"
+	if len(socket) > limitSocket {
+		return nil, fmt.Errorf("the path %s is too long for a socket (%d bytes at most); set TMPDIR, or --keep, to a shorter one", socket, limitSocket)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	h := &holder{exe: exe, dir: dir, socket: socket}
+	if w.config.Power {
+		h.power = w.config.Seed
+	}
+	return h, nil
+}
+
+// limitSocket is what every system takes as the path of a Unix socket.
+const limitSocket = 100
+
+// errEnded is why calls are cut off when a run is over.
+var errEnded = errors.New("the run is over")

@@ -1,0 +1,137 @@
+package demo
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// holder is the parent's handle on the process that holds the database. One
+// goroutine at a time starts, kills and stops it.
+type holder struct {
+	exe, dir, socket string
+	power            uint64 // seed of the power cuts; 0 for none
+
+	starts uint64
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	exited chan error
+	said   *tail
+	down   atomic.Bool // from before a kill until calls are answered again
+}
+
+// startTime is how long a start may take before the demo gives up.
+const startTime = 30 * time.Second
+
+// start starts the process and waits until it answers calls.
+func (h *holder) start(ctx context.Context) error {
+	args := []string{"demo-holder", "--dir", h.dir, "--socket", h.socket}
+	if h.power != 0 { // another seed for each start, or each cut would be the same
+		args = append(args, "--power", strconv.FormatUint(h.power+h.starts, 10))
+	}
+	h.starts++
+	h.cmd, h.said = exec.Command(h.exe, args...), &tail{}
+	h.cmd.Stderr = h.said
+	stdin, err := h.cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	h.stdin = stdin
+	stdout, err := h.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := h.cmd.Start(); err != nil {
+		return err
+	}
+	ready, exited, cmd := make(chan bool, 1), make(chan error, 1), h.cmd
+	h.exited = exited
+	go func() {
+		line, _ := bufio.NewReader(stdout).ReadString('\n')
+		ready <- line == "ready\n"
+		exited <- cmd.Wait()
+	}()
+	timer := time.NewTimer(startTime)
+	defer timer.Stop()
+	select {
+	case ok := <-ready:
+		if !ok {
+			return fmt.Errorf("the process that holds the database did not start: %w: %s", <-exited, h.said)
+		}
+		h.down.Store(false)
+		return nil
+	case <-timer.C:
+		return fmt.Errorf("the process that holds the database was not ready within %s: %s", startTime, h.said)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// kill ends the process, and only it, with SIGKILL, and waits until it is gone.
+func (h *holder) kill() error {
+	h.down.Store(true)
+	if err := h.cmd.Process.Kill(); err != nil {
+		return fmt.Errorf("killing process %d: %w: %s", h.cmd.Process.Pid, err, h.said)
+	}
+	<-h.exited // with the process gone, its pipes are closed
+	h.cmd = nil
+	return nil
+}
+
+// stop asks for a clean end.
+func (h *holder) stop() error {
+	if err := h.stdin.Close(); err != nil {
+		return err
+	}
+	select {
+	case err := <-h.exited:
+		h.cmd = nil
+		if err != nil {
+			return fmt.Errorf("the process that holds the database ended with: %w: %s", err, h.said)
+		}
+		return nil
+	case <-time.After(startTime):
+		return errors.New("the process that holds the database did not stop when asked")
+	}
+}
+
+// end makes sure that nothing is left running, however a run ended.
+func (h *holder) end() {
+	if h.cmd != nil && h.cmd.Process != nil {
+		_ = h.kill() // it may have ended by itself
+	}
+}
+
+// tail keeps the last of what a process said on standard error.
+type tail struct {
+	mu   sync.Mutex
+	last []byte
+}
+
+func (t *tail) Write(b []byte) (int, error) {
+	const most = 2000
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.last = append(t.last, b...)
+	t.last = t.last[max(0, len(t.last)-most):]
+	return len(b), nil
+}
+
+// String is what was said, on one line.
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(bytes.TrimSpace(t.last)) == 0 {
+		return "it said nothing"
+	}
+	return strings.Join(strings.Fields(string(t.last)), " ")
+}

@@ -1,0 +1,198 @@
+package demo
+
+import (
+	"bufio"
+	"context"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/embedded"
+	"github.com/mainstemdb/mainstem/internal/disk"
+)
+
+// Holder is the process that holds the database and is killed.
+type Holder struct {
+	Dir, Socket string
+	PowerSeed   uint64       // seed of the power cuts; 0 for none
+	Parent      io.Reader    // ends when the parent wants a clean stop, or dies
+	Ready       func() error // tells the parent that calls are answered
+}
+
+// Hold serves calls until the parent goes.
+func Hold(ctx context.Context, h Holder) error {
+	db, err := openHeld(ctx, h.Dir, h.PowerSeed)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if err := os.Remove(h.Socket); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	listener, err := net.Listen("unix", h.Socket)
+	if err != nil {
+		return err
+	}
+	gone := make(chan struct{})
+	go func() {
+		defer close(gone)
+		_, _ = io.Copy(io.Discard, h.Parent) // an end by error is an end
+	}()
+	var conns sync.WaitGroup
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			conns.Go(func() { serve(ctx, db, conn) })
+		}
+	}()
+	if err := h.Ready(); err != nil {
+		return err
+	}
+	select {
+	case <-gone:
+	case <-ctx.Done():
+	case <-db.Done():
+		return fmt.Errorf("the database stopped by itself: %w", db.Err())
+	}
+	return errors.Join(listener.Close(), db.Close())
+}
+
+// openHeld opens the database of one run, over a disk that forgets what was
+// not synced if seed is not 0.
+func openHeld(ctx context.Context, dir string, seed uint64) (*embedded.DB, error) {
+	opts := []embedded.Option{embedded.Memory(128 << 20)}
+	if seed != 0 {
+		power, err := disk.NewPower(disk.Default, disk.PowerConfig{Dir: dir, Seed: seed, Early: 0.3})
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, embedded.OnDisk(power))
+	}
+	return embedded.Open(ctx, filepath.Join(dir, "database"), opts...)
+}
+
+// serve answers the calls of one connection, one after the other.
+func serve(ctx context.Context, db *embedded.DB, conn net.Conn) {
+	defer conn.Close()
+	in, out := gob.NewDecoder(bufio.NewReader(conn)), bufio.NewWriter(conn)
+	enc := gob.NewEncoder(out)
+	for {
+		var q call
+		if err := in.Decode(&q); err != nil {
+			return
+		}
+		a, err := handle(ctx, db.Group(q.Item), q)
+		if err != nil {
+			a = answer{Code: mainstem.CodeOf(err), Message: err.Error()}
+			if a.Code == 0 {
+				a.Code = mainstem.Invalid
+			}
+		}
+		if enc.Encode(a) != nil || out.Flush() != nil {
+			return
+		}
+	}
+}
+
+func handle(ctx context.Context, g mainstem.Group, q call) (answer, error) {
+	switch q.Kind {
+	case callLook:
+		return look(ctx, g, q)
+	case callFill:
+		r, err := g.Do(ctx, q.ID, func(tx *mainstem.Txn) error {
+			tx.Set(stockKey, q.Left)
+			return nil
+		})
+		if err != nil {
+			return answer{}, err
+		}
+		return answer{Position: r.Position, Left: q.Left, Replayed: r.Replayed}, nil
+	case callBuy, callCompare, callBlind:
+		return purchase(ctx, g, q)
+	default:
+		return answer{}, mainstem.Errorf(mainstem.Invalid, "no call of kind %d", q.Kind)
+	}
+}
+
+// The names in an item's group.
+const (
+	stockKey     = "stock"
+	orderPrefix  = "order/" // + ID; the value is the quantity
+	ordersStream = "orders" // one event per order; the data is the ID
+	orderPlaced  = "order.placed.v1"
+)
+
+// purchase is the one transaction of the demo: stock, order, event, and what
+// is left as the reply, all or nothing, once under its ID.
+func purchase(ctx context.Context, g mainstem.Group, q call) (answer, error) {
+	r, err := g.Do(ctx, q.ID, func(tx *mainstem.Txn) error {
+		switch q.Kind {
+		case callBuy:
+			tx.Add(stockKey, -q.Quantity, mainstem.Floor(0))
+		case callCompare:
+			tx.Require(mainstem.KeyUnchanged{Name: stockKey, Since: q.Since})
+			tx.Set(stockKey, q.Left)
+		default: // callBlind: whatever was read, it is overwritten
+			tx.Set(stockKey, q.Left)
+		}
+		tx.Put(orderPrefix+q.ID, strconv.AppendInt(nil, q.Quantity, 10))
+		tx.Append(ordersStream, mainstem.Event{Type: orderPlaced, Data: []byte(q.ID)})
+		if q.Kind != callBuy { // an addition's result is in the receipt already
+			tx.Reply(strconv.AppendInt(nil, q.Left, 10))
+		}
+		return nil
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	return receiptAnswer(r)
+}
+
+// receiptAnswer takes what is left from the receipt, never from the call: a
+// replayed receipt is that of another call.
+func receiptAnswer(r *mainstem.Receipt) (answer, error) {
+	a := answer{Position: r.Position, Replayed: r.Replayed}
+	if len(r.Reply) == 0 {
+		if len(r.Results) == 0 {
+			return a, mainstem.Errorf(mainstem.Corrupt, "the receipt at %s has neither reply nor results", r.Position)
+		}
+		a.Left = r.Results[0].Counter
+		return a, nil
+	}
+	left, err := strconv.ParseInt(string(r.Reply), 10, 64)
+	a.Left = left
+	return a, err
+}
+
+// look reads the stock and, when asked for an ID, whether it has committed:
+// one view, so that both are of the same moment.
+func look(ctx context.Context, g mainstem.Group, q call) (answer, error) {
+	view, err := g.View(ctx, mainstem.Latest())
+	if err != nil {
+		return answer{}, err
+	}
+	defer view.Close()
+	if q.ID != "" {
+		r, err := view.Receipt(ctx, q.ID)
+		if err != nil {
+			return answer{}, err
+		}
+		if r != nil {
+			a, err := receiptAnswer(r)
+			a.Known, a.Replayed = true, true
+			return a, err
+		}
+	}
+	v, err := view.Get(ctx, stockKey)
+	return answer{Position: v.Position, Left: v.Value.Int}, err
+}
