@@ -69,29 +69,27 @@ func (r *Rows) Get(key []byte) ([]byte, bool, error) {
 	return value, true, nil
 }
 
-// First returns the first row at or after prefix+suffix whose key is prefix
-// and as many bytes more as suffix has.
-func (r *Rows) First(prefix, suffix []byte) (state.Row, bool, error) {
-	c, err := r.take(nil, nil)
+// First returns the first row with from <= key < to, or false; a nil to means
+// no upper end.
+func (r *Rows) First(from, to []byte) (state.Row, bool, error) {
+	if to != nil && bytes.Compare(from, to) >= 0 {
+		return state.Row{}, false, nil
+	}
+	c, err := r.take(from, to)
 	if err != nil {
 		return state.Row{}, false, err
 	}
 	defer r.give(c)
-	size := len(prefix) + len(suffix)
-	var room [128]byte
-	seek := append(append(room[:0], prefix...), suffix...)
-	for ok := c.SeekGE(seek); ok && bytes.HasPrefix(c.Key(), prefix); ok = c.Next() {
-		if len(c.Key()) != size {
-			continue
-		}
-		value, err := c.ValueAndErr()
-		if err != nil {
-			return state.Row{}, false, r.store.damaged("reading a row", err)
-		}
-		kept := append(append(make([]byte, 0, size+len(value)), c.Key()...), value...)
-		return state.Row{Key: kept[:size:size], Value: kept[size:]}, true, nil
+	if !c.First() {
+		return state.Row{}, false, r.store.damaged("reading a row", c.Error())
 	}
-	return state.Row{}, false, r.store.damaged("reading a row", c.Error())
+	value, err := c.ValueAndErr()
+	if err != nil {
+		return state.Row{}, false, r.store.damaged("reading a row", err)
+	}
+	size := len(c.Key())
+	kept := append(append(make([]byte, 0, size+len(value)), c.Key()...), value...)
+	return state.Row{Key: kept[:size:size], Value: kept[size:]}, true, nil
 }
 
 // Scan yields the rows with from <= key < to in ascending order; a nil to
