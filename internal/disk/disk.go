@@ -58,6 +58,9 @@ func IsFull(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
 
+// ErrLocked marks a directory whose lock somebody else holds.
+var ErrLocked = errors.New("disk: locked")
+
 // LockDir takes the exclusive lock of dir for this process, in the file LOCK.
 // The lock ends when the returned Closer is closed or the process dies. The
 // error of a lock that is held says what to do.
@@ -73,7 +76,7 @@ func LockDir(fs FS, dir string) (io.Closer, error) {
 	case errors.Is(err, os.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("disk: cannot lock %s: the directory is missing or not writable for this user; fix its permissions, or open it read-only to inspect it: %w", dir, err)
 	default:
-		return nil, fmt.Errorf("disk: %s is in use: another process (or another open handle in this one) holds %s; stop it first, or open the directory read-only to inspect it: %w", dir, name, err)
+		return nil, fmt.Errorf("%w: %s is in use: another process (or another open handle in this one) holds %s; stop it first, or open the directory read-only to inspect it: %w", ErrLocked, dir, name, err)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"syscall"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // TempSuffix ends the name of every file that is not finished. Whoever owns a
@@ -159,4 +161,32 @@ func Zero(f File, size int64) error {
 
 func unsupported(err error) bool {
 	return errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.ENOSYS)
+}
+
+// CopyDir copies the files of one directory into another, which appears whole
+// and durable or not at all.
+func CopyDir(fs FS, from, to string) error {
+	partial := to + ".partial"
+	if err := fs.RemoveAll(partial); err != nil {
+		return err
+	}
+	if err := MkdirAll(fs, partial); err != nil {
+		return err
+	}
+	names, err := fs.List(from)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := vfs.Copy(fs, fs.PathJoin(from, name), fs.PathJoin(partial, name)); err != nil {
+			return err
+		}
+	}
+	if err := SyncDir(fs, partial); err != nil {
+		return err
+	}
+	if err := fs.Rename(partial, to); err != nil {
+		return err
+	}
+	return SyncDir(fs, fs.PathDir(to))
 }

@@ -118,9 +118,17 @@ func (t *Tail) newestHorizon() mainstem.Position {
 	return newest
 }
 
-// Known is how far back callers' IDs are known: an ID born before it is too old.
+// tooOld reports whether an ID born then may have been forgotten by now.
 func (t *Tail) tooOld(born, now mainstem.LogAge) bool {
 	return born > 0 && now.Sub(born) > time.Duration(t.Settings.IDAge)
+}
+
+// OldestHorizon is the horizon of whatever is kept longest.
+func (t *Tail) OldestHorizon() mainstem.Position {
+	if len(t.Horizons) == 0 {
+		return 0
+	}
+	return slices.Min(t.Horizons)
 }
 
 // LeapBudget is how much log age may still be taken from a wall clock at age
@@ -270,6 +278,21 @@ func PlaceOf(rows Rows, p mainstem.Position) (Place, bool, error) {
 	}
 	place, err := decodePlace(row)
 	return place, err == nil && place.First <= p, err
+}
+
+// OldestPlace finds the oldest record whose place is still kept.
+func OldestPlace(rows Rows) (Place, bool, error) {
+	row, ok, err := rows.First([]byte{kindRecord}, []byte{kindRecord + 1})
+	if err != nil || !ok {
+		return Place{}, false, err
+	}
+	place, err := decodePlace(row)
+	return place, err == nil, err
+}
+
+// ForgetPlaces deletes the places of all records before this one.
+func ForgetPlaces(before Place) Write {
+	return Write{Key: []byte{kindRecord}, Delete: true, End: recordKey(before.Last, before.Head.Index)}
 }
 
 // LastBefore is the last position whose record satisfies before, which must be

@@ -10,11 +10,6 @@ import (
 // shortHash is the part of a record's hash that a token carries.
 func shortHash(h journal.Hash) uint32 { return binary.BigEndian.Uint32(h[:4]) }
 
-// Mark is what a token that has seen the whole state carries of it.
-func (t *Tail) Mark(rows Rows) (mainstem.Mark, error) {
-	return t.MarkAt(rows, t.Last)
-}
-
 // MarkAt is what a token that has seen a position carries. Where the place of
 // the record is no longer kept, the mark has no hash to compare (0).
 func (t *Tail) MarkAt(rows Rows, p mainstem.Position) (mainstem.Mark, error) {
@@ -24,6 +19,11 @@ func (t *Tail) MarkAt(rows Rows, p mainstem.Position) (mainstem.Mark, error) {
 		m.Hash = shortHash(place.Head.Hash)
 	}
 	return m, err
+}
+
+// Mark is what a token carries that has seen a position in the record at head.
+func Mark(partition int, i mainstem.Incarnation, p mainstem.Position, head journal.Head) mainstem.Mark {
+	return mainstem.Mark{Partition: partition, Incarnation: i, Position: p, Hash: shortHash(head.Hash)}
 }
 
 func (t *Tail) incarnationOf(p mainstem.Position) mainstem.Incarnation {

@@ -1,0 +1,96 @@
+// Package embedded opens a Mainstem database in one process and one directory
+// of files.
+package embedded
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/disk"
+	"github.com/mainstemdb/mainstem/node"
+)
+
+// Defaults of the options.
+const (
+	DefaultMemory  = 256 << 20
+	DefaultIDAge   = 24 * time.Hour
+	DefaultHistory = 10 * time.Minute
+	DefaultRetain  = 7 * 24 * time.Hour
+)
+
+// DB is an open database. Everything of mainstem.DB is on it.
+type DB struct {
+	*mainstem.DB
+	node *node.Node
+}
+
+// Option refines Open. The set is closed.
+type Option interface{ apply(*config) }
+
+type option func(*config)
+
+func (o option) apply(c *config) { o(c) }
+
+type config struct {
+	fs       disk.FS
+	readOnly bool
+	node     node.Config
+}
+
+// Memory is the one memory knob, in bytes: caches, tables, queues and feeds
+// together. At least 16 MiB.
+func Memory(bytes int64) Option { return option(func(c *config) { c.node.Memory = bytes }) }
+
+// Partitions sets how many partitions a new database has, 1 to 4,096. The
+// count is fixed at creation; opening an existing database with another count
+// is Invalid.
+func Partitions(n int) Option { return option(func(c *config) { c.node.Partitions = n }) }
+
+// IDAge is how long IDs are kept, in log age, at least a minute.
+func IDAge(d time.Duration) Option { return option(func(c *config) { c.node.IDAge = d }) }
+
+// History keeps the versions of the keys whose group and name begin with the
+// given prefixes for at least d of log age; the longest matching prefix
+// counts. Less than DefaultHistory is raised to it, because conditions on
+// ranges need that much.
+func History(groupPrefix, namePrefix string, d time.Duration) Option {
+	return option(func(c *config) {
+		c.node.History = append(c.node.History, node.Keep{GroupPrefix: groupPrefix, NamePrefix: namePrefix, Age: d})
+	})
+}
+
+// Retain keeps records in the log, for feeds, for at least d of log age.
+func Retain(d time.Duration) Option { return option(func(c *config) { c.node.Retain = d }) }
+
+// ReadOnly opens without changing a single byte. Commit is Denied.
+func ReadOnly() Option { return option(func(c *config) { c.readOnly = true }) }
+
+// Logger is where the database says what an operator should know.
+func Logger(l *slog.Logger) Option { return option(func(c *config) { c.node.Logger = l }) }
+
+// OnDisk puts the database on another file system, for tests with faults.
+func OnDisk(fs disk.FS) Option { return option(func(c *config) { c.fs = fs }) }
+
+// OnClock gives the database another clock, for tests with jumps.
+func OnClock(clock node.Clock) Option { return option(func(c *config) { c.node.Clock = clock }) }
+
+// Open opens the database in dir, and creates it if the directory is empty or
+// does not exist. One process at a time may have a directory open.
+func Open(ctx context.Context, dir string, opts ...Option) (*DB, error) {
+	return open(ctx, dir, opts)
+}
+
+// Done is closed when the database has stopped, by Close or by itself.
+func (db *DB) Done() <-chan struct{} { return db.node.Done() }
+
+// Err is why the database stopped by itself, or nil.
+func (db *DB) Err() error { return db.node.Err() }
+
+// Snapshot writes a snapshot of every partition and reads it back, so that the
+// log below the older of the last two can be trimmed.
+func (db *DB) Snapshot(ctx context.Context) error { return db.node.Snapshot(ctx) }
+
+// Trim forgets the records older than the retention that a snapshot covers.
+func (db *DB) Trim(ctx context.Context) error { return db.node.Trim(ctx) }

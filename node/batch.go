@@ -1,0 +1,238 @@
+package node
+
+import (
+	"errors"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/breaklaw"
+	"github.com/mainstemdb/mainstem/internal/record"
+	"github.com/mainstemdb/mainstem/internal/state"
+	"github.com/mainstemdb/mainstem/journal"
+)
+
+// batch is one record on its way: judged, encoded, appended, applied.
+type batch struct {
+	p       *partition
+	after   journal.Head
+	header  record.Header
+	step    *state.Step
+	decided []record.Transaction
+	put     []state.Write
+	size    int
+
+	// answers are given once this record is durable: receipts of its
+	// transactions, and rejections and replays judged on top of them (L4).
+	answers []pendingAnswer
+
+	bytes   []byte
+	head    journal.Head
+	applied bool
+}
+
+type pendingAnswer struct {
+	w       *waiter
+	receipt *mainstem.Receipt
+	err     error
+	// own says that the transaction is part of this record.
+	own bool
+}
+
+// begin starts a batch on top of the newest judged record.
+func (p *partition) begin() *batch {
+	b := &batch{p: p, header: p.header(p.ahead)}
+	b.after = p.ahead.Head
+	b.step = state.Begin(p.overlay, p.ahead, &b.header, b.write)
+	return b
+}
+
+func (b *batch) write(w state.Write) {
+	b.put = append(b.put, w)
+	b.p.overlay.Put(w, b.header.Index)
+}
+
+// room reports whether one more transaction of this size fits.
+func (b *batch) room(size int) bool {
+	fits := len(b.decided) < limitBatch && len(b.answers) < 2*limitBatch && b.size+size <= limitBatchBytes
+	if fits {
+		b.size += size
+	}
+	return fits
+}
+
+// expire admits the deletions of keys whose TTL has ended.
+func (b *batch) expire() error {
+	due, err := b.step.Expired(expirePerBatch)
+	if err != nil {
+		return err
+	}
+	for _, d := range due {
+		if _, err := b.admit(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *batch) admit(d *record.Transaction) (mainstem.Position, error) {
+	position, err := b.step.Admit(d)
+	b.decided = append(b.decided, *d)
+	return position, err
+}
+
+// judge decides one transaction. An error is one of the state, not of the
+// transaction.
+func (b *batch) judge(w *waiter) error {
+	decided, known, err := b.step.Judge(w.t)
+	var refusal *mainstem.Error
+	switch {
+	case err != nil && (!errors.As(err, &refusal) || refusal.Code == mainstem.Corrupt):
+		return err
+	case err != nil:
+		return b.reject(w, refusal)
+	case known != nil:
+		b.tell(pendingAnswer{w: w, receipt: known})
+		return nil
+	}
+	position, err := b.admit(decided)
+	if err != nil {
+		return err
+	}
+	b.answers = append(b.answers, pendingAnswer{w: w, own: true, receipt: &mainstem.Receipt{
+		Partition: b.p.id, Position: position, Incarnation: b.header.Incarnation,
+		Age: b.header.Age, Wall: wallTime(b.header.Wall),
+		Results: decided.Results, Reply: decided.Reply, Refused: decided.Refused,
+	}})
+	return nil
+}
+
+// reject answers with an error. Where requests can arrive late, the refusal
+// becomes part of the record, so that a late copy of the attempt is refused
+// too (L11).
+func (b *batch) reject(w *waiter, why *mainstem.Error) error {
+	if w.t.Networked && w.t.Attempt > 0 && definite(why.Code) && !breaklaw.On("L11") {
+		r := record.Refusal{Group: w.t.Group, ID: w.t.ID, Attempt: w.t.Attempt}
+		b.header.Refusals = append(b.header.Refusals, r)
+		if err := b.step.Refuse(r); err != nil {
+			return err
+		}
+		b.answers = append(b.answers, pendingAnswer{w: w, err: why, own: true})
+		return nil
+	}
+	b.tell(pendingAnswer{w: w, err: why})
+	return nil
+}
+
+// definite says which rejections end an attempt for good. The others are about
+// an ID whose fate is settled already, or ask for a repetition.
+func definite(c mainstem.Code) bool {
+	switch c {
+	case mainstem.Cancelled, mainstem.TooOld, mainstem.IDReused, mainstem.Overloaded, mainstem.InProgress:
+		return false
+	default:
+		return true
+	}
+}
+
+// tell gives an answer that has no record of its own as soon as the highest
+// position it was judged against is durable (L4).
+func (b *batch) tell(a pendingAnswer) {
+	switch {
+	case breaklaw.On("L4"):
+		a.give(b.p)
+	case b.worthRecord():
+		b.answers = append(b.answers, a)
+	case b.p.flight != nil:
+		b.p.flight.answers = append(b.p.flight.answers, a)
+	default:
+		a.give(b.p)
+	}
+}
+
+// worthRecord reports whether there is anything to make durable.
+func (b *batch) worthRecord() bool {
+	return len(b.decided) > 0 || len(b.header.Refusals) > 0 || b.header.Checkpoint != nil ||
+		b.header.Settings != nil || b.header.Restored
+}
+
+func (b *batch) wantsCheckpoint() bool {
+	return b.header.Checkpoint == nil && b.p.sweeper.due()
+}
+
+func (b *batch) checkpoint() error {
+	b.header.Checkpoint = b.p.sweeper.checkpoint(b.step.Tail)
+	return b.step.Checkpoint(b.header.Checkpoint, b.header.Index)
+}
+
+// abandon forgets a batch that nothing came of.
+func (b *batch) abandon() { b.p.overlay.Drop(b.header.Index, b.put) }
+
+// encode fixes the bytes of the record, and with them the chain.
+func (b *batch) encode() error {
+	b.after = b.p.ahead.Head
+	b.header.PrevHash, b.header.Count = b.after.Hash, uint32(len(b.decided))
+	bytes, err := record.Encode(nil, &record.Record{Header: b.header, Transactions: b.decided})
+	if err != nil {
+		return err
+	}
+	b.bytes = bytes
+	b.step.Seal(&b.header, journal.Sum(bytes))
+	b.head = b.step.Tail.Head
+	return nil
+}
+
+// writes is what the durable record does to the rows: of several writes of one
+// row only the last.
+func (b *batch) writes() []state.Write {
+	last := make(map[string]int, len(b.put))
+	for i, w := range b.put {
+		if w.End == nil {
+			last[string(w.Key)] = i
+		}
+	}
+	kept := b.put[:0:0]
+	for i, w := range b.put {
+		if w.End != nil || last[string(w.Key)] == i {
+			kept = append(kept, w)
+		}
+	}
+	return append(kept, state.Settle(b.step.Tail, &b.header, b.head)...)
+}
+
+// answerAll gives every answer; err, if not nil, takes the place of those that
+// stand on this record.
+func (b *batch) answerAll(err error) {
+	for _, a := range b.answers {
+		switch {
+		case err != nil:
+			a.receipt, a.err = nil, err
+		case a.receipt != nil && a.own:
+			a.receipt.Token = mainstem.NewToken(state.Mark(b.p.id, b.header.Incarnation, a.receipt.Position, b.head))
+		}
+		a.give(b.p)
+	}
+}
+
+// refuse answers a batch that was never appended.
+func (b *batch) refuse(err error) { b.answerAll(err) }
+
+// fail answers a batch whose append ended badly: its own transactions with the
+// code, those judged on top of it as unavailable (L4).
+func (b *batch) fail(code mainstem.Code, err error) {
+	for _, a := range b.answers {
+		c := code
+		if !a.own {
+			c = mainstem.Unavailable
+		}
+		a.w.answer <- answer{err: mainstem.Errorf(c, "transaction %s in group %q: %w", a.w.t.ID, a.w.t.Group, err)}
+	}
+}
+
+// give completes a receipt with its token, and hands the answer over.
+func (a pendingAnswer) give(p *partition) {
+	if a.receipt != nil {
+		if err := p.complete(a.receipt); err != nil {
+			a.receipt, a.err = nil, err
+		}
+	}
+	a.w.answer <- answer{receipt: a.receipt, err: a.err}
+}

@@ -1,0 +1,102 @@
+package node
+
+import (
+	"crypto/sha256"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/breaklaw"
+	"github.com/mainstemdb/mainstem/internal/record"
+	"github.com/mainstemdb/mainstem/internal/state"
+)
+
+// Clock is where time comes from (L6). Only a record's writer asks it.
+type Clock interface {
+	// Boot is an identity of this machine's boot, and the time since it,
+	// suspends included.
+	Boot() (id [16]byte, elapsed time.Duration)
+	// Wall is the wall clock, which may be wrong and may jump.
+	Wall() time.Time
+}
+
+// SystemClock is the machine's own.
+func SystemClock() Clock { return systemClock{boot: bootID()} }
+
+type systemClock struct{ boot [16]byte }
+
+func (c systemClock) Boot() ([16]byte, time.Duration) { return c.boot, bootTime() }
+func (c systemClock) Wall() time.Time                 { return time.Now() }
+
+// bootID is the kernel's; without one, a start of this process counts as a
+// boot, so that elapsed time is never compared between two of them.
+func bootID() [16]byte {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		text = []byte(time.Now().String())
+	}
+	sum := sha256.Sum256([]byte(strings.TrimSpace(string(text))))
+	return [16]byte(sum[:16])
+}
+
+// chronometer turns the clock into log age and recorded wall time.
+//
+// Log age is the age at the tail plus what the boot clock has advanced since.
+// After a start on another boot the wall difference is added instead, at least
+// zero and within the leap budget, and the next record says so. Every error
+// makes IDs and leases live longer, never shorter.
+type chronometer struct {
+	clock Clock
+	// base is the log age at boot-clock reading baseBoot.
+	base     mainstem.LogAge
+	baseBoot time.Duration
+	// leap is log age taken from the wall clock and not yet recorded.
+	leap int64
+}
+
+func newChronometer(clock Clock, tail *state.Tail) chronometer {
+	boot, now := clock.Boot()
+	c := chronometer{clock: clock, base: tail.Age, baseBoot: now}
+	switch {
+	case tail.Head.Index == 0:
+	case record.UUID(boot) == tail.Boot && now >= time.Duration(tail.BootTime):
+		c.baseBoot = time.Duration(tail.BootTime)
+	default:
+		c.leap = min(max(0, clock.Wall().UnixNano()-tail.Wall), tail.LeapBudget(tail.Age))
+		if breaklaw.On("L6") {
+			c.leap = max(0, clock.Wall().UnixNano()-tail.Wall)
+		}
+		c.base += mainstem.LogAge(c.leap)
+	}
+	return c
+}
+
+// age is the log age now; it does not run backwards even if the boot clock does.
+func (c *chronometer) age(tail *state.Tail) mainstem.LogAge {
+	_, now := c.clock.Boot()
+	if breaklaw.On("L6") {
+		return max(tail.Age, mainstem.LogAge(c.clock.Wall().UnixNano()))
+	}
+	return max(tail.Age, c.base.Add(max(0, now-c.baseBoot)))
+}
+
+// wallStep is the farthest that recorded wall time follows a clock ahead of it
+// in one record.
+const wallStep = 24 * time.Hour
+
+// stamp sets a header's time. Recorded wall time follows the clock: forwards
+// at most wallStep beyond the time that has passed, backwards never, but at
+// half speed until the clock has caught up.
+func (c *chronometer) stamp(h *record.Header, tail *state.Tail) {
+	boot, now := c.clock.Boot()
+	h.Age, h.Boot, h.BootTime, h.Leap = c.age(tail), boot, int64(now), c.leap
+	wall := c.clock.Wall().UnixNano()
+	if tail.Head.Index == 0 {
+		h.Wall = wall
+		return
+	}
+	passed := int64(h.Age.Sub(tail.Age))
+	ahead := tail.Wall + passed + int64(wallStep)
+	h.Wall = max(tail.Wall+passed/2, min(wall, ahead))
+}

@@ -1,0 +1,120 @@
+// Package node is a journal.Log and a state between the two seams: one writer
+// loop per partition gathers waiting transactions, judges them, appends one
+// record, applies it, answers, and notifies. A Node is a mainstem.Backend.
+package node
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/disk"
+	"github.com/mainstemdb/mainstem/internal/record"
+	"github.com/mainstemdb/mainstem/internal/state"
+	"github.com/mainstemdb/mainstem/journal"
+)
+
+// Config is what a node is opened with. The zero value of a field means its
+// default where one is named.
+type Config struct {
+	// Memory is the one memory knob, in bytes.
+	Memory int64
+	// Partitions is how many partitions a new database has; 0 means 1, and for
+	// an existing database whatever it has.
+	Partitions int
+	// IDAge is how long IDs are kept, in log age.
+	IDAge time.Duration
+	// History are rules for how long versions are kept.
+	History []Keep
+	// Retain is how long records stay in the log for feeds, in log age.
+	Retain time.Duration
+	Clock  Clock
+	Logger *slog.Logger
+	// Name is the node's name in the records it writes.
+	Name string
+
+	// Database identifies the database; Incarnation is the one a new or
+	// restored database begins with.
+	Database    record.UUID
+	Incarnation mainstem.Incarnation
+	// Restored begins the new incarnation on an existing log (L1).
+	Restored bool
+	ReadOnly bool
+	// Guarantees are the engine's.
+	Guarantees journal.Guarantees
+	// Parts are the partitions' logs and places of state, in order.
+	Parts []Part
+}
+
+// Part is what one partition stands on. A part whose log could not be opened
+// carries the error instead: that partition refuses, the others serve (L12).
+type Part struct {
+	Log journal.Log
+	FS  disk.FS
+	// Dir holds the partition's state and snapshots.
+	Dir string
+	Err error
+	// Broken, if not nil, is closed when the log has ended by itself, and Why
+	// says why.
+	Broken <-chan struct{}
+	Why    func() error
+}
+
+// Keep is how long versions of the keys with these prefixes are kept.
+type Keep struct {
+	GroupPrefix, NamePrefix string
+	Age                     time.Duration
+}
+
+// Limits of the options.
+const (
+	MinMemory     = 16 << 20
+	MinIDAge      = time.Minute
+	MaxPartitions = mainstem.Slots
+	maxAge        = 100 * 365 * 24 * time.Hour
+)
+
+// Validate reports the first option that is out of its limits.
+func (c *Config) Validate() error {
+	switch {
+	case c.Memory < MinMemory:
+		return mainstem.Errorf(mainstem.Invalid, "memory of %d bytes; the least is %d", c.Memory, MinMemory)
+	case c.Partitions < 1 || c.Partitions > MaxPartitions:
+		return mainstem.Errorf(mainstem.Invalid, "%d partitions; there may be 1 to %d", c.Partitions, MaxPartitions)
+	case c.IDAge < MinIDAge || c.IDAge > maxAge:
+		return mainstem.Errorf(mainstem.Invalid, "IDs kept for %s; it may be %s to %s", c.IDAge, MinIDAge, maxAge)
+	case c.Retain < 0:
+		return mainstem.Errorf(mainstem.Invalid, "records retained for %s, which is negative", c.Retain)
+	}
+	for _, k := range c.History {
+		if k.Age < 0 || k.Age > maxAge {
+			return mainstem.Errorf(mainstem.Invalid, "history of %q, %q kept for %s; it may be 0 to %s", k.GroupPrefix, k.NamePrefix, k.Age, maxAge)
+		}
+		if len(k.GroupPrefix) > mainstem.LimitName || len(k.NamePrefix) > mainstem.LimitName {
+			return mainstem.Errorf(mainstem.TooLarge, "a history prefix is longer than %d bytes", mainstem.LimitName)
+		}
+	}
+	return nil
+}
+
+func (c *Config) settings() record.Settings {
+	s := record.Settings{IDAge: int64(c.IDAge)}
+	for _, k := range c.History {
+		s.History = append(s.History, record.Keep{Group: k.GroupPrefix, Prefix: k.NamePrefix, Age: int64(max(k.Age, state.DefaultHistory))})
+	}
+	return s
+}
+
+// genesis shares the slots out evenly, in order.
+func (c *Config) genesis() record.Genesis {
+	g := record.Genesis{Partitions: uint32(c.Partitions), Created: c.Clock.Wall().UnixNano()}
+	for i := 1; i <= c.Partitions; i++ {
+		g.SlotEnds = append(g.SlotEnds, uint16(i*mainstem.Slots/c.Partitions))
+	}
+	return g
+}
+
+// share is a part of the memory knob for one partition, in bytes.
+func (c *Config) share(percent int64) int64 {
+	return c.Memory * percent / 100 / int64(max(1, len(c.Parts)))
+}

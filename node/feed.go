@@ -1,0 +1,241 @@
+package node
+
+import (
+	"context"
+	"iter"
+	"math"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/record"
+	"github.com/mainstemdb/mainstem/internal/state"
+	"github.com/mainstemdb/mainstem/journal"
+)
+
+// Changes yields what has committed, in order. A follower pulls: it holds a
+// position and one record, and a slow one slows nobody. When the log is
+// trimmed past it, it ends with Trimmed.
+func (n *Node) Changes(ctx context.Context, from mainstem.From) iter.Seq2[mainstem.Batch, error] {
+	return func(yield func(mainstem.Batch, error) bool) {
+		f, err := n.follower(ctx, from)
+		if err != nil {
+			yield(mainstem.Batch{}, err)
+			return
+		}
+		for {
+			news := n.listen()
+			went, more, err := f.round(yield)
+			switch {
+			case err != nil:
+				yield(mainstem.Batch{}, err)
+				return
+			case !more:
+				return
+			case went:
+				continue
+			case from.Drain:
+				return
+			}
+			select {
+			case <-news:
+			case <-n.done:
+				yield(mainstem.Batch{}, mainstem.Errorf(mainstem.Stopped, "the feed ended: the database is closed"))
+				return
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// follower is one reader of the feed.
+type follower struct {
+	ctx     context.Context
+	node    *Node
+	from    mainstem.From
+	token   mainstem.Token
+	cursors []*followCursor
+}
+
+// followCursor is where a follower is in one partition.
+type followCursor struct {
+	p     *partition
+	index uint64            // of the record to be read next
+	after mainstem.Position // seen up to here
+	slot  uint64            // at or below the slot of that record
+	end   uint64            // when draining: the last index
+	// read are records that were read from the log and not delivered yet.
+	stored []fed
+}
+
+// fed is a record on its way to a follower.
+type fed struct {
+	*record.Record
+	head journal.Head
+}
+
+func (n *Node) follower(ctx context.Context, from mainstem.From) (*follower, error) {
+	if err := from.Match.Validate(); err != nil {
+		return nil, err
+	}
+	f := &follower{ctx: ctx, node: n, from: from, token: from.After}
+	for _, p := range n.parts {
+		c, err := p.follow(from)
+		if err != nil {
+			return nil, err
+		}
+		f.cursors = append(f.cursors, c)
+	}
+	return f, nil
+}
+
+// follow finds where a follower begins in a partition.
+func (p *partition) follow(from mainstem.From) (*followCursor, error) {
+	frozen, release, tail, err := p.reading()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	view := cut{p: p, Reading: state.Reading{Rows: frozen, Tail: tail}}
+	if err := view.atLeast(from.After); err != nil {
+		return nil, p.damaged(err)
+	}
+	c := &followCursor{p: p, end: tail.Head.Index}
+	for _, m := range from.After.Marks() {
+		if m.Partition == p.id {
+			c.after = max(c.after, m.Position)
+		}
+	}
+	place, kept, err := state.OldestPlace(frozen)
+	if err != nil || !kept {
+		c.index, c.slot = tail.Head.Index+1, tail.Head.Slot+1
+		return c, p.damaged(err)
+	}
+	if c.after > 0 && c.after+1 < place.First {
+		return nil, mainstem.Errorf(mainstem.Trimmed, "partition %d: the feed after position %s is no longer kept; it begins at %s", p.id, c.after, place.First)
+	}
+	c.index, c.slot = place.Head.Index, place.Head.Slot
+	if found, ok, err := state.PlaceOf(frozen, c.after); err != nil {
+		return nil, p.damaged(err)
+	} else if ok {
+		c.index, c.slot = found.Head.Index, found.Head.Slot
+	}
+	return c, nil
+}
+
+// round yields one batch of every partition that has one.
+func (f *follower) round(yield func(mainstem.Batch, error) bool) (went, more bool, err error) {
+	for _, c := range f.cursors {
+		r, err := c.read(f)
+		if err != nil {
+			return went, false, c.p.damaged(err)
+		}
+		if r.Record == nil {
+			continue
+		}
+		went = true
+		if !f.deliver(c, r, yield) {
+			return went, false, nil
+		}
+		c.index, c.slot = r.Index+1, r.head.Slot+1
+	}
+	return went, true, nil
+}
+
+// read returns the next record of a partition, or none if it is not there yet.
+func (c *followCursor) read(f *follower) (fed, error) {
+	if err := c.p.down(); err != nil {
+		return fed{}, err
+	}
+	if f.ctx.Err() != nil || f.from.Drain && c.index > c.end {
+		return fed{}, nil
+	}
+	if len(c.stored) > 0 {
+		r := c.stored[0]
+		c.stored = c.stored[1:]
+		return r, nil
+	}
+	if entry := c.p.ring.at(c.index); entry != nil {
+		r, err := entry.decode()
+		return fed{r, entry.head}, err
+	}
+	if c.index > c.p.applied().Head.Index {
+		return fed{}, nil
+	}
+	if err := c.load(f.ctx); err != nil || len(c.stored) == 0 {
+		return fed{}, err
+	}
+	return c.read(f)
+}
+
+// How much is read from the log at once for one follower that is behind.
+const (
+	loadRecords = 64
+	loadBytes   = 1 << 20
+)
+
+// load reads the next records from the log, none that is not applied yet.
+func (c *followCursor) load(ctx context.Context) error {
+	applied, bytes := c.p.applied().Head.Index, 0
+	for entry, err := range c.p.Log.Read(ctx, c.slot) {
+		if err != nil {
+			return err
+		}
+		r, err := record.Decode(entry.Record)
+		if err != nil {
+			return err
+		}
+		if r.Index > applied {
+			break
+		}
+		c.stored = append(c.stored, fed{r, journal.Head{Index: r.Index, Hash: journal.Sum(entry.Record), Slot: entry.Slot}})
+		if bytes += len(entry.Record); bytes >= loadBytes || len(c.stored) >= loadRecords {
+			break
+		}
+	}
+	return nil
+}
+
+// deliver yields the changes of a record that the follower has not seen and
+// that match, in batches of at most Max.
+func (f *follower) deliver(c *followCursor, r fed, yield func(mainstem.Batch, error) bool) bool {
+	most := f.from.Max
+	if most <= 0 {
+		most = math.MaxInt
+	}
+	head := c.p.applied()
+	batch := mainstem.Batch{Partition: c.p.id, Head: head.Last}
+	send := func(seen mainstem.Position) bool {
+		if len(batch.Changes) == 0 {
+			return true
+		}
+		f.token = f.token.Merge(mainstem.NewToken(state.Mark(c.p.id, r.Incarnation, seen, r.head)))
+		batch.Token = f.token
+		ok := yield(batch, nil)
+		batch.Changes = nil
+		return ok
+	}
+	for i := range r.Transactions {
+		position := r.First + mainstem.Position(i)
+		if position <= c.after {
+			continue
+		}
+		change := changeOf(r.Record, i)
+		if f.from.Match.Matches(&change) {
+			batch.Changes = append(batch.Changes, change)
+		}
+		if len(batch.Changes) >= most && !send(position) {
+			return false
+		}
+		c.after = position
+	}
+	return send(c.after)
+}
+
+func changeOf(r *record.Record, i int) mainstem.Change {
+	t := &r.Transactions[i]
+	return mainstem.Change{
+		Partition: int(r.Partition), Position: r.First + mainstem.Position(i), Incarnation: r.Incarnation,
+		Group: t.Group, ID: t.ID, Effects: t.Effects, Reply: t.Reply, Refused: t.Refused,
+		Age: r.Age, Wall: wallTime(r.Wall), Meta: t.Meta,
+	}
+}

@@ -1,0 +1,248 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/breaklaw"
+	"github.com/mainstemdb/mainstem/internal/record"
+	"github.com/mainstemdb/mainstem/internal/state"
+	"github.com/mainstemdb/mainstem/journal"
+)
+
+// landing is how an append ended.
+type landing struct {
+	head journal.Head
+	err  error
+}
+
+// run is the writer loop: while one record flies to the disk, the next is
+// judged on top of it; when it lands, the next takes off, and then the landed
+// one is applied and answered. At most one append is in flight.
+func (p *partition) run() {
+	defer close(p.stopped)
+	var next *batch
+	timer := time.NewTimer(p.untilExpiry())
+	defer timer.Stop()
+	for {
+		select {
+		case <-p.stopping:
+			p.wind(next)
+			return
+		case <-p.queue.wake:
+		case l := <-p.landed:
+			landed := p.flight
+			p.flight = nil
+			if l.err != nil {
+				p.lost(landed, next, l.err)
+				next = nil
+				break
+			}
+			landed.head, landed.step.Tail.Head = l.head, l.head
+			next = p.launch(next)
+			p.apply(landed)
+			timer.Reset(p.untilExpiry())
+		case <-timer.C:
+			timer.Reset(p.untilExpiry())
+		}
+		if p.down() != nil {
+			continue
+		}
+		next = p.gather(next)
+		if p.flight == nil {
+			next = p.launch(next)
+		}
+	}
+}
+
+// limits of one record.
+const (
+	limitBatch      = 1 << 14
+	limitBatchBytes = 4 << 20
+	expirePerBatch  = 256
+)
+
+// gather judges what waits, on top of everything judged before. It returns nil
+// when nothing came of it that needs a record.
+func (p *partition) gather(b *batch) *batch {
+	if b == nil {
+		b = p.begin()
+	}
+	err := b.expire()
+	for err == nil {
+		taken := p.queue.take(b.room)
+		if len(taken) == 0 {
+			break
+		}
+		for i, w := range taken {
+			if err = b.judge(w); err != nil {
+				for _, rest := range taken[i:] {
+					rest.answer <- answer{err: typed(err, "partition %d", p.id)}
+				}
+				break
+			}
+		}
+	}
+	if err == nil && b.wantsCheckpoint() {
+		err = b.checkpoint()
+	}
+	if err != nil {
+		// Reading the state failed: what was judged on it must not be told.
+		b.refuse(mainstem.Errorf(mainstem.Unavailable, "partition %d could not read its state: %w", p.id, err))
+		p.storeFailed(err)
+		return nil
+	}
+	if b.worthRecord() {
+		return b
+	}
+	b.abandon()
+	return nil
+}
+
+// launch appends a judged batch, unless another is in flight.
+func (p *partition) launch(b *batch) *batch {
+	if b == nil || p.flight != nil {
+		return b
+	}
+	if err := b.encode(); err != nil {
+		b.refuse(mainstem.Errorf(mainstem.Corrupt, "partition %d could not encode a record: %w", p.id, err))
+		p.stop(err)
+		return nil
+	}
+	p.flight, p.ahead, p.time.leap = b, b.step.Tail, 0
+	after, bytes := b.after, b.bytes
+	// A copy of the log: the loop may give up the partition's own while the
+	// append still runs.
+	log := p.Log
+	if breaklaw.On("L4") {
+		p.apply(b)
+	}
+	go func() {
+		head, err := log.Append(context.Background(), after, bytes)
+		p.landed <- landing{head: head, err: err}
+	}()
+	return nil
+}
+
+// apply makes a durable batch visible, answers, and tells followers (L4).
+func (p *partition) apply(b *batch) {
+	if b.applied {
+		return
+	}
+	b.applied = true
+	writes := b.writes()
+	p.mu.Lock()
+	err := p.store.Apply(writes)
+	if err == nil {
+		p.tail = b.step.Tail
+	}
+	p.mu.Unlock()
+	if err != nil {
+		// The record is durable; only this process cannot go on with it.
+		b.answerAll(mainstem.Errorf(mainstem.Undecided, "partition %d could not apply a durable record: %w", p.id, err))
+		p.storeFailed(err)
+		return
+	}
+	p.overlay.Drop(b.header.Index, writes)
+	p.ring.add(&b.header, b.bytes, b.head)
+	if b.header.Checkpoint != nil {
+		p.sweeper.begin(p.store.Snapshot(), p.tail)
+	}
+	p.sweeper.grow(len(b.bytes))
+	b.answerAll(nil)
+	p.node.tellNews()
+}
+
+// lost deals with an append that did not end well. What was judged on top of
+// it was never sent, and is definitely not there.
+func (p *partition) lost(flight, next *batch, err error) {
+	if next != nil {
+		next.refuse(mainstem.Errorf(mainstem.Unavailable, "partition %d: the record before failed: %w", p.id, err))
+	}
+	if errors.Is(err, journal.ErrFailed) && p.Log.Confirm(context.Background(), p.tail.Head) == nil {
+		// Nothing was written, and the log is sound: a full disk, for example.
+		flight.refuse(mainstem.Errorf(mainstem.Unavailable, "partition %d: %w", p.id, err))
+		p.time.leap = flight.header.Leap
+		p.rewind()
+		return
+	}
+	code := mainstem.Undecided
+	if errors.Is(err, journal.ErrFailed) || errors.Is(err, journal.ErrLost) {
+		code = mainstem.Unavailable
+	}
+	flight.fail(code, err)
+	p.logFailed(err)
+}
+
+// logFailed stops what can no longer be trusted: the partition if its log is
+// damaged or has a second writer, the database if its disk fails.
+func (p *partition) logFailed(err error) {
+	if errors.Is(err, journal.ErrCorrupt) || errors.Is(err, journal.ErrLost) {
+		err = mainstem.Errorf(mainstem.Corrupt, "partition %d is damaged or has a second writer: %w (L2, L12)", p.id, err)
+		p.logger.Error("partition stops", "err", err)
+		p.stop(err)
+		return
+	}
+	p.node.fail(mainstem.Errorf(mainstem.Unavailable, "partition %d: %w", p.id, err))
+}
+
+// rewind forgets everything speculative.
+func (p *partition) rewind() {
+	p.overlay = state.NewOverlay(p.store.Rows())
+	p.ahead = p.tail
+}
+
+// wind ends the loop: what flies may still land; nothing new takes off.
+func (p *partition) wind(next *batch) {
+	p.queue.close(p.reason)
+	if next != nil {
+		next.refuse(p.reason)
+	}
+	if p.flight == nil {
+		return
+	}
+	l := <-p.landed
+	if l.err != nil {
+		p.flight.fail(mainstem.Undecided, l.err)
+		return
+	}
+	p.flight.head = l.head
+	p.apply(p.flight)
+}
+
+// storeFailed stops what can no longer be trusted: the partition if its state
+// is damaged, the database if its disk fails.
+func (p *partition) storeFailed(err error) {
+	err = p.stateError(err)
+	if mainstem.CodeOf(err) == mainstem.Corrupt {
+		p.logger.Error("partition stops", "err", err)
+		p.stop(err)
+		return
+	}
+	p.node.fail(err)
+}
+
+// untilExpiry is how long until the loop should look at the clock again.
+func (p *partition) untilExpiry() time.Duration {
+	const idle = time.Second
+	p.mu.RLock()
+	tail := p.tail
+	p.mu.RUnlock()
+	next, any, err := state.NextExpiry(p.store.Rows())
+	if err != nil || !any {
+		return idle
+	}
+	return max(time.Millisecond, min(idle, next.Sub(p.age(tail))))
+}
+
+// header begins the record after a tail.
+func (p *partition) header(after *state.Tail) record.Header {
+	h := record.Header{
+		Index: after.Head.Index + 1, Database: p.node.cfg.Database, Generation: after.Generation,
+		Incarnation: after.Incarnation, Partition: uint32(p.id), Node: p.node.cfg.Name, First: after.Last + 1,
+	}
+	p.time.stamp(&h, after)
+	return h
+}

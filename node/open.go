@@ -1,0 +1,163 @@
+package node
+
+import (
+	"context"
+	"crypto/rand"
+	"slices"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/breaklaw"
+	"github.com/mainstemdb/mainstem/internal/record"
+	"github.com/mainstemdb/mainstem/internal/state"
+	"github.com/mainstemdb/mainstem/journal"
+)
+
+// restoreGap is how many positions a restore skips (L1).
+const restoreGap = 1 << 40
+
+// open recovers the partition: the state says how far it has come, the log
+// has the rest.
+func (p *partition) open(ctx context.Context) error {
+	if err := p.openStore(ctx); err != nil {
+		return err
+	}
+	tail, err := state.LoadTail(p.store.Rows())
+	if err != nil {
+		return p.stateError(err)
+	}
+	p.tail = tail
+	if err := p.replay(ctx); err != nil {
+		return err
+	}
+	if p.tail.Head.Index > 0 && p.tail.Database != p.node.cfg.Database {
+		return mainstem.Errorf(mainstem.Corrupt, "partition %d belongs to database %x, not %x (L2)", p.id, p.tail.Database, p.node.cfg.Database)
+	}
+	p.time = newChronometer(p.node.cfg.Clock, p.tail)
+	p.rewind()
+	p.watch()
+	if p.node.cfg.ReadOnly {
+		return nil
+	}
+	return p.inaugurate(ctx)
+}
+
+// replay applies what the log has and the state has not. It first checks that
+// the state ends in a record of this very log.
+func (p *partition) replay(ctx context.Context) error {
+	from := max(1, p.tail.Head.Slot)
+	met := p.tail.Head.Index == 0
+	var pending []state.Write
+	bytes := 0
+	overlay := state.NewOverlay(p.store.Rows())
+	flush := func() error {
+		if err := p.store.Apply(pending); err != nil {
+			return p.stateError(err)
+		}
+		overlay, pending, bytes = state.NewOverlay(p.store.Rows()), nil, 0
+		return nil
+	}
+	for entry, err := range p.Log.Read(ctx, from) {
+		if err != nil {
+			return typed(err, "the log of partition %d", p.id)
+		}
+		head := journal.Head{Hash: journal.Sum(entry.Record), Slot: entry.Slot}
+		r, err := record.Decode(entry.Record)
+		if err != nil {
+			return mainstem.Errorf(mainstem.Corrupt, "record in slot %d of partition %d: %w", entry.Slot, p.id, err)
+		}
+		head.Index = r.Index
+		if !met {
+			if head != p.tail.Head {
+				return mainstem.Errorf(mainstem.Corrupt, "the state of partition %d ends in record %d with hash %s; the log has record %d with hash %s there (L2)",
+					p.id, p.tail.Head.Index, p.tail.Head.Hash, head.Index, head.Hash)
+			}
+			met = true
+			continue
+		}
+		tail, err := state.Replay(overlay, p.tail, r, head, func(w state.Write) {
+			pending = append(pending, w)
+			overlay.Put(w, r.Index)
+		})
+		if err != nil {
+			return typed(err, "replaying record %d of partition %d", r.Index, p.id)
+		}
+		p.tail = tail
+		p.ring.add(&r.Header, entry.Record, head)
+		// A read-only node keeps what it replays in memory.
+		if bytes += len(entry.Record); bytes >= limitBatchBytes && !p.node.cfg.ReadOnly {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	if !met {
+		return mainstem.Errorf(mainstem.Corrupt, "the state of partition %d is ahead of its log: it ends in record %d, which the log does not have", p.id, p.tail.Head.Index)
+	}
+	if p.node.cfg.ReadOnly {
+		p.replayed = overlay
+		return nil
+	}
+	return flush()
+}
+
+// inaugurate writes the record that a new database, new settings or a restore
+// begin with, before anything is served.
+func (p *partition) inaugurate(ctx context.Context) error {
+	b := &batch{p: p, header: p.header(p.ahead)}
+	h, cfg := &b.header, &p.node.cfg
+	settings := cfg.settings()
+	if h.Index == 1 {
+		g := cfg.genesis()
+		h.Genesis, h.Incarnation, h.First = &g, cfg.Incarnation, 1
+		rand.Read(h.Generation[:])
+	}
+	if cfg.Restored {
+		h.Restored, h.Incarnation, h.First = true, cfg.Incarnation, p.tail.Last+1+restoreGap
+		if breaklaw.On("L1") {
+			h.Restored, h.Incarnation, h.First = false, p.tail.Incarnation, p.tail.Last+1
+		}
+	}
+	if old := p.tail.Settings; old.IDAge != settings.IDAge || !slices.Equal(old.History, settings.History) {
+		h.Settings = &settings
+	}
+	if !b.worthRecord() && h.Leap == 0 {
+		return nil
+	}
+	b.step = state.Begin(p.overlay, p.ahead, h, b.write)
+	if err := b.encode(); err != nil {
+		return err
+	}
+	head, err := p.Log.Append(ctx, b.after, b.bytes)
+	if err != nil {
+		return typed(err, "the first record of partition %d after opening", p.id)
+	}
+	b.head, p.ahead, p.time.leap = head, b.step.Tail, 0
+	p.apply(b)
+	return p.down()
+}
+
+// watch stops the node when an engine or a store finds by itself that it is
+// finished.
+func (p *partition) watch() {
+	if p.Broken != nil {
+		go func() {
+			select {
+			case <-p.Broken:
+				if err := p.Why(); err != nil && p.down() == nil {
+					p.logFailed(err)
+				}
+			case <-p.stopping:
+			}
+		}()
+	}
+	s := p.store
+	go func() {
+		select {
+		case <-s.Done():
+			if err := s.Err(); err != nil && p.down() == nil {
+				p.storeFailed(err)
+			}
+		case <-p.stopping:
+		}
+	}()
+}

@@ -1,0 +1,173 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"sync"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/state"
+	"github.com/mainstemdb/mainstem/internal/store"
+)
+
+// partition is one log with its state.
+//
+// Invariants: tail is what store holds, and nothing speculative (L4). Only the
+// loop's goroutine touches overlay, ahead and flight.
+type partition struct {
+	Part
+	id     int
+	node   *Node
+	logger *slog.Logger
+	store  *store.Store
+	time   chronometer
+
+	mu   sync.RWMutex // guards tail together with what store shows
+	tail *state.Tail
+
+	queue   queue
+	ring    ring
+	sweeper sweeper
+
+	// replayed is what a read-only node shows instead of the store.
+	replayed *state.Overlay
+
+	// The loop's own.
+	overlay *state.Overlay
+	ahead   *state.Tail // the tail as the newest judged record will leave it
+	flight  *batch      // appended, not yet durable
+	landed  chan landing
+
+	stopOnce sync.Once
+	stopping chan struct{}
+	stopped  chan struct{} // closed when the loop has ended
+	running  bool
+	reason   error // why, set before stopping is closed
+}
+
+func newPartition(n *Node, id int, part Part) *partition {
+	p := &partition{
+		Part: part, id: id, node: n, logger: n.cfg.Logger.With("partition", id),
+		tail: &state.Tail{}, landed: make(chan landing, 1),
+		stopping: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	p.queue.init(n.cfg.share(10))
+	p.ring.limit = n.cfg.share(10)
+	p.sweeper.init()
+	return p
+}
+
+// start begins to serve; a partition that has stopped before only ends.
+func (p *partition) start() {
+	select {
+	case <-p.stopping:
+		close(p.stopped)
+		return
+	default:
+	}
+	p.running = true
+	if p.node.cfg.ReadOnly {
+		close(p.stopped)
+		return
+	}
+	go p.sweep()
+	go p.run()
+}
+
+// stop makes the loop end. The first reason counts.
+func (p *partition) stop(reason error) {
+	p.stopOnce.Do(func() {
+		p.reason = reason
+		close(p.stopping)
+	})
+}
+
+// down is why the partition does not serve, or nil.
+func (p *partition) down() error {
+	select {
+	case <-p.stopping:
+		return p.reason
+	default:
+		return nil
+	}
+}
+
+// damaged stops this partition alone if the error is damage, and says so to
+// whoever asked (L12).
+func (p *partition) damaged(err error) error {
+	err = typed(err, "partition %d", p.id)
+	if mainstem.CodeOf(err) == mainstem.Corrupt {
+		p.logger.Error("partition stops", "err", err)
+		p.stop(err)
+	}
+	return err
+}
+
+// release gives up the files: the state first, flushed, so that the log's mark
+// of a clean end is the last thing written.
+func (p *partition) release() error {
+	var errs []error
+	if p.running && !p.node.cfg.ReadOnly {
+		p.sweeper.wait()
+	}
+	if p.store != nil {
+		if !p.node.cfg.ReadOnly && p.node.Err() == nil {
+			errs = append(errs, p.store.Flush())
+		}
+		errs = append(errs, p.store.Close())
+	}
+	if p.Log != nil {
+		errs = append(errs, p.Log.Close())
+	}
+	return typed(errors.Join(errs...), "closing partition %d", p.id)
+}
+
+func (p *partition) stateDir() string { return p.FS.PathJoin(p.Dir, "state") }
+
+// reading freezes the state as it is now, until release is called.
+func (p *partition) reading() (rows state.Rows, release func() error, tail *state.Tail, err error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if err := p.down(); err != nil {
+		return nil, nil, nil, err
+	}
+	if p.replayed != nil {
+		return p.replayed, func() error { return nil }, p.tail, nil
+	}
+	frozen := p.store.Snapshot()
+	return frozen, frozen.Close, p.tail, nil
+}
+
+// age is the log age now, for what is not written into a record.
+func (p *partition) age(tail *state.Tail) mainstem.LogAge { return p.time.age(tail) }
+
+// openStore opens the state, from the newest snapshot if there is none.
+func (p *partition) openStore(ctx context.Context) error {
+	if !p.node.cfg.ReadOnly {
+		if err := p.rebuild(ctx); err != nil {
+			return err
+		}
+	}
+	s, err := store.Open(store.Config{
+		FS: p.FS, Dir: p.stateDir(), Memory: p.node.cfg.share(60),
+		ReadOnly: p.node.cfg.ReadOnly, Logger: p.logger,
+	})
+	if err != nil {
+		return p.stateError(err)
+	}
+	p.store = s
+	return nil
+}
+
+// stateError says of a damaged state what an operator can do: the log has
+// everything, so the state can be built anew.
+func (p *partition) stateError(err error) error {
+	if errors.Is(err, store.ErrCorrupt) {
+		e := mainstem.Errorf(mainstem.Corrupt, "the state of partition %d in %s: %w", p.id, p.stateDir(), err)
+		e.Advice = "move " + filepath.Base(p.Dir) + "/state aside and open again: it is rebuilt from the newest snapshot and the log"
+		return e
+	}
+	return typed(err, "the state of partition %d", p.id)
+}

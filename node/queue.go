@@ -1,0 +1,147 @@
+package node
+
+import (
+	"context"
+	"sync"
+
+	"github.com/mainstemdb/mainstem"
+)
+
+// waiter is a transaction waiting to be judged or to become durable.
+type waiter struct {
+	t      *mainstem.Transaction
+	size   int
+	answer chan answer // of capacity 1, so that the loop never waits
+	taken  bool        // the loop has it: guarded by queue.mu
+}
+
+type answer struct {
+	receipt *mainstem.Receipt
+	err     error
+}
+
+// limitQueue is the most transactions that wait in one partition.
+const limitQueue = 1 << 14
+
+// queue is the transactions that the loop has not taken yet, bounded in number
+// and in bytes: beyond it they are Overloaded at once (L10).
+type queue struct {
+	mu      sync.Mutex
+	waiting []*waiter
+	bytes   int64
+	limit   int64
+	closed  error
+	wake    chan struct{}
+}
+
+func (q *queue) init(limit int64) {
+	q.limit = max(limit, 2*mainstem.LimitTransaction)
+	q.wake = make(chan struct{}, 1)
+}
+
+func (q *queue) push(w *waiter) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	switch {
+	case q.closed != nil:
+		return q.closed
+	case len(q.waiting) >= limitQueue:
+		return mainstem.Errorf(mainstem.Overloaded, "%d transactions wait already, which is the limit (L10)", len(q.waiting))
+	case q.bytes+int64(w.size) > q.limit:
+		return mainstem.Errorf(mainstem.Overloaded, "%d bytes of transactions wait already; the limit is %d (L10)", q.bytes, q.limit)
+	}
+	q.waiting = append(q.waiting, w)
+	q.bytes += int64(w.size)
+	q.poke()
+	return nil
+}
+
+// poke makes the loop look.
+func (q *queue) poke() {
+	select {
+	case q.wake <- struct{}{}:
+	default:
+	}
+}
+
+// take hands over waiting transactions while room lets them in.
+func (q *queue) take(room func(size int) bool) []*waiter {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := 0
+	for n < len(q.waiting) && room(q.waiting[n].size) {
+		w := q.waiting[n]
+		w.taken = true
+		q.bytes -= int64(w.size)
+		n++
+	}
+	taken := q.waiting[:n:n]
+	q.waiting = q.waiting[n:]
+	return taken
+}
+
+// withdraw takes back a transaction that the loop does not have yet.
+func (q *queue) withdraw(w *waiter) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if w.taken {
+		return false
+	}
+	for i, other := range q.waiting {
+		if other == w {
+			q.waiting = append(q.waiting[:i:i], q.waiting[i+1:]...)
+			q.bytes -= int64(w.size)
+			return true
+		}
+	}
+	return false
+}
+
+// close refuses everything that waits and whatever comes later.
+func (q *queue) close(reason error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.closed = reason
+	for _, w := range q.waiting {
+		w.taken = true
+		w.answer <- answer{err: reason}
+	}
+	q.waiting, q.bytes = nil, 0
+}
+
+// Commit runs the transaction once. The transaction must not be changed until
+// its outcome is known.
+func (n *Node) Commit(ctx context.Context, t *mainstem.Transaction) (*mainstem.Receipt, error) {
+	if err := t.Validate(); err != nil {
+		return nil, err
+	}
+	if t.ID.IsZero() {
+		return nil, mainstem.Errorf(mainstem.Invalid, "a transaction without an ID reached a node; the outermost Backend gives it one")
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, typed(err, "transaction %s was not sent", t.ID)
+	}
+	if n.cfg.ReadOnly {
+		return nil, mainstem.Errorf(mainstem.Denied, "the database is open read-only")
+	}
+	p := n.partitionOf(t.Group)
+	w := &waiter{t: t, size: t.Size() + len(t.Group) + 256, answer: make(chan answer, 1)}
+	if err := p.queue.push(w); err != nil {
+		return nil, err
+	}
+	select {
+	case a := <-w.answer:
+		return a.receipt, a.err
+	case <-ctx.Done():
+		if p.queue.withdraw(w) {
+			return nil, typed(ctx.Err(), "transaction %s was not begun", t.ID)
+		}
+		// The answer may have come in the same moment.
+		select {
+		case a := <-w.answer:
+			return a.receipt, a.err
+		default:
+			return nil, mainstem.Errorf(mainstem.Undecided, "transaction %s is under way: %w", t.ID, ctx.Err())
+		}
+	}
+}

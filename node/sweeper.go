@@ -1,0 +1,177 @@
+package node
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/record"
+	"github.com/mainstemdb/mainstem/internal/state"
+	"github.com/mainstemdb/mainstem/internal/store"
+)
+
+// A checkpoint record is due when the log has grown, at most this often.
+const (
+	checkpointEvery = 5 * time.Second
+	checkpointBytes = 64 << 10
+)
+
+// sweeper takes the digest of one range of slots, as it was just after the
+// last checkpoint record, beside the writer and never in its way; the next
+// checkpoint record carries it. On the way it collects garbage.
+type sweeper struct {
+	mu      sync.Mutex
+	grown   int       // bytes of log since the last checkpoint
+	last    time.Time // of the last checkpoint
+	forced  bool
+	settled *record.Checkpoint // the digest that is ready, if any
+	work    chan sweep
+	ended   chan struct{}
+}
+
+type sweep struct {
+	snapshot *store.Snapshot
+	tail     *state.Tail
+}
+
+func (s *sweeper) init() {
+	s.work, s.ended = make(chan sweep, 1), make(chan struct{})
+	s.last = time.Now()
+}
+
+func (s *sweeper) wait() { <-s.ended }
+
+func (s *sweeper) grow(bytes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.grown += bytes
+}
+
+// due reports whether the next record should be a checkpoint. The interval is
+// the machine's own time: it paces work and decides nothing.
+func (s *sweeper) due() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.forced || s.grown >= checkpointBytes && time.Since(s.last) >= checkpointEvery && len(s.work) == 0
+}
+
+// checkpoint is what the next checkpoint record carries.
+func (s *sweeper) checkpoint(tail *state.Tail) *record.Checkpoint {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := &record.Checkpoint{Range: tail.AskedRange, Next: (tail.AskedRange + 1) % state.Ranges}
+	if s.settled != nil && s.settled.Settled == tail.Asked {
+		c.Settled, c.Digest = s.settled.Settled, s.settled.Digest
+	}
+	c.Horizon = tail.Horizons[0]
+	s.settled, s.grown, s.last, s.forced = nil, 0, time.Now(), false
+	return c
+}
+
+// begin hands over the frozen state just after a checkpoint record.
+func (s *sweeper) begin(snapshot *store.Snapshot, tail *state.Tail) {
+	select {
+	case s.work <- sweep{snapshot, tail}:
+	default:
+		// The last one still runs: this range has no digest this time.
+		snapshot.Close()
+	}
+}
+
+// sweep runs until the partition stops.
+func (p *partition) sweep() {
+	defer close(p.sweeper.ended)
+	for {
+		select {
+		case <-p.stopping:
+			select {
+			case work := <-p.sweeper.work:
+				work.snapshot.Close()
+			default:
+			}
+			return
+		case work := <-p.sweeper.work:
+			err := p.sweepRange(work)
+			work.snapshot.Close()
+			if err != nil && p.down() == nil {
+				p.storeFailed(err)
+			}
+		}
+	}
+}
+
+func (p *partition) sweepRange(work sweep) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		select {
+		case <-p.stopping:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	var dead []state.Write
+	flush := func() error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		err := p.store.Apply(dead)
+		dead = dead[:0]
+		return err
+	}
+	digest, err := state.Sweep(work.snapshot, work.tail, work.tail.AskedRange, func(key []byte) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		dead = append(dead, state.Write{Key: append([]byte(nil), key...), Delete: true})
+		if len(dead) < 1000 {
+			return nil
+		}
+		return flush()
+	})
+	if err != nil {
+		return err
+	}
+	if err := flush(); err != nil {
+		return err
+	}
+	p.sweeper.mu.Lock()
+	defer p.sweeper.mu.Unlock()
+	p.sweeper.settled = &record.Checkpoint{Settled: work.tail.Asked, Range: work.tail.AskedRange, Digest: digest}
+	return nil
+}
+
+// Checkpoint makes every partition write a checkpoint record now, so that
+// history and sessions beyond their age are let go.
+func (n *Node) Checkpoint(ctx context.Context) error {
+	for _, p := range n.parts {
+		if err := p.down(); err != nil {
+			return err
+		}
+		before := p.applied().Asked
+		p.sweeper.mu.Lock()
+		p.sweeper.forced = true
+		p.sweeper.mu.Unlock()
+		for p.applied().Asked == before {
+			news := n.listen()
+			p.queue.poke()
+			if p.applied().Asked != before {
+				break
+			}
+			select {
+			case <-news:
+			case <-p.stopping:
+				return p.reason
+			case <-ctx.Done():
+				return mainstem.Errorf(mainstem.Unavailable, "waiting for a checkpoint: %w", ctx.Err())
+			}
+		}
+	}
+	return nil
+}
+
+func (p *partition) applied() *state.Tail {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.tail
+}

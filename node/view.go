@@ -1,0 +1,210 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/breaklaw"
+	"github.com/mainstemdb/mainstem/internal/state"
+)
+
+// snapshot is an open view: per partition that it covers, a frozen state.
+type snapshot struct {
+	node  *Node
+	group string // the one group; empty for the whole database
+	cuts  []cut
+	known *mainstem.Receipt
+	stamp mainstem.Stamp
+	once  sync.Once
+}
+
+type cut struct {
+	p       *partition
+	release func() error
+	state.Reading
+}
+
+// View opens a frozen view. A node of an embedded database is the only writer,
+// by the lock on its directory: what it has applied is the tail, so Latest,
+// AtLeast, Within and Local are one and the same here (L8).
+func (n *Node) View(ctx context.Context, r mainstem.ViewRequest) (mainstem.Snapshot, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, typed(err, "view")
+	}
+	s := &snapshot{node: n, group: r.Group}
+	parts := n.parts
+	if r.Group != "" {
+		if err := errors.Join(mainstem.CheckGroup(r.Group), r.ID.Validate()); err != nil {
+			return nil, err
+		}
+		parts = []*partition{n.partitionOf(r.Group)}
+	} else if !r.ID.IsZero() {
+		return nil, mainstem.Errorf(mainstem.Invalid, "an ID is looked up in its group; the view names none")
+	}
+	for _, p := range parts {
+		c, err := p.cut(r.At, r.Group != "" || len(n.parts) == 1)
+		if err != nil {
+			s.Close()
+			return nil, err
+		}
+		s.cuts = append(s.cuts, c)
+	}
+	if err := s.finish(r); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// cut freezes one partition at the asked consistency.
+func (p *partition) cut(at mainstem.Consistency, one bool) (cut, error) {
+	frozen, release, tail, err := p.reading()
+	if err != nil {
+		return cut{}, err
+	}
+	c := cut{p: p, release: release, Reading: state.Reading{Rows: frozen, Tail: tail, At: tail.Last}}
+	switch at.Level {
+	case mainstem.LevelLatest, mainstem.LevelLocal:
+	case mainstem.LevelWithin:
+		if at.Staleness < 0 {
+			err = mainstem.Errorf(mainstem.Invalid, "within %s, which is negative", at.Staleness)
+		}
+	case mainstem.LevelAtLeast:
+		err = c.atLeast(at.Token)
+	case mainstem.LevelAsOf:
+		c.At = at.Position
+		switch {
+		case !one:
+			err = mainstem.Errorf(mainstem.Invalid, "a position belongs to one partition; ask for a group's view, or as of a time")
+		case at.Position > tail.Last:
+			err = mainstem.Errorf(mainstem.HistoryLost, "position %s is beyond the last one, %s", at.Position, tail.Last)
+		}
+	case mainstem.LevelAsOfTime:
+		c.At, err = state.LastBefore(frozen, tail.Last, func(place state.Place) bool { return place.Wall < at.Time.UnixNano() })
+	default:
+		err = mainstem.Errorf(mainstem.Invalid, "the view names no consistency: say Latest, AtLeast, Within, AsOf, AsOfTime or Local (L8)")
+	}
+	if err != nil {
+		return cut{}, errors.Join(p.damaged(err), release())
+	}
+	return c, nil
+}
+
+// atLeast checks what a token has seen of this partition.
+func (c *cut) atLeast(t mainstem.Token) error {
+	for _, m := range t.Marks() {
+		if m.Partition >= len(c.p.node.parts) {
+			return mainstem.Errorf(mainstem.HistoryLost, "the token has seen partition %d; this database has %d", m.Partition, len(c.p.node.parts))
+		}
+		if m.Partition != c.p.id || breaklaw.On("L1") {
+			continue
+		}
+		ahead, err := c.Tail.Has(c.Rows, m)
+		if err != nil {
+			return err
+		}
+		if ahead {
+			return mainstem.Errorf(mainstem.HistoryLost, "partition %d ends at position %s; the token has seen %s of the same incarnation (L1)", m.Partition, c.Tail.Last, m.Position)
+		}
+	}
+	return nil
+}
+
+// finish looks up the ID and says where the view is frozen.
+func (s *snapshot) finish(r mainstem.ViewRequest) error {
+	var marks []mainstem.Mark
+	for _, c := range s.cuts {
+		m, err := c.Tail.MarkAt(c.Rows, c.At)
+		if err != nil {
+			return c.p.damaged(err)
+		}
+		marks = append(marks, m)
+	}
+	s.stamp.Token = mainstem.NewToken(marks...)
+	if s.group == "" && len(s.cuts) != 1 {
+		return nil
+	}
+	c := s.cuts[0]
+	s.stamp.Position, s.stamp.Age, s.stamp.Wall = c.At, c.p.age(c.Tail), wallTime(c.Tail.Wall)
+	known, err := state.Known(c.Rows, c.Tail, r.Group, r.ID, r.Fingerprint, s.stamp.Age)
+	if err != nil {
+		return c.p.damaged(err)
+	}
+	if known != nil {
+		m, err := c.Tail.MarkAt(c.Rows, known.Position)
+		if err != nil {
+			return c.p.damaged(err)
+		}
+		known.Token = mainstem.NewToken(m)
+	}
+	s.known = known
+	return nil
+}
+
+// Known is the first receipt of the ID that the request asked for.
+func (s *snapshot) Known() *mainstem.Receipt { return s.known }
+
+// Stamp says where the view is frozen.
+func (s *snapshot) Stamp() mainstem.Stamp { return s.stamp }
+
+// Close releases the frozen states.
+func (s *snapshot) Close() error {
+	var errs []error
+	s.once.Do(func() {
+		for _, c := range s.cuts {
+			errs = append(errs, c.release())
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// Read answers one question.
+func (s *snapshot) Read(ctx context.Context, q mainstem.Query) (mainstem.Answer, error) {
+	if err := ctx.Err(); err != nil {
+		return mainstem.Answer{}, typed(err, "read")
+	}
+	if q.Kind == mainstem.QueryGroups {
+		return s.groups(q)
+	}
+	if err := mainstem.CheckGroup(q.Group); err != nil {
+		return mainstem.Answer{}, err
+	}
+	if s.group != "" && q.Group != s.group {
+		return mainstem.Answer{}, mainstem.Errorf(mainstem.WrongGroup, "the view is of group %q, the query of %q", s.group, q.Group)
+	}
+	c := s.cuts[0]
+	if s.group == "" {
+		c = s.cuts[s.node.partitionOf(q.Group).id]
+	}
+	a, err := c.Answer(q)
+	return a, c.p.damaged(err)
+}
+
+// groups walks the partitions in the order of their slots.
+func (s *snapshot) groups(q mainstem.Query) (mainstem.Answer, error) {
+	if s.group != "" {
+		return mainstem.Answer{}, mainstem.Errorf(mainstem.WrongGroup, "the view is of group %q alone", s.group)
+	}
+	first := 0
+	if q.Name != "" {
+		first = s.node.partitionOf(q.Name).id
+	}
+	var all mainstem.Answer
+	for i := first; i < len(s.cuts); i++ {
+		if i > first {
+			q.Name = ""
+		}
+		a, err := s.cuts[i].Answer(q)
+		if err != nil {
+			return mainstem.Answer{}, s.cuts[i].p.damaged(err)
+		}
+		all.Names = append(all.Names, a.Names...)
+		if a.More || len(a.Names) > 0 {
+			all.More = a.More || i+1 < len(s.cuts)
+			return all, nil
+		}
+	}
+	return all, nil
+}
