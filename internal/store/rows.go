@@ -2,8 +2,6 @@ package store
 
 import (
 	"bytes"
-	"errors"
-	"io"
 	"iter"
 	"slices"
 	"sync"
@@ -44,29 +42,21 @@ func (s *Store) Rows() *Rows { return s.rows }
 
 // Get returns the value of a row, or false.
 func (r *Rows) Get(key []byte) ([]byte, bool, error) {
-	if err := r.enter(); err != nil {
+	// An iterator that is kept finds a row faster than Pebble's Get, which
+	// opens every table anew; the prefix makes it ask the filters too.
+	c, err := r.take(nil, nil)
+	if err != nil {
 		return nil, false, err
 	}
-	defer r.leave()
-	var value []byte
-	var closer io.Closer
-	var err error
-	if r.frozen != nil {
-		value, closer, err = r.frozen.Get(key)
-	} else {
-		value, closer, err = r.store.db.Get(key)
+	defer r.give(c)
+	if !c.SeekPrefixGE(key) || !bytes.Equal(c.Key(), key) {
+		return nil, false, r.store.damaged("reading a row", c.Error())
 	}
-	if errors.Is(err, pebble.ErrNotFound) {
-		return nil, false, nil
-	}
+	value, err := c.ValueAndErr()
 	if err != nil {
 		return nil, false, r.store.damaged("reading a row", err)
 	}
-	value = append(make([]byte, 0, len(value)), value...)
-	if err := closer.Close(); err != nil {
-		return nil, false, r.store.damaged("reading a row", err)
-	}
-	return value, true, nil
+	return append(make([]byte, 0, len(value)), value...), true, nil
 }
 
 // First returns the first row with from <= key < to, or false; a nil to means
