@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
@@ -213,7 +214,8 @@ func (l *Log) complete(s, next *segment) error {
 // nothing (RELIABILITY 1.2). The new file holds zeros where a torn tail was.
 func (l *Log) repair(v verdict, data []byte, virgin bool) error {
 	for _, name := range l.leftover {
-		if err := l.cfg.FS.Remove(l.cfg.FS.PathJoin(l.cfg.Dir, name)); err != nil {
+		err := l.cfg.FS.Remove(l.cfg.FS.PathJoin(l.cfg.Dir, name))
+		if err != nil && !errors.Is(err, os.ErrNotExist) { // founding may have taken its name
 			return fmt.Errorf("file: remove the leftover %s: %w", name, err)
 		}
 	}
