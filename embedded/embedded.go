@@ -23,7 +23,8 @@ const (
 // DB is an open database. Everything of mainstem.DB is on it.
 type DB struct {
 	*mainstem.DB
-	node *node.Node
+	node     *node.Node
+	database string
 }
 
 // Option refines Open. The set is closed.

@@ -86,7 +86,7 @@ func open(ctx context.Context, dir string, opts []Option) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, closeParts(c.node.Parts))
 	}
-	return &DB{DB: mainstem.New(n), node: n}, nil
+	return &DB{DB: mainstem.New(n), node: n, database: m.Database}, nil
 }
 
 // newIncarnation is random, and never the zero that means none.

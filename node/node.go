@@ -97,9 +97,6 @@ func (n *Node) Err() error {
 	return n.err
 }
 
-// Guarantees are the engine's.
-func (n *Node) Guarantees() journal.Guarantees { return n.cfg.Guarantees }
-
 // fail ends the node because a disk failed under one partition: after a failed
 // write or sync nothing that the operating system says of that disk can be
 // believed, so all partitions stop, and opening again recovers from what is

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -26,6 +27,8 @@ type sweeper struct {
 	last    time.Time // of the last checkpoint
 	forced  bool
 	settled *record.Checkpoint // the digest that is ready, if any
+	// unsaved is the bytes of log since the last snapshot.
+	unsaved int64
 	work    chan sweep
 	ended   chan struct{}
 }
@@ -46,6 +49,7 @@ func (s *sweeper) grow(bytes int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.grown += bytes
+	s.unsaved += int64(bytes)
 }
 
 // due reports whether the next record should be a checkpoint. The interval is
@@ -94,16 +98,42 @@ func (p *partition) sweep() {
 		case work := <-p.sweeper.work:
 			err := p.sweepRange(work)
 			work.snapshot.Close()
-			if err != nil && p.down() == nil {
+			if err == nil {
+				p.save()
+			} else if p.down() == nil {
 				p.storeFailed(err)
 			}
 		}
 	}
 }
 
-func (p *partition) sweepRange(work sweep) error {
-	ctx, cancel := context.WithCancel(context.Background())
+// snapshotBytes is after how much log a snapshot is made and the log trimmed.
+const snapshotBytes = 1 << 30
+
+// save makes a snapshot and trims the log when enough has been written. That
+// it fails, on a full disk for example, is told and tried again: nothing
+// depends on it but space.
+func (p *partition) save() {
+	p.sweeper.mu.Lock()
+	due := p.sweeper.unsaved >= snapshotBytes
+	p.sweeper.mu.Unlock()
+	if !due {
+		return
+	}
+	ctx, cancel := p.whileServing()
 	defer cancel()
+	if err := errors.Join(p.snapshot(ctx), p.trim(ctx)); err != nil {
+		p.logger.Warn("a snapshot or trimming the log failed", "err", err)
+		return
+	}
+	p.sweeper.mu.Lock()
+	p.sweeper.unsaved = 0
+	p.sweeper.mu.Unlock()
+}
+
+// whileServing is a context that ends when the partition stops.
+func (p *partition) whileServing() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		select {
 		case <-p.stopping:
@@ -111,6 +141,12 @@ func (p *partition) sweepRange(work sweep) error {
 		case <-ctx.Done():
 		}
 	}()
+	return ctx, cancel
+}
+
+func (p *partition) sweepRange(work sweep) error {
+	ctx, cancel := p.whileServing()
+	defer cancel()
 	var dead []state.Write
 	flush := func() error {
 		p.mu.Lock()

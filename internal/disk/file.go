@@ -6,8 +6,6 @@ import (
 	"io"
 	"os"
 	"syscall"
-
-	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
 // TempSuffix ends the name of every file that is not finished. Whoever owns a
@@ -166,27 +164,60 @@ func unsupported(err error) bool {
 // CopyDir copies the files of one directory into another, which appears whole
 // and durable or not at all.
 func CopyDir(fs FS, from, to string) error {
-	partial := to + ".partial"
+	partial := to + TempSuffix
 	if err := fs.RemoveAll(partial); err != nil {
 		return err
 	}
-	if err := MkdirAll(fs, partial); err != nil {
-		return err
-	}
-	names, err := fs.List(from)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if err := vfs.Copy(fs, fs.PathJoin(from, name), fs.PathJoin(partial, name)); err != nil {
-			return err
-		}
-	}
-	if err := SyncDir(fs, partial); err != nil {
+	if err := CopyBetween(fs, from, fs, partial); err != nil {
 		return err
 	}
 	if err := fs.Rename(partial, to); err != nil {
 		return err
 	}
 	return SyncDir(fs, fs.PathDir(to))
+}
+
+// CopyBetween copies a directory and what is below it from one file system to
+// another, and makes the copy durable.
+func CopyBetween(source FS, from string, target FS, to string) error {
+	if err := MkdirAll(target, to); err != nil {
+		return err
+	}
+	names, err := source.List(from)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		source, from, to := source, source.PathJoin(from, name), target.PathJoin(to, name)
+		info, err := source.Stat(from)
+		if err != nil {
+			return err
+		}
+		if info.IsDir() {
+			err = CopyBetween(source, from, target, to)
+		} else {
+			err = copyFile(source, from, target, to)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return SyncDir(target, to)
+}
+
+func copyFile(source FS, from string, target FS, to string) (err error) {
+	in, err := source.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := Create(target, to)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	if _, err := io.Copy(out, in); err != nil {
+		return err
+	}
+	return out.Sync()
 }

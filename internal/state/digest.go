@@ -101,7 +101,7 @@ func (t *Tail) HorizonOf(group, from, to string) mainstem.Position {
 			}
 		}
 	}
-	return t.newestHorizon()
+	return t.NewestHorizon()
 }
 
 // narrower reports whether another rule covers a part of what rule covers.

@@ -104,7 +104,7 @@ func (j *judgement) keyEquals(c mainstem.KeyEquals) error {
 // a conflict. Versions sort newest first, so one look per name is enough, and
 // the cost is that of the read which led to the condition.
 func (j *judgement) rangeUnchanged(c mainstem.RangeUnchanged) error {
-	if h := j.step.Tail.newestHorizon(); c.Since < h {
+	if h := j.step.Tail.NewestHorizon(); c.Since < h {
 		return mainstem.Errorf(mainstem.Trimmed, "the range [%q, %q) of group %s since position %s: history begins at %s", c.From, c.To, j.t.Group, c.Since, h)
 	}
 	for v, err := range scanVersions(j.step.rows, j.t.Group, c.From, c.To, j.position()) {

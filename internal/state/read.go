@@ -115,7 +115,7 @@ func (r *Reading) kept(q mainstem.Query) error {
 	case mainstem.QueryScan:
 		horizon = r.Tail.HorizonOf(q.Group, q.Name, q.To)
 	case mainstem.QueryGroups:
-		horizon = r.Tail.newestHorizon()
+		horizon = r.Tail.NewestHorizon()
 	}
 	if r.At < horizon {
 		return mainstem.Errorf(mainstem.Trimmed, "position %s: the history of %q in group %q is kept from position %s on", r.At, q.Name, q.Group, horizon)

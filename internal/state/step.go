@@ -40,7 +40,7 @@ func Begin(rows Rows, tail *Tail, h *record.Header, put func(Write)) *Step {
 		t.Horizons = make([]mainstem.Position, 1+len(t.Settings.History))
 		for i := range t.Horizons {
 			// What an older rule has let go does not come back.
-			t.Horizons[i] = tail.newestHorizon()
+			t.Horizons[i] = tail.NewestHorizon()
 		}
 	}
 	t.Generation, t.Incarnation = h.Generation, h.Incarnation

@@ -109,8 +109,8 @@ func (t *Tail) horizon(group, name string) mainstem.Position {
 	return 0
 }
 
-// newestHorizon is the horizon of whatever is kept shortest.
-func (t *Tail) newestHorizon() mainstem.Position {
+// NewestHorizon is the horizon of whatever is kept shortest.
+func (t *Tail) NewestHorizon() mainstem.Position {
 	var newest mainstem.Position
 	for _, h := range t.Horizons {
 		newest = max(newest, h)

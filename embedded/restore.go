@@ -1,0 +1,82 @@
+package embedded
+
+import (
+	"context"
+	"errors"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/disk"
+)
+
+// Restore makes the database in dir from a backup: a copy of a database's
+// directory, made while it was closed. The restored database begins a new
+// incarnation and skips 2^40 positions, so that no position ever means two
+// things; a token of what the backup does not have is answered HistoryLost
+// (L1). The directory must not exist; it appears whole or not at all. The
+// backup is not changed.
+func Restore(ctx context.Context, backup, dir string, opts ...Option) error {
+	c := defaults(opts)
+	exists, err := disk.Exists(c.fs, dir)
+	if err != nil {
+		return openError(dir, err)
+	}
+	if exists {
+		return advise(mainstem.Errorf(mainstem.Invalid, "%s exists", dir), "restore into a directory that does not exist yet")
+	}
+	if _, err := c.readManifest(c.fs.PathJoin(backup, manifestName)); err != nil {
+		return err
+	}
+	partial := dir + disk.TempSuffix
+	if err := c.fs.RemoveAll(partial); err != nil {
+		return openError(partial, err)
+	}
+	if err := disk.CopyBetween(c.fs, backup, c.fs, partial); err != nil {
+		return openError(partial, err)
+	}
+	db, err := Open(ctx, partial, append(opts, option(func(c *config) { c.node.Restored = true }))...)
+	if err != nil {
+		return err
+	}
+	if err := db.Close(); err != nil {
+		return err
+	}
+	if err := c.fs.Rename(partial, dir); err != nil {
+		return openError(dir, err)
+	}
+	return openError(dir, disk.SyncDir(c.fs, c.fs.PathDir(dir)))
+}
+
+// InMemory opens a new database that keeps nothing: its receipts say that its
+// promise is weak. It is for tests, examples, and data whose loss does not
+// matter.
+func InMemory(ctx context.Context, opts ...Option) (*DB, error) {
+	c := defaults(opts)
+	if c.readOnly {
+		return nil, mainstem.Errorf(mainstem.Invalid, "a new database in memory cannot be read-only")
+	}
+	return c.inMemory(ctx)
+}
+
+// Inspect opens a database read-only and reports on every partition. It
+// changes nothing. Close the database elsewhere first: no lock is taken, and
+// reading files that another process changes can fail.
+func Inspect(ctx context.Context, dir string, opts ...Option) (*Report, error) {
+	db, err := Open(ctx, dir, append(opts, ReadOnly())...)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{Format: formatVersion, Database: db.database, Guarantees: db.node.Guarantees(), Partitions: db.node.Reports()}
+	return r, db.Close()
+}
+
+// Verify opens a database read-only, replays every log from its beginning in
+// the scratch directory, and compares the result with every recorded digest
+// and with the stored state.
+func Verify(ctx context.Context, dir, scratch string, progress func(partition int, index, last uint64), opts ...Option) ([]Verification, error) {
+	db, err := Open(ctx, dir, append(opts, ReadOnly())...)
+	if err != nil {
+		return nil, err
+	}
+	found, err := db.node.Verify(ctx, scratchPart(scratch), progress)
+	return found, errors.Join(err, db.Close())
+}

@@ -1,0 +1,80 @@
+package node
+
+import (
+	"time"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/state"
+	"github.com/mainstemdb/mainstem/journal"
+)
+
+// Report is what a partition says of itself.
+type Report struct {
+	Partition   int                  `json:"partition"`
+	Error       string               `json:"error,omitempty"`
+	Incarnation mainstem.Incarnation `json:"incarnation"`
+	// Index and Hash are those of the last record, Position of the last
+	// transaction.
+	Index    mainstem.Position `json:"index"`
+	Hash     string            `json:"hash"`
+	Position mainstem.Position `json:"position"`
+	// Oldest is the oldest position whose record is kept.
+	Oldest mainstem.Position `json:"oldest"`
+	// Age is the log age at the last record and Now the one now; Wall is the
+	// last record's wall time.
+	Age  mainstem.LogAge `json:"age"`
+	Now  mainstem.LogAge `json:"now"`
+	Wall time.Time       `json:"wall"`
+	// LeapUsed is how much age was taken from wall clocks within the last ID
+	// age, LeapLeft how much may still be. With nothing left, time that passes
+	// while the database is closed counts for nothing: IDs and leases live
+	// longer by it (L6).
+	LeapUsed string `json:"leap_used"`
+	LeapLeft string `json:"leap_left"`
+	// IDs is how many of the callers' own IDs are remembered.
+	IDs uint64 `json:"ids"`
+	// Horizon is the oldest position at which every key can be read.
+	Horizon   mainstem.Position   `json:"horizon"`
+	Snapshots []mainstem.Position `json:"snapshots"`
+}
+
+// Reports describes every partition.
+func (n *Node) Reports() []Report {
+	all := make([]Report, 0, len(n.parts))
+	for _, p := range n.parts {
+		all = append(all, p.report())
+	}
+	return all
+}
+
+// Guarantees are what the engine's acknowledgement means.
+func (n *Node) Guarantees() journal.Guarantees { return n.cfg.Guarantees }
+
+func (p *partition) report() Report {
+	r := Report{Partition: p.id, Snapshots: []mainstem.Position{}}
+	rows, release, t, err := p.reading()
+	if err != nil {
+		r.Error = err.Error()
+		return r
+	}
+	defer release()
+	r.Incarnation, r.Index, r.Hash, r.Position = t.Incarnation, mainstem.Position(t.Head.Index), t.Head.Hash.String(), t.Last
+	r.Age, r.Now, r.Wall = t.Age, p.age(t), wallTime(t.Wall)
+	left := t.LeapBudget(r.Now)
+	r.LeapLeft = time.Duration(left).String()
+	r.LeapUsed = time.Duration(t.Settings.IDAge/4 - left).String()
+	r.IDs, r.Horizon = t.IDs(), t.NewestHorizon()
+	if place, ok, err := state.OldestPlace(rows); err != nil {
+		r.Error = err.Error()
+	} else if ok {
+		r.Oldest = place.First
+	}
+	kept, err := p.snapshots()
+	if err != nil {
+		r.Error = err.Error()
+	}
+	for _, s := range kept {
+		r.Snapshots = append(r.Snapshots, mainstem.Position(s.index))
+	}
+	return r
+}
