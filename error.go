@@ -155,9 +155,18 @@ func (e *Error) Error() string {
 	if e.Condition > 0 {
 		fmt.Fprintf(&b, " (condition %d)", e.Condition)
 	}
-	b.WriteString("; ")
-	b.WriteString(e.Help())
+	if !e.advised() {
+		b.WriteString("; ")
+		b.WriteString(e.Help())
+	}
 	return b.String()
+}
+
+// advised reports whether the message ends with that of a cause of the same
+// code, and so has said already what to do.
+func (e *Error) advised() bool {
+	var cause *Error
+	return e.Advice == "" && errors.As(e.Cause, &cause) && cause.Code == e.Code && strings.HasSuffix(e.Message, cause.Error())
 }
 
 // Help is what to do about it.

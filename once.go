@@ -49,7 +49,7 @@ func ParseID(text string) (ID, error) {
 	rest, made := strings.CutPrefix(text, "~")
 	if !made {
 		id := ID{Opaque: text}
-		return id, id.Validate()
+		return id, id.validateOpaque()
 	}
 	session, number, ok := strings.Cut(rest, ".")
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(session)

@@ -121,8 +121,11 @@ func (h *holder) wait(ctx context.Context) error {
 		return h.calm(ctx, err)
 	}
 	left := held.Until.Sub(stamp.Age)
-	if held.Token == 0 || held.Released || left <= 0 {
-		return h.calm(ctx, nil) // free by now; somebody else may be quicker
+	switch {
+	case held.Released:
+		return nil
+	case left <= 0:
+		return h.calm(ctx, nil) // never granted, or expired a moment ago
 	}
 	until, cancel := context.WithTimeout(ctx, left+mathrand.N(h.ttl/10))
 	defer cancel()

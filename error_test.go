@@ -1,0 +1,104 @@
+package mainstem_test
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/mainstemdb/mainstem"
+)
+
+var rewrite = flag.Bool("rewrite", false, "write the conversations in testdata anew")
+
+// What an error says is read by people in the night: the whole of it stands in
+// a file and is reviewed like prose.
+func TestErrorText(t *testing.T) {
+	var b strings.Builder
+	for _, c := range mainstem.Codes() {
+		fmt.Fprintf(&b, "%-17s %-9s %v\n", c, repeats(c), mainstem.Errorf(c, "WHAT in WHERE"))
+	}
+	b.WriteString("\n")
+	say := func(what string, err error) { fmt.Fprintf(&b, "%s\n\t%v\n", what, err) }
+	say("about a condition", &mainstem.Error{Code: mainstem.Conflict, Message: `key "a" was written at position 7`, Condition: 2})
+	say("with advice of its own", &mainstem.Error{Code: mainstem.Invalid, Message: `path "x" has no /`, Advice: "write GROUP/NAME"})
+	say("with a cause", mainstem.Errorf(mainstem.Unavailable, "writing a batch: %w", os.ErrDeadlineExceeded))
+	say("with a cause that has said what to do", mainstem.Errorf(mainstem.Held, "shard 3: %w", mainstem.Errorf(mainstem.Held, "lease")))
+	say("with a cause that says something else", mainstem.Errorf(mainstem.Undecided, "order 7, and then: %w", mainstem.Errorf(mainstem.Held, "lease")))
+	say("of no code", &mainstem.Error{Message: "nothing is known"})
+	_, err := mainstem.ParsePath("x")
+	say("a path without a slash", err)
+	_, err = mainstem.ParsePath("50%/x")
+	say("a path with a stray %", err)
+	_, err = mainstem.ParseToken("x")
+	say("a token cut off", err)
+	_, err = mainstem.ParseID("~x")
+	say("an ID like the library's", err)
+	tx := mainstem.Transaction{Group: "g", Operations: []mainstem.Operation{mainstem.Delete{Name: "a"}, mainstem.Delete{Name: text(513)}}}
+	say("a name that is too long", tx.Validate())
+	golden(t, "testdata/errors.txt", b.String())
+}
+
+func repeats(c mainstem.Code) string {
+	if c.Retryable() {
+		return "repeat"
+	}
+	return "-"
+}
+
+// golden compares with a file, or writes it with -rewrite.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *rewrite {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s differs; review it, then go test -run '^%s$' -rewrite .\n--- is\n%s--- must be\n%s", file, t.Name(), got, want)
+	}
+}
+
+func TestErrorIsFound(t *testing.T) {
+	inner := mainstem.Errorf(mainstem.Held, "lease")
+	outer := fmt.Errorf("while billing: %w", mainstem.Errorf(mainstem.Unavailable, "later: %w", inner))
+	if got := mainstem.CodeOf(outer); got != mainstem.Unavailable {
+		t.Errorf("CodeOf is %v, must be the outermost", got)
+	}
+	for code, want := range map[mainstem.Code]bool{mainstem.Unavailable: true, mainstem.Held: true, mainstem.Conflict: false} {
+		if got := errors.Is(outer, &mainstem.Error{Code: code}); got != want {
+			t.Errorf("errors.Is of code %v is %v", code, got)
+		}
+	}
+	if errors.Is(outer, &mainstem.Error{Code: mainstem.Held, Message: "another lease"}) {
+		t.Error("an error with another message is taken for this one")
+	}
+	if got := mainstem.CodeOf(os.ErrClosed); got != 0 {
+		t.Errorf("a foreign error has code %v", got)
+	}
+}
+
+func TestCodesInJSON(t *testing.T) {
+	for _, c := range mainstem.Codes() {
+		b, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back mainstem.Code
+		if err := json.Unmarshal(b, &back); err != nil || back != c {
+			t.Errorf("%v is written %s and read as %v, %v", c, b, back, err)
+		}
+	}
+	var c mainstem.Code
+	if err := json.Unmarshal([]byte(`"code(0)"`), &c); mainstem.CodeOf(err) != mainstem.Invalid {
+		t.Errorf("an unknown code is read as %v, %v", c, err)
+	}
+}
