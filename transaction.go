@@ -1,6 +1,7 @@
 package mainstem
 
 import (
+	"errors"
 	"strings"
 	"unicode/utf8"
 )
@@ -119,7 +120,8 @@ func (t *Transaction) Size() int {
 }
 
 func at(err error, condition int) error {
-	if e, ok := err.(*Error); ok && e.Condition == 0 {
+	var e *Error
+	if errors.As(err, &e) && e.Condition == 0 {
 		e.Condition = condition
 	}
 	return err

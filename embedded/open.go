@@ -16,7 +16,6 @@ import (
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/engine/file"
 	"github.com/mainstemdb/mainstem/internal/disk"
-	"github.com/mainstemdb/mainstem/internal/record"
 	"github.com/mainstemdb/mainstem/node"
 )
 
@@ -63,7 +62,7 @@ func open(ctx context.Context, dir string, opts []Option) (*DB, error) {
 		return nil, err
 	}
 	id, err := hex.DecodeString(m.Database)
-	if err != nil || len(id) != len(record.UUID{}) {
+	if err != nil || len(id) != len(c.node.Database) {
 		return nil, mainstem.Errorf(mainstem.Corrupt, "%s names database %q, which is not 32 hexadecimal digits", c.fs.PathJoin(dir, manifestName), m.Database)
 	}
 	if c.node.Partitions != 0 && c.node.Partitions != m.Partitions {
@@ -142,7 +141,7 @@ func (c *config) manifest(dir string) (manifest, error) {
 		return manifest{}, advise(mainstem.Errorf(mainstem.Invalid, "%s is not empty and holds no Mainstem database (no %s)", dir, manifestName),
 			"name an empty or a new directory")
 	}
-	var id record.UUID
+	var id [16]byte
 	rand.Read(id[:])
 	m := manifest{Format: formatVersion, Database: hex.EncodeToString(id[:]), Partitions: cmp.Or(c.node.Partitions, 1)}
 	if m.Partitions < 1 || m.Partitions > node.MaxPartitions {

@@ -19,6 +19,8 @@ type batch struct {
 	decided []record.Transaction
 	put     []state.Write
 	size    int
+	// checkpoint says that the record is to be a checkpoint.
+	checkpoint bool
 
 	// answers are given once this record is durable: receipts of its
 	// transactions, and rejections and replays judged on top of them (L4).
@@ -112,7 +114,7 @@ func (b *batch) reject(w *waiter, why *mainstem.Error) error {
 	if w.t.Networked && w.t.Attempt > 0 && definite(why.Code) && !breaklaw.On("L11") {
 		r := record.Refusal{Group: w.t.Group, ID: w.t.ID, Attempt: w.t.Attempt}
 		b.header.Refusals = append(b.header.Refusals, r)
-		if err := b.step.Refuse(r); err != nil {
+		if err := b.step.Refuse(r); err != nil { // a later copy may be in this very batch
 			return err
 		}
 		b.answers = append(b.answers, pendingAnswer{w: w, err: why, own: true})
@@ -150,17 +152,8 @@ func (b *batch) tell(a pendingAnswer) {
 
 // worthRecord reports whether there is anything to make durable.
 func (b *batch) worthRecord() bool {
-	return len(b.decided) > 0 || len(b.header.Refusals) > 0 || b.header.Checkpoint != nil ||
+	return len(b.decided) > 0 || len(b.header.Refusals) > 0 || b.checkpoint ||
 		b.header.Settings != nil || b.header.Restored
-}
-
-func (b *batch) wantsCheckpoint() bool {
-	return b.header.Checkpoint == nil && b.p.sweeper.due()
-}
-
-func (b *batch) checkpoint() error {
-	b.header.Checkpoint = b.p.sweeper.checkpoint(b.step.Tail)
-	return b.step.Checkpoint(b.header.Checkpoint, b.header.Index)
 }
 
 // abandon forgets a batch that nothing came of.
@@ -168,6 +161,9 @@ func (b *batch) abandon() { b.p.overlay.Drop(b.header.Index, b.put) }
 
 // encode fixes the bytes of the record, and with them the chain.
 func (b *batch) encode() error {
+	if err := b.finish(); err != nil {
+		return err
+	}
 	b.after = b.p.ahead.Head
 	b.header.PrevHash, b.header.Count = b.after.Hash, uint32(len(b.decided))
 	bytes, err := record.Encode(nil, &record.Record{Header: b.header, Transactions: b.decided})
@@ -178,6 +174,18 @@ func (b *batch) encode() error {
 	b.step.Seal(&b.header, journal.Sum(bytes))
 	b.head = b.step.Tail.Head
 	return nil
+}
+
+// finish admits what the header carries, after all transactions, as replay does.
+func (b *batch) finish() error {
+	if b.checkpoint {
+		horizons, err := b.step.Horizons()
+		if err != nil {
+			return err
+		}
+		b.header.Checkpoint = b.p.sweeper.checkpoint(b.step.Tail, horizons)
+	}
+	return b.step.Finish(&b.header)
 }
 
 // writes is what the durable record does to the rows: of several writes of one

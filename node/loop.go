@@ -85,9 +85,7 @@ func (p *partition) gather(b *batch) *batch {
 			}
 		}
 	}
-	if err == nil && b.wantsCheckpoint() {
-		err = b.checkpoint()
-	}
+	b.checkpoint = b.checkpoint || p.sweeper.due()
 	if err != nil {
 		// Reading the state failed: what was judged on it must not be told.
 		b.refuse(mainstem.Errorf(mainstem.Unavailable, "partition %d could not read its state: %w", p.id, err))

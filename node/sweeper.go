@@ -61,14 +61,13 @@ func (s *sweeper) due() bool {
 }
 
 // checkpoint is what the next checkpoint record carries.
-func (s *sweeper) checkpoint(tail *state.Tail) *record.Checkpoint {
+func (s *sweeper) checkpoint(tail *state.Tail, horizons []mainstem.Position) *record.Checkpoint {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := &record.Checkpoint{Range: tail.AskedRange, Next: (tail.AskedRange + 1) % state.Ranges}
+	c := &record.Checkpoint{Range: tail.AskedRange, Next: (tail.AskedRange + 1) % state.Ranges, Horizons: horizons}
 	if s.settled != nil && s.settled.Settled == tail.Asked {
 		c.Settled, c.Digest = s.settled.Settled, s.settled.Digest
 	}
-	c.Horizon = tail.Horizons[0]
 	s.settled, s.grown, s.last, s.forced = nil, 0, time.Now(), false
 	return c
 }

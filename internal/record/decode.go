@@ -239,8 +239,15 @@ func decodeCheckpoint(b []byte, c *Checkpoint) error {
 			f.raw(c.Digest[:])
 		case checkpointNext:
 			c.Next = uint8(f.uint(math.MaxUint8))
-		case checkpointHorizon:
-			c.Horizon = mainstem.Position(f.uint(math.MaxUint64))
+		case checkpointHorizons:
+			list := f.bytes()
+			if len(list)%8 != 0 {
+				f.fail("horizons of %d bytes", len(list))
+			}
+			c.Horizons = make([]mainstem.Position, len(list)/8)
+			for i := range c.Horizons {
+				c.Horizons[i] = mainstem.Position(binary.LittleEndian.Uint64(list[8*i:]))
+			}
 		default:
 			f.unknown()
 		}

@@ -156,7 +156,13 @@ func appendCheckpoint(b []byte, c *Checkpoint) []byte {
 		b = putBytes(b, checkpointDigest, c.Digest[:])
 	}
 	b = putUint(b, checkpointNext, uint64(c.Next))
-	return putUint(b, checkpointHorizon, uint64(c.Horizon))
+	if len(c.Horizons) > 0 {
+		b = binary.AppendUvarint(append(b, checkpointHorizons), uint64(8*len(c.Horizons)))
+		for _, p := range c.Horizons {
+			b = binary.LittleEndian.AppendUint64(b, uint64(p))
+		}
+	}
+	return b
 }
 
 func appendRefusal(b []byte, r *Refusal) []byte {

@@ -87,7 +87,9 @@ func drawHeader(t *rapid.T) Header {
 	if rapid.Bool().Draw(t, "has checkpoint") {
 		h.Checkpoint = &Checkpoint{
 			Settled: drawUint(t, "settled"), Range: rapid.Byte().Draw(t, "range"), Digest: drawUUID(t, "digest"),
-			Next: rapid.Byte().Draw(t, "next"), Horizon: mainstem.Position(drawUint(t, "horizon")),
+			Next: rapid.Byte().Draw(t, "next"), Horizons: list(t, 3, "horizons", func(t *rapid.T) mainstem.Position {
+				return mainstem.Position(drawUint(t, "horizon"))
+			}),
 		}
 	}
 	h.Refusals = list(t, 3, "refusals", func(t *rapid.T) Refusal {

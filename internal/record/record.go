@@ -100,8 +100,9 @@ type Checkpoint struct {
 	Digest  [16]byte
 	// Next is the range whose digest is to be taken just after this record.
 	Next uint8
-	// Horizon is the oldest position for which history is kept from here on.
-	Horizon mainstem.Position
+	// Horizons are the oldest positions for which history is kept from here
+	// on: element 0 by default, i+1 under rule i of the settings.
+	Horizons []mainstem.Position
 }
 
 // Refusal is a recorded definite refusal of all attempts up to Attempt.

@@ -55,13 +55,13 @@ const (
 
 // Fields of a checkpoint.
 const (
-	checkpointSettled = 1<<1 | must
-	checkpointRange   = 2<<1 | must
-	checkpointDigest  = 3<<1 | must
-	checkpointNext    = 4<<1 | must
-	checkpointHorizon = 5<<1 | must
+	checkpointSettled  = 1<<1 | must
+	checkpointRange    = 2<<1 | must
+	checkpointDigest   = 3<<1 | must
+	checkpointNext     = 4<<1 | must
+	checkpointHorizons = 5<<1 | must
 
-	checkpointKnown = checkpointHorizon >> 1
+	checkpointKnown = checkpointHorizons >> 1
 )
 
 // Fields of a refusal, and of a transaction up to its attempt: both name an

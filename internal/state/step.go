@@ -178,24 +178,33 @@ func NextExpiry(rows Rows) (mainstem.LogAge, bool, error) {
 	return mainstem.LogAge(eventNumber(row.Key[:9])), true, nil
 }
 
-// Checkpoint applies what a checkpoint record settles: the horizons of
-// history at this age, and which digest is asked for next.
-func (s *Step) Checkpoint(c *record.Checkpoint, index uint64) error {
+// Horizons decides, for a checkpoint record, from which positions on history
+// is kept at this age. Only records whose place is known count: those still in
+// flight are younger than anything that is let go.
+func (s *Step) Horizons() ([]mainstem.Position, error) {
 	t := s.Tail
-	t.Asked, t.AskedRange = index, c.Next
+	newest, ok, err := newestPlace(s.rows)
+	if err != nil || !ok {
+		return t.Horizons, err
+	}
 	horizons := append([]mainstem.Position(nil), t.Horizons...)
 	for i := range horizons {
 		keep := DefaultHistory
 		if i > 0 {
 			keep = max(keep, time.Duration(t.Settings.History[i-1].Age))
 		}
-		h, err := LastBefore(s.rows, t.Last, func(p Place) bool { return s.Age.Sub(p.Age) > keep })
+		h, err := LastBefore(s.rows, newest.Last, func(p Place) bool { return s.Age.Sub(p.Age) > keep })
 		if err != nil {
-			return err
+			return nil, err
 		}
 		horizons[i] = max(horizons[i], h)
 	}
-	t.Horizons = horizons
+	return horizons, nil
+}
+
+// checkpoint applies what a checkpoint record settles.
+func (s *Step) checkpoint(c *record.Checkpoint, index uint64) error {
+	s.Tail.Asked, s.Tail.AskedRange, s.Tail.Horizons = index, c.Next, c.Horizons
 	return s.endSessions()
 }
 
@@ -301,7 +310,7 @@ func (s *Step) Finish(h *record.Header) error {
 		}
 	}
 	if h.Checkpoint != nil {
-		return s.Checkpoint(h.Checkpoint, h.Index)
+		return s.checkpoint(h.Checkpoint, h.Index)
 	}
 	return nil
 }

@@ -290,6 +290,17 @@ func OldestPlace(rows Rows) (Place, bool, error) {
 	return place, err == nil, err
 }
 
+func newestPlace(rows Rows) (Place, bool, error) {
+	for row, err := range rows.ScanBack([]byte{kindRecord}, []byte{kindRecord + 1}) {
+		if err != nil {
+			return Place{}, false, err
+		}
+		place, err := decodePlace(row)
+		return place, err == nil, err
+	}
+	return Place{}, false, nil
+}
+
 // ForgetPlaces deletes the places of all records before this one.
 func ForgetPlaces(before Place) Write {
 	return Write{Key: []byte{kindRecord}, Delete: true, End: recordKey(before.Last, before.Head.Index)}
