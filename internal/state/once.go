@@ -125,7 +125,17 @@ func find(rows Rows, tail *Tail, group string, id mainstem.ID, now mainstem.LogA
 	return nil, nil
 }
 
+// findNumber asks the session first: a number above its newest has not
+// committed, and one below its lowest is no longer answered, whether or not
+// its receipt happens to be there still.
 func findNumber(rows Rows, group string, id mainstem.ID) (*idRow, error) {
+	s, err := readSession(rows, id.Session)
+	switch {
+	case err != nil, id.Number > s.newest:
+		return nil, err
+	case id.Number < s.low:
+		return nil, mainstem.Errorf(mainstem.TooOld, "library-made ID %s is below %d, the lowest its session still asks for", id, s.low)
+	}
 	value, ok, err := rows.Get(numberKey(id.Session, id.Number))
 	if err != nil || !ok {
 		return nil, err
