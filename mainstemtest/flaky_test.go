@@ -16,6 +16,7 @@ import (
 // model must be true of the product.
 func over(t *testing.T, test func(t *testing.T, b mainstem.Backend)) {
 	t.Run("model", func(t *testing.T) { test(t, model.NewBackend(model.New(24*time.Hour))) })
+	t.Run("product", func(t *testing.T) { test(t, mainstemtest.Open(t).Backend()) })
 }
 
 // retried is a function for Do, and what must be true however often its
