@@ -1,6 +1,7 @@
 package file
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/mainstemdb/mainstem/internal/disk"
@@ -12,6 +13,15 @@ func segmentSizeFor(configured int64, body int64) int64 {
 	need := (dataStart + body + trailer + 4095) / 4096 * 4096
 	return max(configured, need)
 }
+
+// errNamed marks an error after which a segment may or may not stand under its
+// final name. Even on a full disk there is no going on from it: an entry that
+// still fits the old segment would contradict the new one.
+var errNamed = errors.New("the segment may already have its name")
+
+// roomMissing tells whether a segment could not be made because the disk is
+// full, and left nothing behind.
+func roomMissing(err error) bool { return disk.IsFull(err) && !errors.Is(err, errNamed) }
 
 // createSegment makes a segment with the given body under its final name,
 // durably: temporary file, every byte written, synced, renamed, directory
@@ -34,11 +44,11 @@ func createSegment(fs disk.FS, dir string, h header, body func(h header) []byte)
 	}
 	if err := fs.Rename(temp, path); err != nil {
 		_ = f.Close() // synced; the rename's error is the one to tell
-		return nil, fmt.Errorf("file: rename %s: %w", temp, err)
+		return nil, fmt.Errorf("file: rename %s: %w: %w", temp, errNamed, err)
 	}
 	if err := disk.SyncDir(fs, dir); err != nil {
 		_ = f.Close() // as above
-		return nil, fmt.Errorf("file: make %s durable: %w", name, err)
+		return nil, fmt.Errorf("file: make %s durable: %w: %w", name, errNamed, err)
 	}
 	return newSegment(h, name, f), nil
 }

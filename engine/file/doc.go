@@ -26,9 +26,12 @@
 // durable, frames behind the break included. Otherwise it refuses, with a
 // *Damage that says where. After a clean shutdown any bad tail is damage.
 //
-// What remains: one record. The newest acknowledged record has no witness
-// until the next thing is written: the next record, the note of an idle log
-// (Config.NoteAfter, 100 ms), or the mark of a clean shutdown. If in that time
-// the process dies uncleanly and the disk also damages that very record, its
-// loss looks like a torn write. TestEveryBitFlip counts it: at most one.
+// What remains: the newest acknowledged record has no witness until the next
+// thing is written: the next record, the note that follows within 100 ms
+// (Config.NoteAfter) in another page, or the mark of a clean shutdown. If in
+// that time the process dies uncleanly and the disk also damages that very
+// record, its loss looks like a torn write: one record. If the damage takes
+// the records and everything after them up to the end (a zeroed page), it is
+// as many as were acknowledged since the last note. TestEveryBitFlip and
+// TestZeroedTail count both.
 package file

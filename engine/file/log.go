@@ -26,8 +26,9 @@ type Config struct {
 	// ReadOnly opens the log to look at it: nothing is written, not even the
 	// lock, and a torn tail is left out instead of repaired.
 	ReadOnly bool
-	// NoteAfter is how long the log is idle before it notes durably what is
-	// durable (see Guarantees); 0 means 100 ms.
+	// NoteAfter is how long after an acknowledgement the log notes durably, in
+	// another place, what is durable; 0 means 100 ms. Appends do not wait for
+	// it. It bounds what a crash with a damaged disk can lose unnoticed.
 	NoteAfter time.Duration
 	// ScrubRate is how fast sealed segments are re-read in the background, in
 	// bytes per second; 0 means 4 MiB/s.
@@ -124,7 +125,8 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	background, stop := context.WithCancel(context.Background())
 	l.stop = stop
 	if !cfg.ReadOnly {
-		l.tasks.Go(func() { l.noteWhenIdle(background) })
+		noted := l.tail.Index
+		l.tasks.Go(func() { l.noteNowAndThen(background, noted) })
 		l.tasks.Go(func() { l.scrubForever(background) })
 	}
 	return l, nil
@@ -134,8 +136,8 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 func (l *Log) Guarantees() journal.Guarantees {
 	g := journal.Guarantees{
 		Engine: "file", Synced: l.weak == "", Machines: 1,
-		Loses: "the loss of this disk; and, when a crash and damage to the very last record coincide, that one record: " +
-			"the one acknowledged since the log last wrote anything, which is at most " + l.cfg.NoteAfter.String() + " and one sync on an idle log",
+		Loses: "the loss of this disk; and, when a crash and damage to the very end of the log coincide, the damaged records there, " +
+			"of those acknowledged in the last " + l.cfg.NoteAfter.String() + " (one, if only the newest is damaged)",
 	}
 	if l.weak != "" {
 		g.Weak = []string{l.weak}

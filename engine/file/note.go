@@ -10,18 +10,17 @@ import (
 	"github.com/mainstemdb/mainstem/internal/disk"
 )
 
-// noteWhenIdle writes a durable note of what is durable once the log has been
-// idle for a while. Every entry says what was durable before it; after the
-// last entry nobody would, and a damaged tail could not be told from a torn
-// one (RELIABILITY 1.5).
-func (l *Log) noteWhenIdle(ctx context.Context) {
-	// Two looks per NoteAfter: the note comes within it, and a busy log is
-	// never noted.
-	tick := time.NewTicker(max(l.cfg.NoteAfter/2, time.Millisecond/2))
+// noteNowAndThen writes a durable note of what is durable, whenever something
+// became so since the last one. An entry says what was durable before it, so
+// only a later frame bears witness for it; without notes, damage to the end of
+// the log could not be told from a torn write (RELIABILITY 1.5).
+//
+// noted is the tail that Open has noted already. It is the caller's to read,
+// because this goroutine may start after the first append.
+func (l *Log) noteNowAndThen(ctx context.Context, noted uint64) {
+	tick := time.NewTicker(l.cfg.NoteAfter)
 	defer tick.Stop()
-	noted := l.Tail().Index // Open left nothing to note
-	seen, turn := noted, int64(0)
-	for {
+	for turn := int64(0); ; {
 		select {
 		case <-ctx.Done():
 			return
@@ -30,8 +29,7 @@ func (l *Log) noteWhenIdle(ctx context.Context) {
 		case <-tick.C:
 		}
 		index := l.Tail().Index
-		if index == noted || index != seen {
-			seen = index
+		if index == noted {
 			continue
 		}
 		if err := l.putNote(turn); err != nil {

@@ -253,7 +253,7 @@ func (l *Log) repair(v verdict, data []byte, virgin bool) error {
 func (l *Log) create(h header, body func(header) []byte, size int64) (*segment, error) {
 	h.size = segmentSizeFor(l.cfg.SegmentSize, size)
 	s, err := createSegment(l.cfg.FS, l.cfg.Dir, h, body)
-	if !disk.IsFull(err) {
+	if !roomMissing(err) {
 		return s, err
 	}
 	if err := l.dropReserve(); err != nil {
@@ -261,7 +261,7 @@ func (l *Log) create(h header, body func(header) []byte, size int64) (*segment, 
 	}
 	h.size = segmentSizeFor(l.smallSize(), size)
 	s, err = createSegment(l.cfg.FS, l.cfg.Dir, h, body)
-	if disk.IsFull(err) {
+	if roomMissing(err) {
 		return nil, fmt.Errorf("%w: opening the log needs %d bytes, free some space: %w", ErrFull, h.size, err)
 	}
 	return s, err

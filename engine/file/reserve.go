@@ -3,6 +3,7 @@ package file
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/mainstemdb/mainstem/internal/disk"
 	"github.com/mainstemdb/mainstem/journal"
@@ -36,7 +37,11 @@ func (l *Log) smallSize() int64 { return max(minSegment, l.reserveSize()/4/4096*
 // is remembered in l.full.
 func (l *Log) takeReserve() error {
 	path := l.cfg.FS.PathJoin(l.cfg.Dir, reserveName)
-	if info, err := l.cfg.FS.Stat(path); err == nil && info.Size() == l.reserveSize() {
+	info, err := l.cfg.FS.Stat(path)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("file: look at %s: %w", path, err)
+	}
+	if err == nil && info.Size() == l.reserveSize() {
 		l.full = false
 		return nil
 	}
@@ -103,7 +108,7 @@ func (l *Log) nextSegment(s *segment, size int) (*segment, error) {
 	if err == nil {
 		return next, nil
 	}
-	if !disk.IsFull(err) {
+	if !roomMissing(err) {
 		l.fail(err)
 		return nil, fmt.Errorf("%w: %w", journal.ErrFailed, err)
 	}

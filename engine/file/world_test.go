@@ -2,6 +2,7 @@ package file_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -204,4 +205,8 @@ func (p promise) check(fs disk.FS) error {
 		err = fmt.Errorf("after a clean shutdown: %+v, tail %d", l.Recovered(), l.Tail().Index)
 	}
 	return errors.Join(err, l.Close())
+}
+
+func contextWithTimeout(d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(nil2ctx, d)
 }

@@ -62,6 +62,9 @@ type Fault struct {
 	// Swallow makes a sync report success without doing anything: a disk that
 	// lies.
 	Swallow bool
+	// Forget makes a sync that fails with Err leave the unsynced bytes clean
+	// and unwritten, as Linux does. The file must be a Power's.
+	Forget bool
 	// Delay is how long the operation takes in addition.
 	Delay time.Duration
 	// Hang, if set, holds the operation until the channel is closed. Struck,
@@ -87,10 +90,11 @@ type Faults struct {
 	seen    int64
 	errs    int64
 	watcher func(Event)
+	handles map[*faultyFile]bool // open ones: a rename changes their names
 }
 
 // NewFaults returns a Faults over fs, with no fault yet.
-func NewFaults(fs FS) *Faults { return &Faults{FS: fs} }
+func NewFaults(fs FS) *Faults { return &Faults{FS: fs, handles: map[*faultyFile]bool{}} }
 
 // Inject adds a fault.
 func (f *Faults) Inject(fault Fault) {

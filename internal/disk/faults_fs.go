@@ -3,6 +3,7 @@ package disk
 import (
 	"io"
 	"os"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -19,7 +20,23 @@ func (f *Faults) file(kind Op, name string, open func() (File, error)) (File, er
 	if err != nil {
 		return nil, err
 	}
-	return &faultyFile{File: inner, f: f, name: name}, nil
+	h := &faultyFile{File: inner, f: f}
+	h.named.Store(&name)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.handles[h] = true
+	return h, nil
+}
+
+// renamed lets the open handles of a file go by its new name.
+func (f *Faults) renamed(oldname, newname string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for h := range f.handles {
+		if *h.named.Load() == oldname {
+			h.named.Store(&newname)
+		}
+	}
 }
 
 // Create implements FS.
@@ -84,7 +101,11 @@ func (f *Faults) Rename(oldname, newname string) error {
 	if err := f.check(OpRename, newname); err != nil {
 		return pathError(OpRename, newname, err)
 	}
-	return f.FS.Rename(oldname, newname)
+	err := f.FS.Rename(oldname, newname)
+	if err == nil {
+		f.renamed(oldname, newname)
+	}
+	return err
 }
 
 // Lock implements FS.
@@ -114,20 +135,22 @@ func (f *Faults) Stat(name string) (vfs.FileInfo, error) {
 // faultyFile is a file of a Faults.
 type faultyFile struct {
 	File
-	f    *Faults
-	name string
+	f     *Faults
+	named atomic.Pointer[string]
 }
 
+func (h *faultyFile) name() string { return *h.named.Load() }
+
 func (h *faultyFile) Read(b []byte) (int, error) {
-	if err := h.f.check(OpRead, h.name); err != nil {
-		return 0, pathError(OpRead, h.name, err)
+	if err := h.f.check(OpRead, h.name()); err != nil {
+		return 0, pathError(OpRead, h.name(), err)
 	}
 	return h.File.Read(b)
 }
 
 func (h *faultyFile) ReadAt(b []byte, off int64) (int, error) {
-	if err := h.f.check(OpRead, h.name); err != nil {
-		return 0, pathError(OpRead, h.name, err)
+	if err := h.f.check(OpRead, h.name()); err != nil {
+		return 0, pathError(OpRead, h.name(), err)
 	}
 	return h.File.ReadAt(b, off)
 }
@@ -141,7 +164,7 @@ func (h *faultyFile) WriteAt(b []byte, off int64) (int, error) {
 }
 
 func (h *faultyFile) write(b []byte, inner func([]byte) (int, error)) (int, error) {
-	hit := h.f.strike(OpWrite, h.name)
+	hit := h.f.strike(OpWrite, h.name())
 	if hit == nil || hit.Err == nil {
 		return inner(b)
 	}
@@ -151,30 +174,33 @@ func (h *faultyFile) write(b []byte, inner func([]byte) (int, error)) (int, erro
 			return m, err
 		}
 	}
-	return n, pathError(OpWrite, h.name, hit.Err)
+	return n, pathError(OpWrite, h.name(), hit.Err)
 }
 
 func (h *faultyFile) Preallocate(off, n int64) error {
-	if err := h.f.check(OpCreate, h.name); err != nil {
-		return pathError(OpCreate, h.name, err)
+	if err := h.f.check(OpCreate, h.name()); err != nil {
+		return pathError(OpCreate, h.name(), err)
 	}
 	return h.File.Preallocate(off, n)
 }
 
 func (h *faultyFile) Stat() (vfs.FileInfo, error) {
-	if err := h.f.check(OpOpen, h.name); err != nil {
-		return nil, pathError(OpOpen, h.name, err)
+	if err := h.f.check(OpOpen, h.name()); err != nil {
+		return nil, pathError(OpOpen, h.name(), err)
 	}
 	return h.File.Stat()
 }
 
 func (h *faultyFile) sync(inner func() error) error {
-	hit := h.f.strike(OpSync, h.name)
+	hit := h.f.strike(OpSync, h.name())
 	switch {
 	case hit == nil:
 		return inner()
 	case hit.Err != nil:
-		return pathError(OpSync, h.name, hit.Err)
+		if f, ok := h.File.(*powerFile); ok && hit.Forget {
+			f.Forget()
+		}
+		return pathError(OpSync, h.name(), hit.Err)
 	case hit.Swallow:
 		return nil
 	}
@@ -194,9 +220,12 @@ func (h *faultyFile) SyncTo(n int64) (full bool, err error) {
 
 // Close always closes the inner file, as close(2) does even when it fails.
 func (h *faultyFile) Close() error {
+	h.f.mu.Lock()
+	delete(h.f.handles, h)
+	h.f.mu.Unlock()
 	err := h.File.Close()
-	if ferr := h.f.check(OpClose, h.name); ferr != nil {
-		return pathError(OpClose, h.name, ferr)
+	if ferr := h.f.check(OpClose, h.name()); ferr != nil {
+		return pathError(OpClose, h.name(), ferr)
 	}
 	return err
 }

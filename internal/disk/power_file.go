@@ -137,6 +137,18 @@ func (f *powerFile) SyncTo(int64) (bool, error) {
 	return true, f.Sync()
 }
 
+// Forget does to the file's unsynced bytes what Linux does after a failed
+// fsync: they stay readable and count as clean, so that no later sync writes
+// them, unless they are written again.
+func (f *powerFile) Forget() {
+	f.p.mu.Lock()
+	defer f.p.mu.Unlock()
+	for _, pg := range f.n.pages {
+		pg.ghost |= pg.dirty
+		pg.dirty = 0
+	}
+}
+
 func (f *powerFile) Prefetch(int64, int64) error { return nil }
 
 func (f *powerFile) Fd() uintptr { return vfs.InvalidFd }
@@ -156,7 +168,7 @@ func (p *Power) read(n *node, b []byte, off int64) (int, error) {
 	if len(n.pages) > 0 {
 		for at := off / Sector * Sector; at < off+int64(len(got)); at += Sector {
 			pg := n.pages[at/powerPage]
-			if pg == nil || pg.dirty&(1<<(at%powerPage/Sector)) == 0 {
+			if pg == nil || (pg.dirty|pg.ghost)&(1<<(at%powerPage/Sector)) == 0 {
 				continue
 			}
 			from, to := max(at, off), min(at+Sector, off+int64(len(got)))
@@ -180,13 +192,14 @@ func (p *Power) writeAt(n *node, b []byte, off int64) error {
 		bit := uint8(1) << (at % powerPage / Sector)
 		from, to := max(at, off), min(at+Sector, off+int64(len(b)))
 		mine := pg.data[at%powerPage : at%powerPage+Sector]
-		if pg.dirty&bit == 0 && to-from < Sector {
+		if (pg.dirty|pg.ghost)&bit == 0 && to-from < Sector {
 			if err := p.readDurable(n, mine, at); err != nil {
 				return err
 			}
 		}
 		copy(mine[from-at:to-at], b[from-off:to-off])
 		pg.dirty |= bit
+		pg.ghost &^= bit
 	}
 	n.size = max(n.size, off+int64(len(b)))
 	n.mod = time.Now()

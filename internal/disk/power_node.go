@@ -18,6 +18,7 @@ const powerPage = 4096
 type page struct {
 	data  [powerPage]byte
 	dirty uint8 // one bit for each sector
+	ghost uint8 // sectors that are read but will never be written: see Forget
 }
 
 // home is a name that the base has for a node.

@@ -203,7 +203,6 @@ func (p *Power) syncFile(n *node) error {
 			}
 		}
 	}
-	clear(n.pages)
 	return nil
 }
 
@@ -218,7 +217,7 @@ func (p *Power) handDown(n *node, at, s int64) error {
 	if err := p.writeDurable(n, b[:min(Sector, n.size-off)], off); err != nil {
 		return err
 	}
-	if pg.dirty &^= 1 << s; pg.dirty == 0 {
+	if pg.dirty &^= 1 << s; pg.dirty|pg.ghost == 0 {
 		delete(n.pages, at)
 	}
 	return nil
