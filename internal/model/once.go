@@ -48,7 +48,8 @@ func (m *Model) late(g *group, age mainstem.LogAge, t *mainstem.Transaction) err
 	case t.Deadline > 0 && age > t.Deadline:
 		return mainstem.Errorf(mainstem.TooOld, "model: the deadline was %s", t.Deadline)
 	}
-	if r, ok := g.killed[id.String()]; ok && !id.IsZero() && t.Attempt <= r.attempt && age.Sub(r.age) <= m.IDAge {
+	// Only what came over a network can be a late copy.
+	if r, ok := g.killed[id.String()]; ok && t.Networked && !id.IsZero() && t.Attempt <= r.attempt && age.Sub(r.age) <= m.IDAge {
 		return mainstem.Errorf(mainstem.Cancelled, "model: attempt %d of %s was refused", r.attempt, id)
 	}
 	return nil

@@ -64,6 +64,7 @@ func (s *snapshot) Read(_ context.Context, q mainstem.Query) (mainstem.Answer, e
 	case mainstem.QueryID:
 		if row, ok := m.remembered(g, s.age, q.Name); ok && row.at <= s.at && !row.voided {
 			receipt := row.receipt
+			receipt.Replayed = true
 			a.Receipt = &receipt
 		}
 	case mainstem.QueryHistory:

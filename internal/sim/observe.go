@@ -10,6 +10,14 @@ import (
 )
 
 func (r *runner) read(a Read) string {
+	if a.Query.Kind == mainstem.QueryGroups {
+		cut, err := r.target.DB().Cut(r.ctx, r.consistency(a))
+		if err != nil {
+			return "cut: " + failure(err)
+		}
+		defer cut.Close()
+		return r.groups(cut)
+	}
 	request := mainstem.ViewRequest{Group: a.Group, At: r.consistency(a)}
 	if a.Whole {
 		request.Group = ""
@@ -75,10 +83,7 @@ func (r *runner) contents() (lines []string) {
 		return []string{"cut: " + failure(err)}
 	}
 	defer cut.Close()
-	for group, err := range cut.Groups(r.ctx) {
-		if err != nil {
-			return append(lines, "groups: "+failure(err))
-		}
+	for _, group := range groups {
 		view := cut.Group(group)
 		for v, err := range view.Scan(r.ctx, "", "") {
 			lines = append(lines, line(group, r.version(group, v), err))
@@ -94,7 +99,21 @@ func (r *runner) contents() (lines []string) {
 			lines = append(lines, line(group, "lease "+name+" "+r.lease(group, name, l), err))
 		}
 	}
-	return lines
+	return append(lines, r.groups(cut))
+}
+
+// groups is the list of all groups, page by page. It is sorted here: the
+// contract says that there is an order, and not which.
+func (r *runner) groups(cut *mainstem.Cut) string {
+	var names []string
+	for group, err := range cut.Groups(r.ctx) {
+		if err != nil {
+			return "groups: " + failure(err)
+		}
+		names = append(names, group)
+	}
+	slices.Sort(names)
+	return fmt.Sprintf("groups: %q", names)
 }
 
 func line(group, text string, err error) string {

@@ -95,13 +95,13 @@ var faults = map[string]bent{
 	"deadline not judged":          {commit: func(t *mainstem.Transaction) { t.Deadline = 0 }},
 	"reply lost":                   {answer: func(r *mainstem.Receipt) { r.Reply = nil }},
 	"replayed not said":            {answer: func(r *mainstem.Receipt) { r.Replayed = false }},
-	"another receipt on retry":     {answer: func(r *mainstem.Receipt) {
+	"another receipt on retry": {answer: func(r *mainstem.Receipt) {
 		if r.Replayed {
 			r.Age++
 		}
 	}},
-	"floor ignored":                {commit: withAll(func(o mainstem.Add) mainstem.Operation { o.Floor = nil; return o })},
-	"TTL ignored":                  {commit: withAll(func(o mainstem.Put) mainstem.Operation { o.TTL = 0; return o })},
+	"floor ignored": {commit: withAll(func(o mainstem.Add) mainstem.Operation { o.Floor = nil; return o })},
+	"TTL ignored":   {commit: withAll(func(o mainstem.Put) mainstem.Operation { o.TTL = 0; return o })},
 	"void does nothing": {commit: withAll(func(o mainstem.Void) mainstem.Operation {
 		return mainstem.Emit{Topic: o.ID, Event: mainstem.Event{Type: "t"}}
 	})},

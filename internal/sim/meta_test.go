@@ -1,0 +1,52 @@
+package sim
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestEveryConfigurationAnswersAlike runs random lists on every configuration
+// and on the model, and wants the same results, codes, contents and feed.
+func TestEveryConfigurationAnswersAlike(t *testing.T) {
+	for _, c := range configurations {
+		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
+			rounds, length := 60/c.partitions+4, 60
+			if c.always {
+				rounds, length = 3, 30
+			}
+			Rounds(t, rounds, func(t *testing.T, seed uint64) { c.compare(t, seed, length) })
+		})
+	}
+}
+
+// compare runs one list, and shrinks it when the answers differ.
+func (c configuration) compare(t *testing.T, seed uint64, length int) {
+	t.Helper()
+	list := Generate(Rand(seed), length)
+	if c.always {
+		list = withRestarts(list)
+	}
+	differs := func(list List) string {
+		got := Run(t.Context(), c.start(t), list)
+		for _, line := range got {
+			if strings.Contains(line, "WRONG") {
+				return line
+			}
+		}
+		return Difference(Run(t.Context(), NewModel(), list), got)
+	}
+	if differs(list) == "" {
+		return
+	}
+	short := Shrink(list, 200, func(l List) bool { return differs(l) != "" })
+	t.Errorf("%s: the model and the product differ:\n%s\nafter these operations:\n%s", c.name, differs(short), short)
+}
+
+// withRestarts puts a restart between any two operations.
+func withRestarts(list List) List {
+	var l List
+	for _, op := range list {
+		l = append(l, op, Op{Number: -op.Number, Do: Restart{}})
+	}
+	return l
+}

@@ -1,0 +1,88 @@
+package sim
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/embedded"
+	"github.com/mainstemdb/mainstem/internal/disk"
+	"github.com/mainstemdb/mainstem/mainstemtest"
+)
+
+// product is an embedded database as a target.
+type product struct {
+	open     func(ctx context.Context) (*embedded.DB, error)
+	db       *embedded.DB
+	clock    *mainstemtest.Clock
+	restarts bool
+}
+
+// configuration is one way to run the product.
+type configuration struct {
+	name       string
+	partitions int
+	restarts   bool // restart where the list says so
+	always     bool // restart between any two operations
+	onFiles    bool // the operating system's files, not memory
+}
+
+var configurations = []configuration{
+	{name: "memory", partitions: 1},
+	{name: "memory, restarts", partitions: 1, restarts: true},
+	{name: "memory, 5 partitions", partitions: 5},
+	{name: "memory, 16 partitions, restarts", partitions: 16, restarts: true},
+	{name: "files", partitions: 1, onFiles: true},
+	{name: "files, restarts between operations", partitions: 1, restarts: true, always: true, onFiles: true},
+}
+
+// quiet is the logger of databases whose stops are part of the test.
+func quiet() embedded.Option { return embedded.Logger(slog.New(slog.NewTextHandler(io.Discard, nil))) }
+
+// small keeps a test's database small; each partition needs a few MiB.
+func small(partitions int) embedded.Option {
+	return embedded.Memory(max(16, 4*int64(partitions)) << 20)
+}
+
+func (c configuration) start(t *testing.T) *product {
+	t.Helper()
+	p := &product{clock: mainstemtest.NewClock(), restarts: c.restarts}
+	opts := []embedded.Option{quiet(), small(c.partitions), embedded.OnClock(p.clock), embedded.Partitions(c.partitions), embedded.IDAge(idAge)}
+	dir := "db"
+	if c.onFiles {
+		dir = t.TempDir()
+	} else {
+		opts = append(opts, embedded.OnDisk(disk.NewMem()))
+	}
+	p.open = func(ctx context.Context) (*embedded.DB, error) { return embedded.Open(ctx, dir, opts...) }
+	var err error
+	if p.db, err = p.open(t.Context()); err != nil {
+		t.Fatalf("%s: open: %v", c.name, err)
+	}
+	t.Cleanup(func() {
+		if err := p.db.Close(); err != nil {
+			t.Errorf("%s: close: %v", c.name, err)
+		}
+	})
+	return p
+}
+
+func (p *product) DB() *mainstem.DB     { return p.db.DB }
+func (p *product) Step(d time.Duration) { p.clock.Advance(d) }
+
+func (p *product) Restart(ctx context.Context) error {
+	if !p.restarts {
+		return nil
+	}
+	if err := p.db.Close(); err != nil {
+		return err
+	}
+	db, err := p.open(ctx)
+	if err == nil {
+		p.db = db
+	}
+	return err
+}
