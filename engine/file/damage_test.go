@@ -180,10 +180,7 @@ func TestZeroedTail(t *testing.T) {
 // TestDamageIsRefused: each damage is found by Open, Read or Scrub, named, and
 // nothing is changed (RELIABILITY 1.6, 1.8).
 func TestDamageIsRefused(t *testing.T) {
-	records := make([][]byte, 40)
-	for i := range records {
-		records[i] = bytes.Repeat([]byte{byte(i)}, 800)
-	}
+	records := slices.Repeat([][]byte{bytes.Repeat([]byte{7}, 800)}, 40)
 	seg := func(id int) string { return fmt.Sprintf("log/%016x.log", id) }
 	for _, c := range []struct {
 		name string
@@ -206,7 +203,7 @@ func TestDamageIsRefused(t *testing.T) {
 			return nil
 		}, "another log"},
 		{"page zeroed in a sealed segment", func(t *testing.T, fs disk.FS) error {
-			put(t, fs, seg(2), 8192-4096, make([]byte, 4096))
+			put(t, fs, seg(2), 4096, make([]byte, 4096))
 			return nil
 		}, "segment 2 "},
 		{"page zeroed behind the tail's page", func(t *testing.T, fs disk.FS) error {
