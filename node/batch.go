@@ -166,7 +166,13 @@ func (b *batch) encode() error {
 	}
 	b.after = b.p.ahead.Head
 	b.header.PrevHash, b.header.Count = b.after.Hash, uint32(len(b.decided))
-	bytes, err := record.Encode(nil, &record.Record{Header: b.header, Transactions: b.decided})
+	r := &record.Record{Header: b.header, Transactions: b.decided}
+	// The same check that replay makes after reading: what this node writes,
+	// every node must be able to follow.
+	if err := b.p.ahead.Follows(r); err != nil {
+		return err
+	}
+	bytes, err := record.Encode(nil, r)
 	if err != nil {
 		return err
 	}

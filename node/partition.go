@@ -113,7 +113,7 @@ func (p *partition) release() error {
 		p.sweeper.wait()
 	}
 	if p.store != nil {
-		if !p.node.cfg.ReadOnly && p.node.Err() == nil {
+		if clean := mainstem.CodeOf(p.reason) == mainstem.Stopped && p.node.Err() == nil; clean && !p.node.cfg.ReadOnly {
 			errs = append(errs, p.store.Flush())
 		}
 		errs = append(errs, p.store.Close())
