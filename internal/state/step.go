@@ -74,7 +74,11 @@ func (s *Step) turnBuckets() {
 	if n := len(t.Buckets); n > 0 && s.Age.Sub(t.Buckets[n-1].Start) < time.Duration(width) {
 		return
 	}
-	t.Buckets = append(t.Buckets, Bucket{Start: s.Age})
+	next := Bucket{Start: s.Age}
+	if len(t.Buckets) == 0 {
+		next.Start = 0 // nothing was ever dropped
+	}
+	t.Buckets = append(t.Buckets, next)
 	// Every ID of a bucket is at most as young as the start of the next.
 	for len(t.Buckets) > 1 && s.Age.Sub(t.Buckets[1].Start) > time.Duration(t.Settings.IDAge) {
 		for _, kind := range []byte{kindID, kindRefusal} {

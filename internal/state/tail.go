@@ -118,9 +118,14 @@ func (t *Tail) NewestHorizon() mainstem.Position {
 	return newest
 }
 
-// tooOld reports whether an ID born then may have been forgotten by now.
+// tooOld reports whether an ID born then may have been forgotten by now: by its
+// age, or because its bucket went while the ID age was shorter than it is now.
 func (t *Tail) tooOld(born, now mainstem.LogAge) bool {
-	return born > 0 && now.Sub(born) > time.Duration(t.Settings.IDAge)
+	if born == 0 {
+		return false
+	}
+	dropped := len(t.Buckets) > 0 && born < t.Buckets[0].Start
+	return dropped || now.Sub(born) > time.Duration(t.Settings.IDAge)
 }
 
 // OldestHorizon is the horizon of whatever is kept longest.
@@ -307,17 +312,30 @@ func ForgetPlaces(before Place) Write {
 }
 
 // LastBefore is the last position whose record satisfies before, which must be
-// true up to some position and false from there on. It looks at a number of
+// true up to some record and false from there on. It looks at a number of
 // places that is logarithmic in last.
 func LastBefore(rows Rows, last mainstem.Position, before func(Place) bool) (mainstem.Position, error) {
+	oldest, kept, err := OldestPlace(rows)
+	if err != nil || !kept {
+		return last, err
+	}
 	var failed error
 	n := sort.Search(int(last), func(i int) bool {
-		place, ok, err := PlaceOf(rows, mainstem.Position(i+1))
+		p := mainstem.Position(i + 1)
+		if p < oldest.First {
+			return false // a place that is no longer kept is older than every one that is
+		}
+		// In the gap that a restore has skipped, what counts is the record after it.
+		row, ok, err := rows.First(recordKey(p, 0), []byte{kindRecord + 1})
+		if err == nil && ok {
+			var place Place
+			place, err = decodePlace(row)
+			ok = err == nil && !before(place)
+		}
 		if err != nil {
 			failed = err
 		}
-		// A place that is no longer kept is older than every one that is.
-		return ok && !before(place)
+		return ok
 	})
 	return mainstem.Position(n), failed
 }
