@@ -1,0 +1,69 @@
+package state
+
+import (
+	"bytes"
+	"iter"
+	"maps"
+	"slices"
+)
+
+// mapRows are rows in a map: the plainest Rows there is.
+type mapRows map[string]string
+
+var _ Rows = mapRows{}
+
+func (m mapRows) Get(key []byte) ([]byte, bool, error) {
+	value, ok := m[string(key)]
+	return []byte(value), ok, nil
+}
+
+func (m mapRows) First(from, to []byte) (Row, bool, error) {
+	for row, err := range m.Scan(from, to) {
+		return row, true, err
+	}
+	return Row{}, false, nil
+}
+
+func (m mapRows) Scan(from, to []byte) iter.Seq2[Row, error] {
+	return m.walk(slices.Sorted(maps.Keys(m)), from, to)
+}
+
+func (m mapRows) ScanBack(from, to []byte) iter.Seq2[Row, error] {
+	keys := slices.Sorted(maps.Keys(m))
+	slices.Reverse(keys)
+	return m.walk(keys, from, to)
+}
+
+func (m mapRows) walk(keys []string, from, to []byte) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		for _, key := range keys {
+			inside := bytes.Compare([]byte(key), from) >= 0 && bytes.Compare([]byte(key), to) < 0
+			if inside && !yield(Row{Key: []byte(key), Value: []byte(m[key])}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// apply does what a store does with the writes of one record.
+func (m mapRows) apply(writes []Write) {
+	for _, w := range writes {
+		switch {
+		case w.End != nil:
+			maps.DeleteFunc(m, func(key, _ string) bool {
+				return bytes.Compare([]byte(key), w.Key) >= 0 && bytes.Compare([]byte(key), w.End) < 0
+			})
+		case w.Delete:
+			delete(m, string(w.Key))
+		default:
+			m[string(w.Key)] = string(w.Value)
+		}
+	}
+}
+
+// without is the rows but those of some kinds.
+func (m mapRows) without(kinds ...byte) mapRows {
+	rest := maps.Clone(m)
+	maps.DeleteFunc(rest, func(key, _ string) bool { return slices.Contains(kinds, key[0]) })
+	return rest
+}
