@@ -98,14 +98,33 @@ func FollowGroup(follower, source string) string {
 	return shardGroup(follower, int(SlotOf(source))/slotsPerShard)
 }
 
-// Seek moves every cursor of a follower to what the token has seen, also while
-// instances run. The zero Token makes it begin as if it had never run.
+// Seek moves every cursor of a follower to what the token has seen. The zero
+// Token makes it begin as if it had never run. An instance that works on a
+// shard is fenced: the batch it has in hand commits nothing, and whoever takes
+// the shard next, within a third of the hand-over time, begins at the token.
+// Called again after an error, it goes on.
 func (db *DB) Seek(ctx context.Context, follower string, to Token) error {
 	if err := checkFollower(follower); err != nil {
 		return err
 	}
 	for shard := range FollowShards {
-		_, err := db.ownGroup(shardGroup(follower, shard)).Do(ctx, "", func(tx *Txn) error {
+		if err := db.seek(ctx, db.ownGroup(shardGroup(follower, shard)), to); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (db *DB) seek(ctx context.Context, g Group, to Token) error {
+	for {
+		held, err := g.lease(ctx, shardLease)
+		if err != nil {
+			return err
+		}
+		_, err = g.Do(ctx, "", func(tx *Txn) error {
+			if held.Token != 0 && !held.Released {
+				tx.Operate(Release{Lease: shardLease, Token: held.Token})
+			}
 			if to.IsZero() {
 				tx.Delete(cursorKey)
 			} else {
@@ -113,11 +132,10 @@ func (db *DB) Seek(ctx context.Context, follower string, to Token) error {
 			}
 			return nil
 		})
-		if err != nil {
+		if CodeOf(err) != Fenced { // else it was released or granted meanwhile
 			return err
 		}
 	}
-	return nil
 }
 
 const (

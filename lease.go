@@ -41,6 +41,16 @@ func (g Group) Release(ctx context.Context, grant Grant) error {
 	return err
 }
 
+// lease is the newest grant of a lease.
+func (g Group) lease(ctx context.Context, name string) (Lease, error) {
+	v, err := g.View(ctx, Latest())
+	if err != nil {
+		return Lease{}, err
+	}
+	defer v.Close()
+	return v.Lease(ctx, name)
+}
+
 // Keep renews a lease every third of its TTL while fn runs, and returns fn's
 // error. When a tenth of the TTL is left by this process's monotonic clock, or
 // the lease went to somebody else, the context of fn is cancelled with the

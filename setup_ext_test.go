@@ -18,6 +18,15 @@ func open(t testing.TB, opts ...embedded.Option) *mainstem.DB {
 	return db.DB
 }
 
+// openIn opens a database in a directory.
+func openIn(t testing.TB, dir string, opts ...embedded.Option) *embedded.DB {
+	t.Helper()
+	db, err := embedded.Open(within(t), dir, opts...)
+	must(t, err)
+	t.Cleanup(func() { must(t, db.Close()) })
+	return db
+}
+
 // within is a context that ends with the test, and long before the test binary
 // would be killed without a word.
 func within(t testing.TB) context.Context {
