@@ -102,5 +102,8 @@ func (s *Store) Checkpoint(dir string) error {
 	if err := s.flush(); err != nil {
 		return err
 	}
-	return wrap(s.dir, "copying the state to "+dir, s.db.Checkpoint(dir))
+	if err := s.db.Checkpoint(dir); err != nil {
+		return wrap(s.dir, "copying the state to "+dir, err)
+	}
+	return s.Err()
 }

@@ -21,12 +21,12 @@ type fuse struct {
 
 	mu       sync.Mutex
 	blown    error
-	open     bool
+	parking  bool
 	released chan struct{}
 }
 
 func newFuse(fs disk.FS, dir string, blame func(op string, err error)) *fuse {
-	return &fuse{FS: fs, dir: dir, blame: blame, open: true, released: make(chan struct{})}
+	return &fuse{FS: fs, dir: dir, blame: blame, released: make(chan struct{})}
 }
 
 // blow lets no further change through; the first reason stays.
@@ -38,14 +38,20 @@ func (f *fuse) blow(why error) {
 	}
 }
 
-// release frees those that park has stopped.
-func (f *fuse) release() {
+// park makes Create wait once the fuse has blown, until release.
+func (f *fuse) park() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.open {
-		f.open = false
-		close(f.released)
-	}
+	f.parking = true
+}
+
+// release is called once, when the store is closed.
+func (f *fuse) release() { close(f.released) }
+
+func (f *fuse) parked() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.parking
 }
 
 func (f *fuse) reason() error {
@@ -66,11 +72,12 @@ func (f *fuse) check(op, name string, err error) error {
 // the checkpoint's alone.
 func (f *fuse) own(name string) bool { return f.PathDir(name) == f.dir }
 
-// Create parks when the fuse has blown, until the store is closed: Pebble
-// begins a failed flush again at once and for ever, and would turn in circles.
+// Create waits when the fuse of an open store has blown, until the store is
+// closed: Pebble begins a failed flush again at once and for ever, and would
+// turn in circles.
 func (f *fuse) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	if err := f.reason(); err != nil {
-		if f.own(name) {
+		if f.own(name) && f.parked() {
 			<-f.released
 		}
 		return nil, err
@@ -104,7 +111,10 @@ func (f *fuse) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.File
 
 func (f *fuse) OpenDir(name string) (vfs.File, error) {
 	file, err := f.FS.OpenDir(name)
-	return f.wrap(f.PathJoin(name, "."), file, err)
+	if err != nil {
+		return nil, err
+	}
+	return &fusedDir{File: file, fuse: f, name: name}, nil
 }
 
 func (f *fuse) Link(from, to string) error {
@@ -187,3 +197,21 @@ func (f *fusedFile) SyncTo(length int64) (full bool, err error) {
 }
 
 func (f *fusedFile) Close() error { return f.fuse.check("closing", f.name, f.File.Close()) }
+
+type fusedDir struct {
+	vfs.File
+	fuse *fuse
+	name string
+}
+
+// Sync never fails as Pebble sees it, because Pebble panics when a directory
+// cannot be synced. Nothing is lost by that: the store has failed by then, no
+// later change gets through, and no Flush or Checkpoint succeeds.
+func (d *fusedDir) Sync() error {
+	if d.fuse.reason() == nil {
+		if err := d.File.Sync(); err != nil {
+			d.fuse.blame("syncing directory "+d.name, err)
+		}
+	}
+	return nil
+}

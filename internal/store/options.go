@@ -19,6 +19,10 @@ const format = pebble.FormatValueSeparation
 // table for nothing at about one in a hundred.
 const filterBits = 10
 
+// Keys are compared as bytes. A comparer that splits versions and event numbers
+// off their names would let First ask the filters as well; measured with it,
+// First was not faster on 10,000 warm keys and Get was slower, and the store
+// would have to know how the state lays out its keys.
 func options(s *Store, c Config) *pebble.Options {
 	o := &pebble.Options{
 		FS:                 s.fuse,

@@ -76,15 +76,14 @@ func Open(c Config) (*Store, error) {
 	s.rows = &Rows{store: s}
 	if c.ReadOnly {
 		s.fuse.blow(ErrReadOnly)
-		s.fuse.release()
 	} else if err := disk.MkdirAll(c.FS, c.Dir); err != nil {
 		return nil, wrap(c.Dir, "making the directory", err)
 	}
-	s.cache = pebble.NewCache(c.Memory)
+	// Each shard of the cache may hold a block too many for a moment.
+	s.cache = pebble.NewCache(c.Memory - c.Memory/64)
 	s.opts = options(s, c)
 	db, err := pebble.Open(c.Dir, s.opts)
 	if err != nil {
-		s.fuse.release()
 		s.cache.Unref()
 		if s.Err() != nil {
 			return nil, s.Err()
@@ -92,6 +91,13 @@ func Open(c Config) (*Store, error) {
 		return nil, wrap(c.Dir, "opening the state", err)
 	}
 	s.db = db
+	if !c.ReadOnly {
+		s.fuse.park()
+	}
+	if err := s.Err(); err != nil {
+		_ = s.Close() // the first error is the one to tell
+		return nil, err
+	}
 	return s, nil
 }
 

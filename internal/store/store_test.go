@@ -1,0 +1,206 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/mainstemdb/mainstem/internal/disk"
+)
+
+// filled returns a disk with a flushed store of a few hundred rows.
+func filled(t testing.TB) (disk.FS, *history) {
+	t.Helper()
+	fs := disk.NewMem()
+	s := open(t, fs)
+	defer closed(t, s)
+	h := &history{random: rand.New(rand.NewPCG(2, 2))}
+	for range 100 {
+		apply(t, s, h.next()...)
+	}
+	if err := s.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return fs, h
+}
+
+func TestCheckpoint(t *testing.T) {
+	fs, h := filled(t)
+	s := open(t, fs)
+	defer closed(t, s)
+	apply(t, s, h.next()...) // not flushed: Checkpoint must do that
+	want := len(h.writes)
+	if err := s.Checkpoint("copies/1"); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, s, h.next()...)
+	if err := s.Checkpoint("copies/1"); !errors.Is(err, ErrFailed) {
+		t.Errorf("a checkpoint over another: %v", err)
+	}
+	c, err := Open(Config{FS: fs, Dir: "copies/1", Memory: testMemory})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, c)
+	if n := h.prefix(t, c); n != want {
+		t.Fatalf("the checkpoint holds %d batches, not %d", n, want)
+	}
+	if s.Err() != nil {
+		t.Fatal(s.Err())
+	}
+}
+
+func TestReadOnly(t *testing.T) {
+	fs, h := filled(t)
+	before := contents(t, fs)
+	s, err := Open(Config{FS: fs, Dir: "db", Memory: testMemory, ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.prefix(t, s)
+	if err := s.Apply(h.next()); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("Apply: %v", err)
+	}
+	if err := s.Flush(); !errors.Is(err, ErrReadOnly) {
+		t.Errorf("Flush: %v", err)
+	}
+	if err := s.Verify(context.Background()); err != nil {
+		t.Errorf("Verify: %v", err)
+	}
+	closed(t, s)
+	if !slices.Equal(contents(t, fs), before) {
+		t.Error("a read-only store changed its files")
+	}
+	if _, err := Open(Config{FS: fs, Dir: "none", Memory: testMemory, ReadOnly: true}); !errors.Is(err, ErrFailed) {
+		t.Errorf("a store that does not exist: %v", err)
+	}
+	if _, err := fs.Stat("none"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("read-only created its directory: %v", err)
+	}
+}
+
+func contents(t testing.TB, fs disk.FS) (files []string) {
+	t.Helper()
+	names, err := fs.List("db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		b, err := disk.ReadFile(fs, fs.PathJoin("db", name), 1<<30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, name+string(b))
+	}
+	return files
+}
+
+// TestFlips damages one bit of a table at a time: Verify, which runs on a
+// store that has blocks cached, finds it, or Open has refused.
+func TestFlips(t *testing.T) {
+	fs, h := filled(t)
+	var table string
+	names, err := fs.List("db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, ".sst") {
+			table = fs.PathJoin("db", name)
+		}
+	}
+	good, err := disk.ReadFile(fs, table, 1<<30)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seeds(t, 200, func(t *testing.T, random *rand.Rand) {
+		bad := bytes.Clone(good)
+		at := random.IntN(len(bad))
+		if random.IntN(4) == 0 {
+			at = len(bad) - 1 - random.IntN(min(len(bad), 1000)) // footer and index
+		}
+		bad[at] ^= 1 << random.IntN(8)
+		overwrite(t, fs, table, bad)
+		s, err := Open(Config{FS: fs, Dir: "db", Memory: testMemory})
+		if err == nil {
+			err = s.Verify(context.Background())
+			if err == nil {
+				t.Errorf("bit flip at byte %d of %d was not found (L12); rows: %v", at, len(bad), h.compare(s, len(h.writes)))
+			} else if !errors.Is(s.Err(), ErrCorrupt) {
+				t.Errorf("damage at byte %d did not end the store: %v", at, s.Err())
+			}
+			_ = s.Close()
+		}
+		if err != nil && !errors.Is(err, ErrCorrupt) {
+			t.Errorf("damage at byte %d: %v", at, err)
+		}
+	})
+	overwrite(t, fs, table, good)
+	s := open(t, fs)
+	defer closed(t, s)
+	h.prefix(t, s)
+}
+
+func overwrite(t testing.TB, fs disk.FS, name string, data []byte) {
+	t.Helper()
+	f, err := fs.Create(name, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(bytes.Clone(data)); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestMemory writes and reads many times the budget, and looks at it often.
+func TestMemory(t *testing.T) {
+	const memory = 8 << 20
+	s, err := Open(Config{FS: disk.NewMem(), Dir: "db", Memory: memory})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, s)
+	h := &history{random: rand.New(rand.NewPCG(3, 3))}
+	most, written := int64(0), 0
+	for i := 0; written < 10*memory; i++ {
+		w := h.next()
+		for i := range w[1:] {
+			w[i+1].Key = append(w[i+1].Key, byte(i), byte(h.random.Uint32()), byte(h.random.Uint32()))
+		}
+		h.writes = h.writes[:0]
+		written += weight(w)
+		apply(t, s, w...)
+		if i%64 == 0 {
+			if _, _, err := s.Rows().Get(w[0].Key); err != nil {
+				t.Fatal(err)
+			}
+			m := s.Metrics()
+			most = max(most, m.CacheBytes+m.MemtableBytes)
+		}
+	}
+	for _, err := range s.Rows().Scan(nil, nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := s.Metrics()
+	most = max(most, m.CacheBytes+m.MemtableBytes)
+	t.Logf("%d MiB written; at most %.1f MiB of %d used", written>>20, float64(most)/(1<<20), memory>>20)
+	if most > memory {
+		t.Errorf("%d bytes used; the budget is %d (L10)", most, memory)
+	}
+	if _, err := Open(Config{FS: disk.NewMem(), Dir: "db", Memory: MinMemory - 1}); err == nil {
+		t.Error("a budget that is too small was accepted")
+	}
+}
