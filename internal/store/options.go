@@ -50,6 +50,11 @@ func options(s *Store, c Config) *pebble.Options {
 		MemTableStopWritesThreshold: math.MaxInt32,
 		L0StopWritesThreshold:       math.MaxInt32,
 	}
+	// One compaction runs at a time, so the end of one is the only moment to
+	// begin another. The usual scheduler also looks ten times a second, in a
+	// goroutine that is left behind when Open fails.
+	o.CompactionConcurrencyRange = func() (int, int) { return 1, 1 }
+	o.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(filterBits)
 	}
