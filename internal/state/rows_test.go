@@ -25,20 +25,29 @@ func (m mapRows) First(from, to []byte) (Row, bool, error) {
 }
 
 func (m mapRows) Scan(from, to []byte) iter.Seq2[Row, error] {
-	return m.walk(slices.Sorted(maps.Keys(m)), from, to)
+	return m.rows(slices.Sorted(m.between(from, to)))
 }
 
 func (m mapRows) ScanBack(from, to []byte) iter.Seq2[Row, error] {
-	keys := slices.Sorted(maps.Keys(m))
+	keys := slices.Sorted(m.between(from, to))
 	slices.Reverse(keys)
-	return m.walk(keys, from, to)
+	return m.rows(keys)
 }
 
-func (m mapRows) walk(keys []string, from, to []byte) iter.Seq2[Row, error] {
+func (m mapRows) between(from, to []byte) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for key := range m {
+			if key >= string(from) && key < string(to) && !yield(key) {
+				return
+			}
+		}
+	}
+}
+
+func (m mapRows) rows(keys []string) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		for _, key := range keys {
-			inside := bytes.Compare([]byte(key), from) >= 0 && bytes.Compare([]byte(key), to) < 0
-			if inside && !yield(Row{Key: []byte(key), Value: []byte(m[key])}, nil) {
+			if !yield(Row{Key: []byte(key), Value: []byte(m[key])}, nil) {
 				return
 			}
 		}

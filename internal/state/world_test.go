@@ -1,10 +1,8 @@
 package state
 
 import (
-	"errors"
 	"fmt"
 	"maps"
-	"testing"
 	"time"
 
 	"github.com/mainstemdb/mainstem"
@@ -16,14 +14,21 @@ import (
 // and beside it a reader that sees only the bytes of the records. After every
 // record both must have the same rows (L3).
 type world struct {
-	tb     testing.TB
+	tb     judge
 	rows   mapRows
 	tail   *Tail
 	replay mapRows
 	read   *Tail
 }
 
-func newWorld(tb testing.TB) *world {
+// judge is a *testing.T or a *rapid.T.
+type judge interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
+func newWorld(tb judge) *world {
 	return &world{tb: tb, rows: mapRows{}, tail: &Tail{}, replay: mapRows{}, read: &Tail{}}
 }
 
@@ -181,11 +186,3 @@ func (w *world) commit(age time.Duration, group string, operations ...mainstem.O
 }
 
 func (w *world) reading() *Reading { return &Reading{Rows: w.rows, Tail: w.tail, At: w.tail.Last} }
-
-func code(err error) string {
-	var e *mainstem.Error
-	if errors.As(err, &e) {
-		return e.Code.String()
-	}
-	return fmt.Sprint(err)
-}
