@@ -70,29 +70,39 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 }
 
 func run(e *env, args []string) error {
-	done := false
+	parsed, err := parse(e, args)
+	if err != nil || parsed == nil {
+		return err
+	}
+	return parsed.Run(e)
+}
+
+// parse reads a command line. It returns nil and no error when help was asked
+// for, and printed.
+func parse(e *env, args []string) (*kong.Context, error) {
+	helped := false
 	var c commands
 	parser, err := kong.New(&c,
 		kong.Name("mainstem"),
 		kong.Description(description),
 		kong.Writers(e.out, e.err),
-		kong.Exit(func(int) { done = true }),
+		kong.Exit(func(int) { helped = true }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 96, NoExpandSubcommands: true}),
 		kong.ExplicitGroups(groups),
 		kong.Help(help),
 	)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	parsed, err := parser.Parse(negatives(args))
-	if done { // help was asked for and printed
-		return nil
-	}
-	if err != nil {
-		return usage(err, parsed)
+	switch {
+	case helped:
+		return nil, nil
+	case err != nil:
+		return nil, usage(err, parsed)
 	}
 	e.json = c.JSON
-	return parsed.Run(e)
+	return parsed, nil
 }
 
 // usage makes a parse error one that says where to look.

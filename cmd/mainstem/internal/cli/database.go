@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -13,8 +14,12 @@ import (
 
 // database is the directory that a command works on.
 type database struct {
-	Dir string `help:"Directory of the database." default:"./mainstem-data" env:"MAINSTEM_DIR" placeholder:"DIR"`
+	Dir string `help:"Directory of the database; ./mainstem-data if neither says otherwise." env:"MAINSTEM_DIR" placeholder:"DIR"`
 }
+
+// path is the directory, by flag, environment or default. An empty one counts
+// as not given: scripts leave variables empty.
+func (d database) path() string { return cmp.Or(d.Dir, "./mainstem-data") }
 
 // memory is enough for one command at a time and leaves small machines room.
 const memory = 64 << 20
@@ -26,7 +31,7 @@ func (d database) open(e *env) (*embedded.DB, error) {
 	if e.json {
 		logger = slog.New(slog.NewJSONHandler(e.err, warn))
 	}
-	return embedded.Open(e.ctx, d.Dir, embedded.Memory(memory), embedded.Logger(logger))
+	return embedded.Open(e.ctx, d.path(), embedded.Memory(memory), embedded.Logger(logger))
 }
 
 // openExisting opens a database to read from it. A directory without one is
@@ -39,10 +44,10 @@ func (d database) openExisting(e *env) (*embedded.DB, error) {
 }
 
 func (d database) exists() error {
-	entries, err := os.ReadDir(d.Dir)
+	entries, err := os.ReadDir(d.path())
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
 		return notFound("name the directory with --dir, or write something first: mainstem put demo/hello world",
-			"no database in %s", d.Dir)
+			"no database in %s", d.path())
 	}
 	return err
 }

@@ -84,14 +84,15 @@ func (c *importCmd) Run(e *env) error {
 	err = load.all(rows(file))
 	load.bar.end()
 	if err != nil {
-		return fmt.Errorf("import stopped after %d lines; the same command continues it: %w", load.sum.Lines, err)
+		return fmt.Errorf("import stopped after %s, and the same command goes on there: %w", counted(load.sum.Lines, "line"), err)
 	}
 	load.sum.Bad, load.sum.Hash = len(bad), load.hash
 	if e.json {
 		return e.object(load.sum)
 	}
-	_, err = fmt.Fprintf(e.out, "imported %d lines (%d keys, %d events) in %d transactions, %d of them there before, in %s\n", load.sum.Lines,
-		load.sum.Keys, load.sum.Events, load.sum.Transactions, load.sum.Replayed, time.Since(started).Round(10*time.Millisecond))
+	sum := load.sum
+	_, err = fmt.Fprintf(e.out, "imported %s (%s, %s) in %s, %d of them there before, in %s\n", counted(sum.Lines, "line"), counted(sum.Keys, "key"),
+		counted(sum.Events, "event"), counted(sum.Transactions, "transaction"), sum.Replayed, time.Since(started).Round(10*time.Millisecond))
 	return err
 }
 

@@ -114,7 +114,7 @@ func (l *loader) commit(ctx context.Context, batch []row) error {
 			return nil
 		}
 		if !mainstem.CodeOf(err).Retryable() || attempt == 10 {
-			return fmt.Errorf("lines %d to %d: %w", batch[0].line, batch[len(batch)-1].line, err)
+			return fmt.Errorf("line %d to %d: %w", batch[0].line, batch[len(batch)-1].line, err)
 		}
 		select {
 		case <-ctx.Done():

@@ -31,13 +31,13 @@ func (c *rewindCmd) Run(e *env) error {
 	defer db.Close()
 	done, err := db.Group(c.Path.Group).Rewind(e.ctx, c.ID, c.Path.Name, c.To)
 	if err != nil {
-		return fmt.Errorf("rewind of %s, to be continued with the same --id: %w", c.Path, err)
+		return fmt.Errorf("rewind of %s (the same --id continues it): %w", c.Path, err)
 	}
 	if e.json {
 		return e.object(map[string]any{"group": c.Path.Group, "prefix": c.Path.Name, "to": c.To, "id": c.ID,
 			"steps": done.Steps, "keys": done.Keys, "overtaken": done.Overtaken, "token": done.Token})
 	}
-	_, err = fmt.Fprintf(e.out, "%d keys of %s written back to position %s in %d transactions; %d had been written meanwhile\n",
-		done.Keys, c.Path, c.To, done.Steps, done.Overtaken)
+	_, err = fmt.Fprintf(e.out, "%s of %s written back to position %s in %s; %d had been written meanwhile\n",
+		counted(done.Keys, "key"), c.Path, c.To, counted(done.Steps, "transaction"), done.Overtaken)
 	return err
 }

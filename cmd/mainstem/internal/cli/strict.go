@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -41,6 +40,7 @@ func parseObject(where string, text []byte) *object {
 
 func (o *object) read(text []byte) {
 	if err := json.Unmarshal(text, &o.raw); err != nil {
+		o.raw = nil
 		o.fail("", "is not a JSON object: %v", err)
 	} else if o.raw == nil {
 		o.fail("", "is null, not a JSON object")
@@ -210,12 +210,20 @@ func (o *object) bytes(name string) (value []byte, given bool) {
 	return value, count > 0
 }
 
-// end reports the first thing that was wrong, an unknown field included.
+// end reports what was wrong: an unknown field before anything else, since a
+// missing one may be it, misspelt.
 func (o *object) end() error {
-	if o.err == nil && len(o.raw) > 0 {
-		o.fail("", "has no field %q", strings.Join(slices.Sorted(maps.Keys(o.raw)), `", "`))
+	if len(o.raw) > 0 {
+		o.err = nil
+		o.fail("", "has no field %q", slices.Min(slices.Collect(maps.Keys(o.raw))))
 	}
 	return o.err
+}
+
+// unknown reports a tag that nobody knows.
+func (o *object) unknown(format string, args ...any) {
+	o.raw = nil
+	o.fail("", format, args...)
 }
 
 // tagged reads {"NAME": {…}}: what is meant, and its fields.

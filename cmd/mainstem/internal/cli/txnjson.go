@@ -74,7 +74,7 @@ func parseCondition(where string, raw json.RawMessage) (mainstem.Condition, erro
 	case "committed":
 		c = mainstem.Committed{ID: o.need("id")}
 	default:
-		o.fail("", "is no condition; there are key_absent, key_unchanged, key_equals, stream_length, range_unchanged, streams_unchanged, lease_held, committed")
+		o.unknown("is no condition; there are key_absent, key_unchanged, key_equals, stream_length, range_unchanged, streams_unchanged, lease_held, committed")
 	}
 	return c, o.end()
 }
@@ -110,7 +110,7 @@ func parseOperation(where string, raw json.RawMessage) (mainstem.Operation, erro
 	case "present":
 		op = mainstem.Present{Lease: o.need("lease"), Token: o.fencing("token")}
 	default:
-		o.fail("", "is no operation; there are put, delete, add, append, acquire, renew, release, emit, void, present")
+		o.unknown("is no operation; there are put, delete, add, append, acquire, renew, release, emit, void, present")
 	}
 	return op, o.end()
 }

@@ -130,3 +130,11 @@ func (e *env) told(group, id string, r *mainstem.Receipt, result string, adds bo
 }
 
 func decimal(n int64) string { return strconv.FormatInt(n, 10) }
+
+// counted writes "1 line", "2 lines".
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return strconv.Itoa(n) + " " + noun
+}

@@ -1,0 +1,63 @@
+package cli_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/mainstemdb/mainstem/cmd/mainstem/internal/cli"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata from what the commands print; read the difference before committing it")
+
+// TestMain lets the test binary be mainstem itself, so that commands run as
+// they do for users: a process, arguments, streams and an exit code.
+func TestMain(m *testing.M) {
+	if os.Getenv("MAINSTEM_TEST_BINARY") != "" {
+		os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// ran is what one command did.
+type ran struct {
+	out, err string
+	code     int
+}
+
+// mainstem runs one command in dir.
+func mainstem(t *testing.T, dir, stdin string, args ...string) ran {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "MAINSTEM_TEST_BINARY=1", "MAINSTEM_DIR=", "NO_COLOR=")
+	cmd.Stdin = strings.NewReader(stdin)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err = cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return ran{out: out.String(), err: errs.String(), code: cmd.ProcessState.ExitCode()}
+}
+
+// wantJSON checks that every line is a JSON object.
+func wantJSON(t *testing.T, what, text string) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		var object map[string]any
+		if err := json.Unmarshal([]byte(line), &object); err != nil {
+			t.Errorf("%s: %q is not a JSON object: %v", what, line, err)
+		}
+	}
+}
