@@ -2,6 +2,7 @@ package mainstem_test
 
 import (
 	"context"
+	"iter"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -179,4 +180,43 @@ func TestFollowEndsWithTheDatabase(t *testing.T) {
 	until(t, db.DB, "it is counted", allCounted(t, db.DB, "f", 1, 1))
 	must(t, db.Close())
 	code(t, <-ended, mainstem.Stopped)
+}
+
+// forgetful has trimmed its feed and its history: what lies after a token, or
+// at a position, is no longer there.
+type forgetful struct{ mainstem.Backend }
+
+func (f forgetful) Changes(ctx context.Context, from mainstem.From) iter.Seq2[mainstem.Batch, error] {
+	if from.After.IsZero() {
+		return f.Backend.Changes(ctx, from)
+	}
+	return func(yield func(mainstem.Batch, error) bool) {
+		yield(mainstem.Batch{}, mainstem.Errorf(mainstem.Trimmed, "gone"))
+	}
+}
+
+func (f forgetful) View(ctx context.Context, r mainstem.ViewRequest) (mainstem.Snapshot, error) {
+	if r.At.Level == mainstem.LevelAsOf {
+		return nil, mainstem.Errorf(mainstem.Trimmed, "gone")
+	}
+	return f.Backend.View(ctx, r)
+}
+
+// A follower whose changes are gone says so, and what to do; it helps.
+func TestFollowTrimmed(t *testing.T) {
+	db := open(t)
+	feed(t, db, 1, 1)
+	stop := follow(t, db, "f", count)
+	until(t, db, "it is counted", allCounted(t, db, "f", 1, 1))
+	stop()
+	old := mainstem.New(forgetful{db.Backend()})
+	err := old.Follow(within(t), "f", mainstem.Match{}, count)
+	code(t, err, mainstem.Trimmed)
+	if err == nil || !strings.HasSuffix(err.Error(), "DB.Seek") {
+		t.Errorf("%v does not say what to do", err)
+	}
+	must(t, old.Seek(t.Context(), "f", mainstem.Token{}))
+	stop = follow(t, old, "f", count)
+	until(t, db, "it goes on", allCounted(t, db, "f", 1, 2))
+	stop()
 }

@@ -8,7 +8,9 @@ import (
 	"time"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/internal/sim"
+	"github.com/mainstemdb/mainstem/mainstemtest"
 )
 
 // contents is what the keys of a group are, in order, as one text.
@@ -254,4 +256,34 @@ func TestRewindToAnywhere(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A key whose TTL is over stays away; and a rewind that has ended says so also
+// when history no longer reaches back to where it went.
+func TestRewindAfterALongTime(t *testing.T) {
+	clock := mainstemtest.NewClock()
+	db := open(t, embedded.OnClock(clock))
+	g := db.Group("g")
+	past := do(t, g, "1", func(tx *mainstem.Txn) error {
+		tx.PutFor("short", nil, time.Minute)
+		tx.Put("long", []byte("old"))
+		return nil
+	})
+	do(t, g, "2", func(tx *mainstem.Txn) error {
+		tx.Delete("short")
+		tx.Put("long", []byte("new"))
+		return nil
+	})
+	clock.Advance(5 * time.Minute)
+	do(t, g, "3", func(tx *mainstem.Txn) error { tx.Put("x", nil); return nil })
+	done := rewind(t, g, "undo", "", past.Position)
+	if got := contents(t, view(t, g), ""); got != "long=old(3,false) " || done.Keys != 2 {
+		t.Errorf("%q after %+v", got, done)
+	}
+	old := mainstem.New(forgetful{db.Backend()}).Group("g")
+	if again := rewind(t, old, "undo", "", past.Position); again != done {
+		t.Errorf("again %+v, was %+v", again, done)
+	}
+	_, err := old.Rewind(t.Context(), "another", "", past.Position)
+	code(t, err, mainstem.Trimmed)
 }
