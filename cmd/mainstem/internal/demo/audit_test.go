@@ -1,0 +1,103 @@
+package demo
+
+import (
+	"maps"
+	"testing"
+)
+
+// honest is a world in which everything is as acknowledged.
+func honest() (entries []entry, initial map[string]int64, database map[string]held) {
+	entries = []entry{
+		{ID: "row-1", Item: "milk", Quantity: 2, Position: 5, Left: 3},
+		{ID: "row-2", Item: "milk", Quantity: 3, Position: 6, Left: 0},
+		{ID: "row-3", Item: "milk", Quantity: 1, SoldOut: true},
+		{ID: "row-4", Item: "soda", Quantity: 1, Position: 7, Left: 8},
+	}
+	initial = map[string]int64{"milk": 5, "soda": 9}
+	database = map[string]held{
+		"milk": {Stock: 0, Orders: map[string]int64{"row-1": 2, "row-2": 3}, Events: map[string]int{"row-1": 1, "row-2": 1}},
+		"soda": {Stock: 8, Orders: map[string]int64{"row-4": 1}, Events: map[string]int{"row-4": 1}},
+	}
+	return entries, initial, database
+}
+
+func TestAuditOfTheHonest(t *testing.T) {
+	if f := compare(honest()); f.Lost != 0 || f.Duplicated != 0 || f.Oversold != 0 {
+		t.Errorf("%+v", f)
+	}
+}
+
+// TestAuditGoesRed plants one lie at a time.
+func TestAuditGoesRed(t *testing.T) {
+	milk := func(d map[string]held, change func(*held)) {
+		h := d["milk"]
+		h.Orders, h.Events = maps.Clone(h.Orders), maps.Clone(h.Events)
+		change(&h)
+		d["milk"] = h
+	}
+	for _, c := range []struct {
+		lie                        string
+		plant                      func(map[string]held)
+		lost, duplicated, oversold bool
+	}{
+		{"a purchase is gone whole", func(d map[string]held) {
+			milk(d, func(h *held) { delete(h.Orders, "row-1"); delete(h.Events, "row-1"); h.Stock = 2 })
+		}, true, false, false},
+		{"its event is gone", func(d map[string]held) { milk(d, func(h *held) { delete(h.Events, "row-1") }) }, true, false, false},
+		{"its order is gone", func(d map[string]held) { milk(d, func(h *held) { delete(h.Orders, "row-1") }) }, true, true, false},
+		{"its order is for less", func(d map[string]held) { milk(d, func(h *held) { h.Orders["row-1"] = 1; h.Stock = 1 }) }, true, false, false},
+		{"the stock was not taken", func(d map[string]held) { milk(d, func(h *held) { h.Stock = 2 }) }, true, false, false},
+		{"the stock was taken twice", func(d map[string]held) { milk(d, func(h *held) { h.Stock = -2 }) }, false, true, false},
+		{"an event stands twice", func(d map[string]held) { milk(d, func(h *held) { h.Events["row-1"] = 2 }) }, false, true, false},
+		{"a refused purchase is there", func(d map[string]held) {
+			milk(d, func(h *held) { h.Orders["row-3"] = 1; h.Events["row-3"] = 1; h.Stock = -1 })
+		}, false, true, true},
+		{"an event without its order", func(d map[string]held) { milk(d, func(h *held) { h.Events["row-3"] = 1 }) }, false, true, false},
+		{"an item nobody knows", func(d map[string]held) { d["beer"] = held{Orders: map[string]int64{"row-9": 1}} }, false, true, false},
+		{"an item is gone", func(d map[string]held) { delete(d, "soda") }, true, true, false},
+	} {
+		entries, initial, database := honest()
+		c.plant(database)
+		f := compare(entries, initial, database)
+		if f.Lost > 0 != c.lost || f.Duplicated > 0 != c.duplicated || f.Oversold > 0 != c.oversold || len(f.details) == 0 {
+			t.Errorf("%s: %+v; want lost %t, duplicated %t, oversold %t", c.lie, f, c.lost, c.duplicated, c.oversold)
+		}
+	}
+	entries, initial, database := honest()
+	if f := compare(append(entries, entries[0]), initial, database); f.Duplicated == 0 {
+		t.Errorf("one purchase acknowledged twice: %+v", f)
+	}
+	entries, initial, database = honest()
+	initial["milk"] = 4
+	if f := compare(entries, initial, database); f.Oversold != 1 {
+		t.Errorf("five sold of four: %+v", f)
+	}
+}
+
+// TestReportGoesRed: each figure that must be zero, or yes, breaks the report.
+func TestReportGoesRed(t *testing.T) {
+	sound := func() Figures { return Figures{Linearizable: "yes"} }
+	for what, breakIt := range map[string]func(*Figures){
+		"lost":         func(f *Figures) { f.AckedLost = 1 },
+		"duplicated":   func(f *Figures) { f.Duplicated = 1 },
+		"oversold":     func(f *Figures) { f.Oversold = 1 },
+		"linearizable": func(f *Figures) { f.Linearizable = "no" },
+		"unavailable":  func(f *Figures) { f.UnavailableP99 = 251 },
+		"kills":        func(f *Figures) { f.outcome = &outcome{plan: plan{kills: 1}} },
+		"purchases":    func(f *Figures) { f.outcome = &outcome{plan: plan{orders: make([]Order, 1)}} },
+	} {
+		r := Report{Figures: sound(), CAS: sound()}
+		if broken := r.Broken(); len(broken) != 0 {
+			t.Errorf("a sound report: %v", broken)
+		}
+		breakIt(&r.Figures)
+		if len(r.Broken()) != 1 {
+			t.Errorf("%s in the first run: %v", what, r.Broken())
+		}
+		r = Report{Figures: sound(), CAS: sound()}
+		breakIt(&r.CAS)
+		if len(r.Broken()) != 1 {
+			t.Errorf("%s in the second run: %v", what, r.Broken())
+		}
+	}
+}

@@ -1,0 +1,144 @@
+package demo_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/mainstemdb/mainstem/cmd/mainstem/internal/cli"
+)
+
+// TestMain lets the test binary be mainstem: the demo starts its own program
+// again as the process that it kills.
+func TestMain(m *testing.M) {
+	if os.Getenv("MAINSTEM_TEST_BINARY") != "" {
+		os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
+	os.Exit(m.Run())
+}
+
+// promises are the figures that must be zero or yes, in both audited runs.
+type promises struct {
+	Purchases      int     `json:"purchases"`
+	SoldOut        int     `json:"sold_out"`
+	Kills          int     `json:"kills"`
+	Replayed       int     `json:"retries_answered_replayed"`
+	AckedLost      int     `json:"acked_lost"`
+	Duplicated     int     `json:"duplicated"`
+	Oversold       int     `json:"oversold"`
+	Linearizable   string  `json:"linearizable"`
+	UnavailableP99 float64 `json:"unavailable_p99_ms"`
+}
+
+// hold runs the demo, and holds its report to the promises.
+func hold(t *testing.T, kills int, args ...string) (first, cas promises, naive int) {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe, append([]string{"demo", "--json"}, args...)...)
+	cmd.Env = append(os.Environ(), "MAINSTEM_TEST_BINARY=1")
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s%s", err, errs.String(), out.String())
+	}
+	var report struct {
+		promises
+		NaiveOversold *int     `json:"naive_oversold"`
+		CAS           promises `json:"cas"`
+		Seed          uint64   `json:"seed"`
+	}
+	if err := json.Unmarshal(out.Bytes(), &report); err != nil {
+		t.Fatalf("%v in %s", err, out.String())
+	}
+	t.Logf("seed %d: %s", report.Seed, out.String())
+	for name, p := range map[string]promises{"floor": report.promises, "compare-and-set": report.CAS} {
+		if p.AckedLost != 0 || p.Duplicated != 0 || p.Oversold != 0 || p.Linearizable != "yes" {
+			t.Errorf("seed %d: %s: a promise is broken: %+v", report.Seed, name, p)
+		}
+		if p.Kills != kills || p.SoldOut == 0 || p.Replayed == 0 || p.UnavailableP99 > 250 {
+			t.Errorf("seed %d: %s: %+v; want %d kills, something sold out, something replayed", report.Seed, name, p, kills)
+		}
+	}
+	if report.NaiveOversold != nil {
+		naive = *report.NaiveOversold
+	}
+	return report.promises, report.CAS, naive
+}
+
+func TestInventory(t *testing.T) {
+	first, _, naive := hold(t, 2, "--seconds", "3", "--kills", "2")
+	if first.Purchases != 6000 {
+		t.Errorf("%d purchases, want 6000", first.Purchases)
+	}
+	if naive == 0 {
+		t.Error("the naive way oversold nothing: then the demo shows nothing")
+	}
+}
+
+func TestInventoryUnderPowerCuts(t *testing.T) {
+	hold(t, 3, "--seconds", "2", "--kills", "3", "--power", "--no-naive")
+}
+
+func TestInventoryWithRealPurchases(t *testing.T) {
+	file, err := filepath.Abs(filepath.Join("..", "..", "..", "..", "..", "shared", "data", "groceries.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(file); err != nil {
+		t.Skip("not run: the demo with real purchases: ../shared/data/groceries.csv is not beside the repository")
+	}
+	first, _, _ := hold(t, 10, "--kills", "10", "--seconds", "5", "--no-naive", "--orders", file)
+	if first.Purchases != 38765 {
+		t.Errorf("%d purchases, want one for each of 38,765 rows", first.Purchases)
+	}
+}
+
+// TestInventoryKeys holds the report to exactly the keys it is documented with.
+func TestInventoryKeys(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep := filepath.Join(t.TempDir(), "kept")
+	cmd := exec.Command(exe, "demo", "inventory", "--json", "--seconds", "1", "--kills", "0", "--no-naive", "--keep", keep, "--seed", "7", "--shoppers", "8")
+	cmd.Env = append(os.Environ(), "MAINSTEM_TEST_BINARY=1")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var report map[string]json.RawMessage
+	if err := json.Unmarshal(out, &report); err != nil {
+		t.Fatal(err)
+	}
+	figures := strings.Fields("acked_lost duplicated kills linearizable oversold p50_ms p999_ms p99_ms purchases recovery_ms_max " +
+		"retries_answered_replayed sold_out throughput_per_s unavailable_p99_ms")
+	want := append(slices.Clone(figures), "cas", "naive_oversold", "seed")
+	slices.Sort(want)
+	if got := slices.Sorted(maps.Keys(report)); !slices.Equal(got, want) {
+		t.Errorf("keys %v, want %v", got, want)
+	}
+	var cas map[string]json.RawMessage
+	if err := json.Unmarshal(report["cas"], &cas); err != nil {
+		t.Fatal(err)
+	}
+	if got := slices.Sorted(maps.Keys(cas)); !slices.Equal(got, figures) {
+		t.Errorf("keys of cas %v, want %v", got, figures)
+	}
+	if string(report["naive_oversold"]) != "null" || string(report["seed"]) != "7" {
+		t.Errorf("naive_oversold %s, seed %s", report["naive_oversold"], report["seed"])
+	}
+	for _, name := range []string{"floor.acknowledged", "floor/database", "compare-and-set.acknowledged"} {
+		if _, err := os.Stat(filepath.Join(keep, name)); err != nil {
+			t.Error(err)
+		}
+	}
+}
