@@ -21,6 +21,8 @@ type batch struct {
 	size    int
 	// checkpoint says that the record is to be a checkpoint.
 	checkpoint bool
+	// outlived clears away expiries that their keys have outlived.
+	outlived []state.Write
 
 	// answers are given once this record is durable: receipts of its
 	// transactions, and rejections and replays judged on top of them (L4).
@@ -63,10 +65,12 @@ func (b *batch) room(size int) bool {
 
 // expire admits the deletions of keys whose TTL has ended.
 func (b *batch) expire() error {
+	before := len(b.put)
 	due, err := b.step.Expired(expirePerBatch)
 	if err != nil {
 		return err
 	}
+	b.outlived = append(b.outlived, b.put[before:]...)
 	for _, d := range due {
 		if _, err := b.admit(d); err != nil {
 			return err

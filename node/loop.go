@@ -38,13 +38,16 @@ func (p *partition) run() {
 			if l.err != nil {
 				p.lost(landed, next, l.err)
 				next = nil
+				timer.Reset(p.untilExpiry())
 				break
 			}
+			p.full = false
 			landed.head, landed.step.Tail.Head = l.head, l.head
 			next = p.launch(next)
 			p.apply(landed)
 			timer.Reset(p.untilExpiry())
 		case <-timer.C:
+			p.full = false
 			timer.Reset(p.untilExpiry())
 		}
 		if p.down() != nil {
@@ -70,7 +73,10 @@ func (p *partition) gather(b *batch) *batch {
 	if b == nil {
 		b = p.begin()
 	}
-	err := b.expire()
+	var err error
+	if !p.full {
+		err = b.expire()
+	}
 	for err == nil {
 		taken := p.queue.take(b.room)
 		if len(taken) == 0 {
@@ -96,7 +102,23 @@ func (p *partition) gather(b *batch) *batch {
 		return b
 	}
 	b.abandon()
+	p.clear(b.outlived)
 	return nil
+}
+
+// clear deletes expiries that their keys have outlived where no record does it
+// on the way: they say nothing, but would come first again and again. While a
+// record flies it can wait.
+func (p *partition) clear(outlived []state.Write) {
+	if len(outlived) == 0 || p.flight != nil {
+		return
+	}
+	p.mu.Lock()
+	err := p.store.Apply(outlived)
+	p.mu.Unlock()
+	if err != nil {
+		p.storeFailed(err)
+	}
 }
 
 // launch appends a judged batch, unless another is in flight.
@@ -162,7 +184,7 @@ func (p *partition) lost(flight, next *batch, err error) {
 	if errors.Is(err, journal.ErrFailed) && p.Log.Confirm(context.Background(), p.tail.Head) == nil {
 		// Nothing was written, and the log is sound: a full disk, for example.
 		flight.refuse(mainstem.Errorf(mainstem.Unavailable, "partition %d: %w", p.id, err))
-		p.time.leap = flight.header.Leap
+		p.time.leap, p.full = flight.header.Leap, true
 		p.rewind()
 		return
 	}
@@ -225,6 +247,9 @@ func (p *partition) storeFailed(err error) {
 // untilExpiry is how long until the loop should look at the clock again.
 func (p *partition) untilExpiry() time.Duration {
 	const idle = time.Second
+	if p.full {
+		return idle
+	}
 	p.mu.RLock()
 	tail := p.tail
 	p.mu.RUnlock()

@@ -39,6 +39,7 @@ type partition struct {
 	ahead   *state.Tail // the tail as the newest judged record will leave it
 	flight  *batch      // appended, not yet durable
 	landed  chan landing
+	full    bool // the last append found no room: expiries wait for the next tick
 
 	stopOnce sync.Once
 	stopping chan struct{}

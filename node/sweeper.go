@@ -60,6 +60,13 @@ func (s *sweeper) due() bool {
 	return s.forced || s.grown >= checkpointBytes && time.Since(s.last) >= checkpointEvery && len(s.work) == 0
 }
 
+// force makes the next record a checkpoint.
+func (s *sweeper) force() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.forced = true
+}
+
 // checkpoint is what the next checkpoint record carries.
 func (s *sweeper) checkpoint(tail *state.Tail, horizons []mainstem.Position) *record.Checkpoint {
 	s.mu.Lock()
@@ -179,30 +186,38 @@ func (p *partition) sweepRange(work sweep) error {
 // Checkpoint makes every partition write a checkpoint record now, so that
 // history and sessions beyond their age are let go.
 func (n *Node) Checkpoint(ctx context.Context) error {
+	if n.cfg.ReadOnly {
+		return mainstem.Errorf(mainstem.Denied, "the database is open read-only")
+	}
 	for _, p := range n.parts {
-		if err := p.down(); err != nil {
+		if err := p.checkpoint(ctx); err != nil {
 			return err
-		}
-		before := p.applied().Asked
-		p.sweeper.mu.Lock()
-		p.sweeper.forced = true
-		p.sweeper.mu.Unlock()
-		for p.applied().Asked == before {
-			news := n.listen()
-			p.queue.poke()
-			if p.applied().Asked != before {
-				break
-			}
-			select {
-			case <-news:
-			case <-p.stopping:
-				return p.reason
-			case <-ctx.Done():
-				return mainstem.Errorf(mainstem.Unavailable, "waiting for a checkpoint: %w", ctx.Err())
-			}
 		}
 	}
 	return nil
+}
+
+func (p *partition) checkpoint(ctx context.Context) error {
+	if err := p.down(); err != nil {
+		return err
+	}
+	before := p.applied().Asked
+	for {
+		news := p.node.listen()
+		if p.applied().Asked != before {
+			return nil
+		}
+		// Again each time: the record that carried it may have found no room.
+		p.sweeper.force()
+		p.queue.poke()
+		select {
+		case <-news:
+		case <-p.stopping:
+			return p.reason
+		case <-ctx.Done():
+			return mainstem.Errorf(mainstem.Unavailable, "waiting for a checkpoint: %w", ctx.Err())
+		}
+	}
 }
 
 func (p *partition) applied() *state.Tail {
