@@ -1,0 +1,149 @@
+package node_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/disk"
+)
+
+// speculation is one of everything that could be told too early: sent while
+// the sync of the record that it was judged on hangs.
+type speculation struct {
+	own, conflict, replay, old, reads <-chan answer
+	feed                              <-chan mainstem.Batch
+}
+
+func (w *world) speculate(ctx context.Context) *speculation {
+	s := &speculation{own: w.later("g", "first", put("k", "new"))}
+	synctest.Wait()
+	s.conflict = w.later("g", "second", mainstem.KeyAbsent{Name: "k"}, put("other", "x"))
+	s.replay = w.later("g", "first", put("k", "again"))
+	s.old = w.later("g", "before", put("k", "again"))
+	reads := make(chan answer, 1)
+	go func() {
+		v, err := w.db.Get(ctx, "g", "k", mainstem.Latest())
+		if err == nil && v.Value.String() != "old" {
+			err = fmt.Errorf("a read showed %q before it was durable (L4)", v.Value)
+		}
+		reads <- answer{err: err}
+	}()
+	feed := make(chan mainstem.Batch, 9)
+	go func() {
+		for batch, err := range w.db.Changes(ctx, mainstem.From{}) {
+			if err == nil {
+				feed <- batch
+			}
+		}
+	}()
+	s.reads, s.feed = reads, feed
+	synctest.Wait()
+	return s
+}
+
+// silent reports what was told while nothing could be known.
+func (s *speculation) silent(t *testing.T) {
+	t.Helper()
+	for what, c := range map[string]<-chan answer{
+		"a receipt": s.own, "a rejection": s.conflict, "a replayed receipt": s.replay, "an older receipt, judged at the same tail": s.old,
+	} {
+		select {
+		case a := <-c:
+			t.Errorf("%s was given before the record it was judged on is durable (L4): %+v, %v", what, a.receipt, a.err)
+		default:
+		}
+	}
+	if a := <-s.reads; a.err != nil {
+		t.Error(a.err)
+	}
+	for {
+		select {
+		case batch := <-s.feed:
+			if last := batch.Changes[len(batch.Changes)-1]; last.ID.Opaque == "first" {
+				t.Errorf("the feed showed %s before it was durable (L4)", last.ID)
+			}
+			continue
+		default:
+		}
+		break
+	}
+}
+
+// TestNothingSpeculativeLeaves: while a sync hangs, no receipt, rejection,
+// replay, read or feed tells of what waits for it; when it ends well they all
+// tell the truth (L4).
+func TestNothingSpeculativeLeaves(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := start(t)
+		w.must("g", "before", put("k", "old"))
+		release := w.hang()
+		s := w.speculate(ctx)
+		s.silent(t)
+		release()
+		own, replay, old := <-s.own, <-s.replay, <-s.old
+		if own.err != nil || own.receipt.Position != 2 {
+			t.Errorf("the transaction itself: %+v, %v", own.receipt, own.err)
+		}
+		wantCode(t, "the conflict", (<-s.conflict).err, mainstem.Exists)
+		if replay.err != nil || !replay.receipt.Replayed || replay.receipt.Position != 2 {
+			t.Errorf("the replay: %+v, %v", replay.receipt, replay.err)
+		}
+		if replay.err == nil && own.err == nil && replay.receipt.Token != own.receipt.Token {
+			t.Errorf("the replay has token %s, the first receipt %s", replay.receipt.Token, own.receipt.Token)
+		}
+		if old.err != nil || !old.receipt.Replayed || old.receipt.Position != 1 {
+			t.Errorf("the older replay: %+v, %v", old.receipt, old.err)
+		}
+		w.wantValue("g", "k", "new")
+		cancel()
+		w.close()
+	})
+}
+
+// TestAFailedSyncTakesItsAnswersWithIt: the sync fails instead. What was in
+// the record is undecided, what was judged on it unavailable, and after the
+// power cut none of it had happened (L4, RELIABILITY 1.2).
+func TestAFailedSyncTakesItsAnswersWithIt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		w := start(t)
+		w.must("g", "before", put("k", "old"))
+		hung := make(chan struct{})
+		w.faults.Inject(disk.Fault{Kind: disk.OpSync, Hang: hung, Err: disk.ErrIO, Forget: true})
+		s := w.speculate(ctx)
+		s.silent(t)
+		close(hung)
+		wantCode(t, "the transaction itself", (<-s.own).err, mainstem.Undecided)
+		wantCode(t, "the conflict", (<-s.conflict).err, mainstem.Unavailable)
+		wantCode(t, "the replay", (<-s.replay).err, mainstem.Unavailable)
+		wantCode(t, "the older replay", (<-s.old).err, mainstem.Unavailable)
+		<-w.db.Done()
+		wantCode(t, "Err", w.db.Err(), mainstem.Unavailable)
+		_, err := w.send("g", "late", put("k", "late"))
+		wantCode(t, "a transaction after the failure", err, mainstem.Stopped)
+		w.end()
+
+		after := w.crash()
+		after.wantValue("g", "k", "old")
+		if r := after.must("g", "first", put("k", "new")); r.Replayed {
+			t.Error("a record whose sync failed and forgot it is there after a power cut")
+		}
+		after.close()
+		cancel()
+
+		// Without a power cut the same directory opens in the same process; what
+		// the failed descriptor held is gone or there, but of one piece.
+		w.faults.Heal()
+		w.open()
+		first := w.must("g", "first", put("k", "new"))
+		w.wantValue("g", "k", "new")
+		if again := w.must("g", "first", put("k", "new")); !again.Replayed || again.Position != first.Position {
+			t.Errorf("repeated after reopening: %+v, first %+v", again, first)
+		}
+		w.close()
+	})
+}
