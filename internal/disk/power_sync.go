@@ -148,7 +148,7 @@ func (p *Power) place(n, dir *node, name string) error {
 		if err := p.base.Link(p.path(n), staged); err != nil {
 			return err
 		}
-	} else if err := p.build(n, staged); err != nil {
+	} else if err := p.build(n, staged, map[*node]string{}); err != nil {
 		return err
 	}
 	if err := p.base.Rename(staged, p.pathIn(dir, name)); err != nil {
@@ -158,9 +158,12 @@ func (p *Power) place(n, dir *node, name string) error {
 	return nil
 }
 
-// build writes what is durable of a node that the base has not got.
-func (p *Power) build(n *node, path string) error {
+// build writes what is durable of a node that the base has not got. A file
+// that is in the tree twice is built once; built says where, because its homes
+// lead nowhere before the whole tree has its name.
+func (p *Power) build(n *node, path string, built map[*node]string) error {
 	if !n.dir {
+		built[n] = path
 		f, err := p.base.Create(path, vfs.WriteCategoryUnspecified)
 		if err != nil {
 			return err
@@ -182,11 +185,16 @@ func (p *Power) build(n *node, path string) error {
 			continue
 		}
 		child := p.base.PathJoin(path, name)
-		if e.node.attached() && !e.node.dir {
-			if err := p.base.Link(p.path(e.node), child); err != nil {
-				return err
-			}
-		} else if err := p.build(e.node, child); err != nil {
+		err := error(nil)
+		switch at, twice := built[e.node]; {
+		case twice:
+			err = p.base.Link(at, child)
+		case e.node.attached() && !e.node.dir:
+			err = p.base.Link(p.path(e.node), child)
+		default:
+			err = p.build(e.node, child, built)
+		}
+		if err != nil {
 			return err
 		}
 		e.node.homes = append(e.node.homes, home{n, name})
