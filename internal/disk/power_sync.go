@@ -97,6 +97,9 @@ func (p *Power) moveInBase(live []effect, seq uint64) (bool, error) {
 	if from.dir.durable[from.name].node != n || !from.dir.attached() || !to.dir.attached() {
 		return false, nil
 	}
+	if to.dir.durable[to.name].node == n {
+		return false, nil // to the base, a rename between two names of one file is nothing
+	}
 	if err := p.base.Rename(p.pathIn(from.dir, from.name), p.pathIn(to.dir, to.name)); err != nil {
 		return false, err
 	}
