@@ -37,6 +37,7 @@ func (o option) apply(c *config) { o(c) }
 type config struct {
 	fs       disk.FS
 	readOnly bool
+	segment  int64
 	node     node.Config
 }
 
@@ -64,6 +65,11 @@ func History(groupPrefix, namePrefix string, d time.Duration) Option {
 
 // Retain keeps records in the log, for feeds, for at least d of log age.
 func Retain(d time.Duration) Option { return option(func(c *config) { c.node.Retain = d }) }
+
+// SegmentSize is the size of one file of the log, in bytes, 16 KiB to 256 MiB;
+// the default is 16 MiB. A restart after a crash writes the last one anew, so
+// smaller segments recover faster, and larger ones roll over less often.
+func SegmentSize(bytes int64) Option { return option(func(c *config) { c.segment = bytes }) }
 
 // ReadOnly opens without changing a single byte. Commit is Denied.
 func ReadOnly() Option { return option(func(c *config) { c.readOnly = true }) }

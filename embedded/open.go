@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -31,6 +32,14 @@ type manifest struct {
 	Format     int    `json:"format"`
 	Database   string `json:"database"`
 	Partitions int    `json:"partitions"`
+	// Check is the CRC-32C of the other fields: another count of partitions
+	// would send every group elsewhere.
+	Check string `json:"check"`
+}
+
+func (m manifest) sum() string {
+	text := fmt.Sprintf("%d %s %d", m.Format, m.Database, m.Partitions)
+	return fmt.Sprintf("%08x", crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli)))
 }
 
 func defaults(opts []Option) config {
@@ -99,7 +108,7 @@ func newIncarnation() mainstem.Incarnation {
 // everything else ends the opening.
 func (c *config) part(ctx context.Context, dir string, i int) (node.Part, error) {
 	part := node.Part{FS: c.fs, Dir: c.fs.PathJoin(dir, fmt.Sprintf("p%04d", i))}
-	log, err := file.Open(ctx, file.Config{FS: c.fs, Dir: c.fs.PathJoin(part.Dir, "log"), ReadOnly: c.readOnly})
+	log, err := file.Open(ctx, file.Config{FS: c.fs, Dir: c.fs.PathJoin(part.Dir, "log"), SegmentSize: c.segment, ReadOnly: c.readOnly})
 	if err != nil {
 		err = openError(part.Dir, err)
 		if mainstem.CodeOf(err) != mainstem.Corrupt {
@@ -147,6 +156,7 @@ func (c *config) manifest(dir string) (manifest, error) {
 	if m.Partitions < 1 || m.Partitions > node.MaxPartitions {
 		return m, mainstem.Errorf(mainstem.Invalid, "%d partitions; there may be 1 to %d", m.Partitions, node.MaxPartitions)
 	}
+	m.Check = m.sum()
 	text, err := json.Marshal(m)
 	if err != nil {
 		return m, mainstem.Errorf(mainstem.Invalid, "manifest: %w", err)
@@ -181,6 +191,8 @@ func (c *config) readManifest(path string) (manifest, error) {
 	case m.Format > formatVersion:
 		return m, advise(mainstem.Errorf(mainstem.Invalid, "%s is of directory format %d; this program reads up to %d", path, m.Format, formatVersion),
 			"use the newer Mainstem that wrote it; nothing was changed")
+	case m.Check != m.sum():
+		return m, mainstem.Errorf(mainstem.Corrupt, "%s is damaged: its check is %s, not %s (L12)", path, m.sum(), m.Check)
 	case m.Format < 1, m.Partitions < 1, m.Partitions > node.MaxPartitions:
 		return m, mainstem.Errorf(mainstem.Corrupt, "%s names format %d and %d partitions", path, m.Format, m.Partitions)
 	}

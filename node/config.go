@@ -11,6 +11,7 @@ import (
 	"github.com/mainstemdb/mainstem/internal/disk"
 	"github.com/mainstemdb/mainstem/internal/record"
 	"github.com/mainstemdb/mainstem/internal/state"
+	"github.com/mainstemdb/mainstem/internal/store"
 	"github.com/mainstemdb/mainstem/journal"
 )
 
@@ -81,6 +82,8 @@ func (c *Config) Validate() error {
 		return mainstem.Errorf(mainstem.Invalid, "memory of %d bytes; the least is %d", c.Memory, MinMemory)
 	case c.Partitions < 1 || c.Partitions > MaxPartitions:
 		return mainstem.Errorf(mainstem.Invalid, "%d partitions; there may be 1 to %d", c.Partitions, MaxPartitions)
+	case c.share(60) < store.MinMemory:
+		return mainstem.Errorf(mainstem.Invalid, "memory of %d bytes is too little for %d partitions; give at least %d", c.Memory, c.Partitions, c.Partitions*store.MinMemory*100/60+1)
 	case c.IDAge < MinIDAge || c.IDAge > maxAge:
 		return mainstem.Errorf(mainstem.Invalid, "IDs kept for %s; it may be %s to %s", c.IDAge, MinIDAge, maxAge)
 	case c.Retain < 0:
@@ -116,5 +119,5 @@ func (c *Config) genesis() record.Genesis {
 
 // share is a part of the memory knob for one partition, in bytes.
 func (c *Config) share(percent int64) int64 {
-	return c.Memory * percent / 100 / int64(max(1, len(c.Parts)))
+	return c.Memory * percent / 100 / int64(c.Partitions)
 }

@@ -2,8 +2,10 @@ package node
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"math"
+	"slices"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/record"
@@ -79,7 +81,10 @@ func (n *Node) follower(ctx context.Context, from mainstem.From) (*follower, err
 	}
 	f := &follower{ctx: ctx, node: n, from: from, token: from.After}
 	for _, p := range n.parts {
-		c, err := p.follow(from)
+		if !n.reaches(from.Match, p.id) {
+			continue
+		}
+		c, err := p.follow(ctx, from)
 		if err != nil {
 			return nil, err
 		}
@@ -88,8 +93,18 @@ func (n *Node) follower(ctx context.Context, from mainstem.From) (*follower, err
 	return f, nil
 }
 
+// reaches reports whether a filter can match anything of a partition. What it
+// cannot match must not end a feed when it is damaged (L12).
+func (n *Node) reaches(m mainstem.Match, partition int) bool {
+	first, end := partition*mainstem.Slots/len(n.parts), (partition+1)*mainstem.Slots/len(n.parts)
+	if m.EndSlot > 0 && (int(m.EndSlot) <= first || end <= int(m.FirstSlot)) {
+		return false
+	}
+	return len(m.Groups) == 0 || slices.ContainsFunc(m.Groups, func(group string) bool { return n.partitionOf(group).id == partition })
+}
+
 // follow finds where a follower begins in a partition.
-func (p *partition) follow(from mainstem.From) (*followCursor, error) {
+func (p *partition) follow(ctx context.Context, from mainstem.From) (*followCursor, error) {
 	frozen, release, tail, err := p.reading()
 	if err != nil {
 		return nil, err
@@ -105,21 +120,49 @@ func (p *partition) follow(from mainstem.From) (*followCursor, error) {
 			c.after = max(c.after, m.Position)
 		}
 	}
-	place, kept, err := state.OldestPlace(frozen)
-	if err != nil || !kept {
-		c.index, c.slot = tail.Head.Index+1, tail.Head.Slot+1
-		return c, p.damaged(err)
-	}
-	if c.after > 0 && c.after+1 < place.First {
-		return nil, mainstem.Errorf(mainstem.Trimmed, "partition %d: the feed after position %s is no longer kept; it begins at %s", p.id, c.after, place.First)
-	}
+	place, err := p.next(ctx, frozen, tail, c.after)
 	c.index, c.slot = place.Head.Index, place.Head.Slot
-	if found, ok, err := state.PlaceOf(frozen, c.after); err != nil {
+	if err != nil {
 		return nil, p.damaged(err)
-	} else if ok {
-		c.index, c.slot = found.Head.Index, found.Head.Slot
 	}
 	return c, nil
+}
+
+// next is the place of the first record that a follower has to read.
+func (p *partition) next(ctx context.Context, rows state.Rows, tail *state.Tail, after mainstem.Position) (state.Place, error) {
+	// After everything comes the record that is not there yet.
+	end := state.Place{Head: journal.Head{Index: tail.Head.Index + 1, Slot: tail.Head.Slot + 1}}
+	oldest, kept, err := state.OldestPlace(rows)
+	switch {
+	case err != nil || !kept || after >= tail.Last:
+		return end, err
+	case after == 0:
+		return p.beginning(ctx, rows, tail, oldest, end)
+	case after+1 < oldest.First:
+		return end, mainstem.Errorf(mainstem.Trimmed, "the feed after position %s is no longer kept; it begins at %s", after, oldest.First)
+	}
+	place, _, err := state.PlaceOf(rows, after+1)
+	return place, err
+}
+
+// beginning is the place of the oldest record that the log still has: places
+// are kept for as long as history is, which can be longer.
+func (p *partition) beginning(ctx context.Context, rows state.Rows, tail *state.Tail, oldest, end state.Place) (state.Place, error) {
+	trimmed := func(place state.Place) bool {
+		for _, err := range p.Log.Read(ctx, place.Head.Slot) {
+			return errors.Is(err, journal.ErrTrimmed)
+		}
+		return false
+	}
+	if !trimmed(oldest) {
+		return oldest, nil
+	}
+	gone, err := state.LastBefore(rows, tail.Last, trimmed)
+	if err != nil || gone >= tail.Last {
+		return end, err
+	}
+	place, _, err := state.PlaceOf(rows, gone+1)
+	return place, err
 }
 
 // round yields one batch of every partition that has one.

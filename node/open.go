@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"slices"
 
 	"github.com/mainstemdb/mainstem"
@@ -32,6 +33,9 @@ func (p *partition) open(ctx context.Context) error {
 	if p.tail.Head.Index > 0 && p.tail.Database != p.node.cfg.Database {
 		return mainstem.Errorf(mainstem.Corrupt, "partition %d belongs to database %x, not %x (L2)", p.id, p.tail.Database, p.node.cfg.Database)
 	}
+	if n := p.tail.Genesis.Partitions; p.tail.Head.Index > 0 && int(n) != p.node.cfg.Partitions {
+		return mainstem.Errorf(mainstem.Corrupt, "partition %d is one of %d, not of %d", p.id, n, p.node.cfg.Partitions)
+	}
 	p.time = newChronometer(p.node.cfg.Clock, p.tail)
 	p.rewind()
 	p.watch()
@@ -57,6 +61,9 @@ func (p *partition) replay(ctx context.Context) error {
 		return nil
 	}
 	for entry, err := range p.Log.Read(ctx, from) {
+		if errors.Is(err, journal.ErrTrimmed) && p.tail.Head.Index == 0 {
+			return mainstem.Errorf(mainstem.Corrupt, "partition %d has no state and no snapshot, and its log no longer begins with the first record: restore it from a backup", p.id)
+		}
 		if err != nil {
 			return typed(err, "the log of partition %d", p.id)
 		}

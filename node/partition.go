@@ -64,6 +64,7 @@ func newPartition(n *Node, id int, part Part) *partition {
 func (p *partition) start() {
 	select {
 	case <-p.stopping:
+		p.queue.close(p.reason)
 		close(p.stopped)
 		return
 	default:
@@ -82,6 +83,7 @@ func (p *partition) stop(reason error) {
 	p.stopOnce.Do(func() {
 		p.reason = reason
 		close(p.stopping)
+		p.node.tellNews()
 	})
 }
 
@@ -151,15 +153,31 @@ func (p *partition) openStore(ctx context.Context) error {
 			return err
 		}
 	}
-	s, err := store.Open(store.Config{
-		FS: p.FS, Dir: p.stateDir(), Memory: p.node.cfg.share(60),
-		ReadOnly: p.node.cfg.ReadOnly, Logger: p.logger,
-	})
+	err := p.openState()
+	if errors.Is(err, store.ErrCorrupt) && !p.node.cfg.ReadOnly {
+		// The state is derived: what does not open is set aside, and built
+		// anew from what it was derived from.
+		p.logger.Error("the state is damaged and is built anew", "err", err)
+		if err := p.setAside(); err != nil {
+			return err
+		}
+		if err := p.rebuild(ctx); err != nil {
+			return err
+		}
+		err = p.openState()
+	}
 	if err != nil {
 		return p.stateError(err)
 	}
-	p.store = s
 	return nil
+}
+
+func (p *partition) openState() (err error) {
+	p.store, err = store.Open(store.Config{
+		FS: p.FS, Dir: p.stateDir(), Memory: p.node.cfg.share(60),
+		ReadOnly: p.node.cfg.ReadOnly, Logger: p.logger,
+	})
+	return err
 }
 
 // stateError says of a damaged state what an operator can do: the log has

@@ -163,6 +163,18 @@ func (p *partition) trim(ctx context.Context) error {
 	return p.store.Apply([]state.Write{state.ForgetPlaces(keep)})
 }
 
+// setAside keeps one damaged state for whoever wants to know what happened.
+func (p *partition) setAside() error {
+	aside := p.FS.PathJoin(p.Dir, "state-damaged")
+	if err := p.FS.RemoveAll(aside); err != nil {
+		return typed(err, "removing %s", aside)
+	}
+	if err := p.FS.Rename(p.stateDir(), aside); err != nil {
+		return typed(err, "setting the damaged state aside as %s", aside)
+	}
+	return typed(disk.SyncDir(p.FS, p.Dir), "partition %d", p.id)
+}
+
 // rebuild puts the newest snapshot in the place of a state that is not there.
 // Without a snapshot the log alone has everything, unless it was trimmed: then
 // replay says so.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -30,11 +32,27 @@ func wrap(dir, doing string, err error) error {
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case pebble.IsCorruptionError(err):
-		return fmt.Errorf("%w: %s in %s: %w; close the database, move this directory away, "+
-			"and open it again: the state is built anew from a snapshot or the log", ErrCorrupt, doing, dir, err)
+		return corrupt(dir, doing, err)
 	default:
 		return fmt.Errorf("%w: %s in %s: %w", ErrFailed, doing, dir, err)
 	}
+}
+
+func corrupt(dir, doing string, err error) error {
+	return fmt.Errorf("%w: %s in %s: %w; close the database, move this directory away, "+
+		"and open it again: the state is built anew from a snapshot or the log", ErrCorrupt, doing, dir, err)
+}
+
+// opening wraps an error of opening a store. Pebble marks as corruption what
+// is wrong in tables and manifests, but not what it cannot make sense of in
+// its options, its format marker, or the names of files: whatever the
+// operating system did not refuse is damage.
+func opening(dir string, err error) error {
+	var refused syscall.Errno
+	if errors.As(err, &refused) && refused != syscall.ENOENT || errors.Is(err, fs.ErrPermission) {
+		return wrap(dir, "opening the state", err)
+	}
+	return corrupt(dir, "opening the state", err)
 }
 
 // Done is closed once the store has failed: it will take no more writes. Err

@@ -79,6 +79,13 @@ func Open(c Config) (*Store, error) {
 	} else if err := disk.MkdirAll(c.FS, c.Dir); err != nil {
 		return nil, wrap(c.Dir, "making the directory", err)
 	}
+	there, err := checkManifest(c.FS, c.Dir)
+	switch {
+	case err != nil:
+		return nil, opening(c.Dir, err)
+	case !there && c.ReadOnly:
+		return nil, fmt.Errorf("%w: there is no state in %s, and read-only makes none", ErrFailed, c.Dir)
+	}
 	// Each shard of the cache may hold a block too many for a moment.
 	s.cache = pebble.NewCache(c.Memory - c.Memory/64)
 	s.opts = options(s, c)
@@ -88,7 +95,7 @@ func Open(c Config) (*Store, error) {
 		if s.Err() != nil {
 			return nil, s.Err()
 		}
-		return nil, wrap(c.Dir, "opening the state", err)
+		return nil, opening(c.Dir, err)
 	}
 	s.db = db
 	if !c.ReadOnly {
