@@ -128,6 +128,14 @@ func (s *snapshot) finish(r mainstem.ViewRequest) error {
 	}
 	c := s.cuts[0]
 	s.stamp.Position, s.stamp.Age, s.stamp.Wall = c.At, c.p.age(c.Tail), wallTime(c.Tail.Wall)
+	if r.ID.IsZero() {
+		return nil
+	}
+	refused, err := state.RefusedAttempts(c.Rows, c.Tail, r.Group, r.ID)
+	if err != nil {
+		return c.p.damaged(err)
+	}
+	s.stamp.Attempt = refused
 	known, err := state.Known(c.Rows, c.Tail, r.Group, r.ID, r.Fingerprint, s.stamp.Age)
 	if err != nil {
 		return c.p.damaged(err)

@@ -85,7 +85,7 @@ func (j *judgement) once() (*mainstem.Receipt, error) {
 		return nil, mainstem.Errorf(mainstem.Overloaded, "%d IDs are remembered, which is the limit of a partition (L10)", s.Tail.IDs())
 	}
 	if t.Networked && !breaklaw.On("L11") {
-		attempt, err := refusedAttempts(s.rows, s.Tail, t.Group, t.ID)
+		attempt, err := RefusedAttempts(s.rows, s.Tail, t.Group, t.ID)
 		if err == nil && t.Attempt <= attempt && attempt > 0 {
 			err = mainstem.Errorf(mainstem.Cancelled, "attempt %d of %s in group %s: attempt %d was refused before (L11)", t.Attempt, t.ID, t.Group, attempt)
 		}

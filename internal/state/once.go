@@ -152,8 +152,8 @@ func voided(rows Rows, group, id string) (bool, error) {
 	return ok, err
 }
 
-// refusedAttempts is the highest attempt of an ID that was definitely refused.
-func refusedAttempts(rows Rows, tail *Tail, group string, id mainstem.ID) (uint32, error) {
+// RefusedAttempts is the highest attempt of an ID that was definitely refused.
+func RefusedAttempts(rows Rows, tail *Tail, group string, id mainstem.ID) (uint32, error) {
 	hash := idHash(group, id)
 	for i := len(tail.Buckets) - 1; i >= 0; i-- {
 		value, ok, err := rows.Get(append(bucketKey(kindRefusal, tail.Buckets[i].Start), hash[:]...))
