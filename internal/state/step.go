@@ -126,7 +126,7 @@ func (s *Step) admit(group string, e *mainstem.Effect, p mainstem.Position) erro
 // Refuse remembers that all attempts of an ID up to this one were definitely
 // refused (L11).
 func (s *Step) Refuse(r record.Refusal) error {
-	known, err := refusedAttempts(s.rows, s.Tail, r.Group, r.ID)
+	known, err := RefusedAttempts(s.rows, s.Tail, r.Group, r.ID)
 	if err != nil {
 		return err
 	}
