@@ -45,8 +45,9 @@ func fragmentSource(name string, fragments []block) (string, error) {
 		fmt.Fprintf(&calls, "fmt.Print(%q)\nif err := %s; err != nil {\nfmt.Fprintln(os.Stderr, \"%s:%d: \"+err.Error())\nos.Exit(1)\n}\n", mark, body, b.page, b.line)
 	}
 	if tests.Len() > 0 {
-		used["testing"], used["flag"] = true, true
-		fmt.Fprintf(&calls, "testing.Init()\nflag.Parse()\nif !testing.RunTests(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{%s}) {\nos.Exit(1)\n}\n", tests.String())
+		used["testing"] = true
+		// Main ends the process with the outcome of the tests.
+		fmt.Fprintf(&calls, "fmt.Print(%q)\ntesting.Main(func(string, string) (bool, error) { return true, nil }, []testing.InternalTest{%s}, nil, nil)\n", mark, tests.String())
 	}
 	return "package " + name + "\n\n" + imports(used) + "\n" + decls.String() + `
 // Main runs the fragments of a page.
@@ -65,10 +66,8 @@ func lineOf(b block) string { return fmt.Sprintf("//line %s:%d\n", b.page, b.lin
 func imports(used map[string]bool) string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(used)) {
-		if path := importable[name]; path != "" && used[name] {
-			fmt.Fprintf(&b, "import %q\n", path)
-		} else if used[name] {
-			fmt.Fprintf(&b, "import %q\n", name)
+		if used[name] {
+			fmt.Fprintf(&b, "import %q\n", importable[name])
 		}
 	}
 	return b.String()
@@ -123,7 +122,7 @@ func uses(f *ast.File, name string) bool {
 	return slices.ContainsFunc(f.Unresolved, func(id *ast.Ident) bool { return id.Name == name })
 }
 
-// testsOf lists the tests among declarations, for testing.RunTests.
+// testsOf lists the tests among declarations, for testing.Main.
 func testsOf(f *ast.File) string {
 	var b strings.Builder
 	for _, d := range f.Decls {

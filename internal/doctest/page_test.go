@@ -16,6 +16,7 @@ import (
 	"path"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -30,13 +31,18 @@ type block struct {
 // root is the root of the repository.
 const root = "../.."
 
-// readPages reads every page below a directory. It reads the Go files too and
+// readPages reads every page of the repository, once. It reads the Go files too and
 // drops them: the test cache then knows that what these tests build from them
 // has changed.
-func readPages(t *testing.T, dir string) map[string]string {
-	t.Helper()
-	pages := map[string]string{}
-	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+var readPages = sync.OnceValues(func() (map[string]string, error) {
+	pages, _, err := readTree()
+	return pages, err
+})
+
+// readTree returns the pages by name, and the names of the Go files.
+func readTree() (pages map[string]string, sources []string, err error) {
+	pages = map[string]string{}
+	err = fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -50,16 +56,45 @@ func readPages(t *testing.T, dir string) map[string]string {
 		if ext != ".md" && ext != ".go" {
 			return nil
 		}
-		data, err := os.ReadFile(dir + "/" + name)
+		data, err := os.ReadFile(root + "/" + name)
 		if ext == ".md" {
 			pages[name] = string(data)
+		} else {
+			sources = append(sources, name)
 		}
 		return err
 	})
+	return pages, sources, err
+}
+
+// goFiles are the names of the Go files of the repository.
+func goFiles(t *testing.T) []string {
+	t.Helper()
+	_, names, err := readTree()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pages
+	return names
+}
+
+// pages are the pages of the repository.
+func pages(t *testing.T) map[string]string {
+	t.Helper()
+	all, err := readPages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// page is one of them, which must be there.
+func page(t *testing.T, name string) string {
+	t.Helper()
+	text, ok := pages(t)[name]
+	if !ok {
+		t.Fatalf("there is no page %s", name)
+	}
+	return text
 }
 
 // blocksOf takes the fenced blocks out of a page, in order.
@@ -81,9 +116,9 @@ func blocksOf(page, text string) (all []block) {
 }
 
 // blocksIn are the blocks of one language, page by page.
-func blocksIn(pages map[string]string, lang string) map[string][]block {
+func blocksIn(texts map[string]string, lang string) map[string][]block {
 	found := map[string][]block{}
-	for page, text := range pages {
+	for page, text := range texts {
 		for _, b := range blocksOf(page, text) {
 			if b.lang == lang {
 				found[page] = append(found[page], b)

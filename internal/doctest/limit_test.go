@@ -1,0 +1,105 @@
+package doctest
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/embedded"
+	"github.com/mainstemdb/mainstem/journal"
+	"github.com/mainstemdb/mainstem/lease"
+	"github.com/mainstemdb/mainstem/node"
+)
+
+// constants are the limits of the API. A new one gets a line here and a row in
+// the reference.
+var constants = map[string]int64{
+	"mainstem.LimitName":        mainstem.LimitName,
+	"mainstem.LimitValue":       mainstem.LimitValue,
+	"mainstem.LimitTransaction": mainstem.LimitTransaction,
+	"mainstem.LimitOperations":  mainstem.LimitOperations,
+	"mainstem.LimitFingerprint": mainstem.LimitFingerprint,
+	"mainstem.LimitMeta":        mainstem.LimitMeta,
+	"mainstem.LimitTTL":         int64(mainstem.LimitTTL),
+	"mainstem.LimitOutstanding": mainstem.LimitOutstanding,
+	"mainstem.LimitMarks":       mainstem.LimitMarks,
+	"mainstem.LimitFollower":    mainstem.LimitFollower,
+	"mainstem.DefaultReruns":    mainstem.DefaultReruns,
+	"mainstem.FollowShards":     mainstem.FollowShards,
+	"mainstem.Slots":            mainstem.Slots,
+	"lease.MinTTL":              int64(lease.MinTTL),
+	"node.MaxPartitions":        node.MaxPartitions,
+	"node.MinMemory":            node.MinMemory,
+	"node.MinIDAge":             int64(node.MinIDAge),
+	"embedded.DefaultMemory":    embedded.DefaultMemory,
+	"embedded.DefaultIDAge":     int64(embedded.DefaultIDAge),
+	"embedded.DefaultHistory":   int64(embedded.DefaultHistory),
+	"embedded.DefaultRetain":    int64(embedded.DefaultRetain),
+	"journal.MaxRecord":         journal.MaxRecord,
+}
+
+var limitRow = regexp.MustCompile("(?m)^\\| [^|]+ \\| ([0-9,]+)( [A-Za-z]+)? \\| `([a-zA-Z.]+)` \\| (?:`([a-z_]+)`|none[^|]*) \\|$")
+
+// TestLimits holds the table of limits against the constants.
+func TestLimits(t *testing.T) {
+	for _, problem := range wrongLimits(page(t, "docs/reference/limits.md")) {
+		t.Error(problem)
+	}
+}
+
+func wrongLimits(reference string) (problems []string) {
+	listed := map[string]bool{}
+	for _, row := range limitRow.FindAllStringSubmatch(reference, -1) {
+		name := row[3]
+		listed[name] = true
+		said, err := quantity(row[1], strings.TrimSpace(row[2]))
+		real, known := constants[name]
+		switch {
+		case err != nil:
+			problems = append(problems, name+": "+err.Error())
+		case !known:
+			problems = append(problems, name+" is not among the constants of this test")
+		case said != real:
+			problems = append(problems, fmt.Sprintf("%s is %d, and the page says %s%s", name, real, row[1], row[2]))
+		}
+		var code mainstem.Code
+		if row[4] != "" && code.UnmarshalText([]byte(row[4])) != nil {
+			problems = append(problems, name+": there is no error "+row[4])
+		}
+	}
+	for name := range constants {
+		if !listed[name] {
+			problems = append(problems, name+" has no row in docs/reference/limits.md")
+		}
+	}
+	return problems
+}
+
+func quantity(number, unit string) (int64, error) {
+	n, err := strconv.ParseInt(strings.ReplaceAll(number, ",", ""), 10, 64)
+	if err != nil {
+		return 0, err
+	}
+	scale, ok := map[string]int64{
+		"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20,
+		"ms": int64(time.Millisecond), "m": int64(time.Minute), "h": int64(time.Hour),
+	}[unit]
+	if !ok {
+		return 0, fmt.Errorf("there is no unit %q", unit)
+	}
+	return n * scale, nil
+}
+
+func TestLimitsGoRed(t *testing.T) {
+	problems := strings.Join(wrongLimits("| name | 511 B | `mainstem.LimitName` | `too_large` |\n"+
+		"| value | 256 KiB | `mainstem.LimitValue` | `too_big` |\n| new | 1 | `mainstem.LimitNew` | none |\n"), "\n")
+	for _, want := range []string{"mainstem.LimitName is 512", "no error too_big", "mainstem.LimitNew is not among", "journal.MaxRecord has no row"} {
+		if !strings.Contains(problems, want) {
+			t.Errorf("no %q in:\n%s", want, problems)
+		}
+	}
+}
