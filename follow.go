@@ -83,7 +83,8 @@ const LimitFollower = 256
 //
 // Changes of Mainstem's own groups, which begin with "~", are not delivered. A
 // cursor that the feed no longer reaches back to ends Follow as Trimmed; Seek
-// moves it. Read a follower's state through FollowGroup.
+// moves it. A filter that is changed counts from the cursor on. Read a follower's
+// state through FollowGroup.
 func (db *DB) Follow(ctx context.Context, name string, match Match, fn FollowFunc, opts ...FollowOption) error {
 	f, err := newFollower(db, name, match, fn, opts)
 	if err != nil {

@@ -2,6 +2,7 @@ package mainstem_test
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"strings"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/embedded"
 )
 
 // An error that passes is nobody's fault: nothing is parked however often it comes.
@@ -219,4 +221,30 @@ func TestFollowTrimmed(t *testing.T) {
 	stop = follow(t, old, "f", count)
 	until(t, db, "it goes on", allCounted(t, db, "f", 1, 2))
 	stop()
+}
+
+// A cursor moves on with the log although nothing matches, so that retention
+// does not catch up with a quiet follower.
+func TestFollowMovesOverOthers(t *testing.T) {
+	db := open(t, embedded.Partitions(2))
+	feed(t, db, 1, 1)
+	stop := follow(t, db, "f", count, mainstem.HandOver(100*time.Millisecond))
+	until(t, db, "it is counted", allCounted(t, db, "f", 1, 1))
+	var seen mainstem.Token
+	for i := range 8 {
+		seen = seen.Merge(do(t, db.Group("other"+group(i)), "", func(tx *mainstem.Txn) error { tx.Set("n", 1); return nil }).Token)
+	}
+	for shard := range mainstem.FollowShards {
+		until(t, db, "the cursor has seen the others", func() bool {
+			v, err := db.Get(t.Context(), fmt.Sprintf("~follow/f/%02d", shard), "~cursor", mainstem.Latest())
+			must(t, err)
+			cursor, err := mainstem.ParseToken(v.Value.String())
+			must(t, err)
+			return cursor.Merge(seen) == cursor
+		})
+	}
+	stop()
+	if got := counted(t, db, "f", group(0)); got != 1 {
+		t.Errorf("%d changes are counted, must be 1", got)
+	}
 }

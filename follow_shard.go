@@ -104,13 +104,51 @@ func (s *shard) load(ctx context.Context) error {
 	return nil
 }
 
-// read delivers what the feed has, until it ends.
+// read delivers what the feed has until it ends, and then moves the cursor over
+// what is not the follower's, so that the log is not trimmed away under it.
 func (s *shard) read(ctx context.Context) error {
+	feed, cancel := context.WithTimeout(s.feed, s.savePause())
+	defer cancel()
+	err := s.pass(ctx, feed, s.from())
+	if err != nil && feed.Err() == nil || s.feed.Err() != nil || time.Since(s.saved) < s.savePause() {
+		return err
+	}
+	// All that was committed until now is either delivered by a pass to the
+	// head or not the follower's.
+	cut, err := s.of.db.Cut(ctx, Latest())
+	if err != nil { // of a partition, perhaps, that is none of this shard's (L12)
+		s.saved = time.Now()
+		return nil
+	}
+	now := cut.Stamp().Token
+	if err := cut.Close(); err != nil {
+		return err
+	}
+	from := s.from()
+	from.Drain = true
+	if err := s.pass(ctx, s.feed, from); err != nil || s.feed.Err() != nil {
+		return err
+	}
+	s.seen = s.seen.Merge(now)
+	_, err = s.commit(ctx, func(*Txn) error { return nil })
+	return err
+}
+
+// savePause is how long a cursor may stay where it is while the log goes on: a
+// minute by default. Saving is itself a change, so it is not done more often.
+func (s *shard) savePause() time.Duration { return 4 * s.of.settings.ttl }
+
+func (s *shard) from() From {
 	from := From{After: s.seen, Match: s.match, Max: s.of.settings.batch}
 	if s.careful {
 		from.Max = 1
 	}
-	for batch, err := range s.of.db.Changes(s.feed, from) {
+	return from
+}
+
+// pass delivers what one reading of the feed yields.
+func (s *shard) pass(ctx, feed context.Context, from From) error {
+	for batch, err := range s.of.db.Changes(feed, from) {
 		if err != nil {
 			return err
 		}
@@ -125,8 +163,6 @@ func (s *shard) read(ctx context.Context) error {
 			if err := s.deliver(ctx, batch, before); err != nil {
 				return err
 			}
-		} else if err := s.save(ctx); err != nil {
-			return err
 		}
 		if s.careful && batch.Partition == s.partition && last >= s.until {
 			s.careful = false
@@ -137,19 +173,6 @@ func (s *shard) read(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// saveEvery is how often a cursor is saved that moves over changes which are
-// not the follower's: often enough that the log is not trimmed away under it,
-// seldom enough that saving, itself a change, costs nothing.
-const saveEvery = time.Minute
-
-func (s *shard) save(ctx context.Context) error {
-	if time.Since(s.saved) < saveEvery {
-		return nil
-	}
-	_, err := s.commit(ctx, func(*Txn) error { return nil })
-	return err
 }
 
 // commit commits what do asks for together with the cursor, if this instance
