@@ -123,6 +123,9 @@ func (g *graph) clock() {
 
 // cycles names the worst cycle of each kind, and of each only the first.
 func (g *graph) cycles(suffix string) (found []Anomaly) {
+	if g.acyclic() {
+		return nil
+	}
 	for _, kind := range []struct {
 		name        string
 		first, rest dependency
@@ -139,6 +142,32 @@ func (g *graph) cycles(suffix string) (found []Anomaly) {
 		found = append(found, Anomaly{Name: kind.name + suffix, Why: cycle})
 	}
 	return found
+}
+
+// acyclic is the quick way to say that all is well: it takes away whatever
+// nothing comes before, until nothing is left.
+func (g *graph) acyclic() bool {
+	before := make([]int, len(g.edges))
+	for _, edges := range g.edges {
+		for to := range edges {
+			before[to]++
+		}
+	}
+	var free []int
+	for i, n := range before {
+		if n == 0 {
+			free = append(free, i)
+		}
+	}
+	taken := 0
+	for ; taken < len(free); taken++ {
+		for to := range g.edges[free[taken]] {
+			if before[to]--; before[to] == 0 {
+				free = append(free, to)
+			}
+		}
+	}
+	return taken == len(g.edges)
 }
 
 // cycle finds the shortest way back along edges of the kinds in rest for each

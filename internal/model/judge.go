@@ -88,7 +88,8 @@ func (d *decision) condition(c mainstem.Condition) error {
 			return no(mainstem.Fenced, c.Lease)
 		}
 	case mainstem.Committed:
-		if row, ok := d.model.remembered(g, d.age, c.ID); !ok || row.voided {
+		// A remembered refusal committed nothing that one could build on.
+		if row, ok := d.model.remembered(g, d.age, c.ID); !ok || row.voided || row.receipt.Refused {
 			return no(mainstem.Conflict, c.ID)
 		}
 	}

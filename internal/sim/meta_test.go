@@ -10,7 +10,10 @@ import (
 func TestEveryConfigurationAnswersAlike(t *testing.T) {
 	for _, c := range configurations {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
-			rounds, length := 60/c.partitions+4, 60
+			rounds, length := 40/c.partitions+4, 150
+			if c.onFiles {
+				rounds = 8
+			}
 			if c.always {
 				rounds, length = 3, 30
 			}

@@ -25,17 +25,21 @@ type Target interface {
 // then the contents of every group and the feed; two transcripts of one list
 // are equal on any two correct databases.
 func Run(ctx context.Context, target Target, list List) []string {
-	r := &runner{
-		ctx: ctx, target: target, last: map[string]moment{}, at: map[int]moment{}, sent: map[int]*mainstem.Transaction{},
-		calls: map[int]Call{}, tokens: map[string]mainstem.FencingToken{}, granted: map[string]int{},
-		writer: map[string]int{}, ages: map[string]mainstem.LogAge{}, first: map[string]string{},
-	}
+	r := newRunner(ctx, target)
 	var transcript []string
 	for _, op := range list {
 		transcript = append(transcript, fmt.Sprintf("%3d  %s", op.Number, r.run(op)))
 	}
 	transcript = append(transcript, r.contents()...)
 	return append(transcript, r.feed()...)
+}
+
+func newRunner(ctx context.Context, target Target) *runner {
+	return &runner{
+		ctx: ctx, target: target, last: map[string]moment{}, at: map[int]moment{}, sent: map[int]*mainstem.Transaction{},
+		calls: map[int]Call{}, tokens: map[string]mainstem.FencingToken{}, granted: map[string]int{},
+		writer: map[string]int{}, ages: map[string]mainstem.LogAge{}, first: map[string]string{},
+	}
 }
 
 // moment is a place in a group's order.
