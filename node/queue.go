@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/breaklaw"
 )
 
 // waiter is a transaction waiting to be judged or to become durable.
@@ -45,6 +46,7 @@ func (q *queue) push(w *waiter) error {
 	switch {
 	case q.closed != nil:
 		return q.closed
+	case breaklaw.On("L10"):
 	case len(q.waiting) >= limitQueue:
 		return mainstem.Errorf(mainstem.Overloaded, "%d transactions wait already, which is the limit (L10)", len(q.waiting))
 	case q.bytes+int64(w.size) > q.limit:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 
+	"github.com/mainstemdb/mainstem/internal/breaklaw"
 	"github.com/mainstemdb/mainstem/journal"
 )
 
@@ -167,7 +168,7 @@ func decodeFrame(b []byte, mix uint32, offset int64) (frame, int, error) {
 		return frame{}, 0, errFrame
 	}
 	le := binary.LittleEndian
-	if crc32.Update(le.Uint32(b[64:]), castagnoli, b[frameHeader:size]) != le.Uint32(b[68:]) {
+	if crc32.Update(le.Uint32(b[64:]), castagnoli, b[frameHeader:size]) != le.Uint32(b[68:]) && !breaklaw.On("L12") {
 		return frame{}, 0, errFrame
 	}
 	f.payload = b[frameHeader : frameHeader+length : frameHeader+length]

@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/breaklaw"
 	"github.com/mainstemdb/mainstem/journal"
 )
 
@@ -83,7 +84,7 @@ func unwrap(b []byte) (header, body []byte, err error) {
 		return nil, nil, corrupt("has %d bytes and says %d", len(b), binary.LittleEndian.Uint32(b[lengthAt:]))
 	}
 	end := len(b) - checkSize
-	if binary.LittleEndian.Uint32(b[end:]) != crc32.Checksum(b[:end], castagnoli) {
+	if binary.LittleEndian.Uint32(b[end:]) != crc32.Checksum(b[:end], castagnoli) && !breaklaw.On("L12") {
 		return nil, nil, corrupt("checksum of %d bytes is wrong", len(b))
 	}
 	return cutHeader(b[headerAt:end])
