@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"io/fs"
-	"log/slog"
 	"os"
 	"time"
 
@@ -24,14 +23,10 @@ func (d database) path() string { return cmp.Or(d.Dir, "./mainstem-data") }
 // memory is enough for one command at a time and leaves small machines room.
 const memory = 64 << 20
 
-// open opens the database, and creates it if there is none.
+// open opens the database, and creates it if there is none. What it would log
+// is left out: an error is returned, and inspect tells the rest.
 func (d database) open(e *env) (*embedded.DB, error) {
-	warn := &slog.HandlerOptions{Level: slog.LevelWarn}
-	logger := slog.New(slog.NewTextHandler(e.err, warn))
-	if e.json {
-		logger = slog.New(slog.NewJSONHandler(e.err, warn))
-	}
-	return embedded.Open(e.ctx, d.path(), embedded.Memory(memory), embedded.Logger(logger))
+	return embedded.Open(e.ctx, d.path(), embedded.Memory(memory))
 }
 
 // openExisting opens a database to read from it. A directory without one is
