@@ -43,7 +43,7 @@ type importJSON struct {
 	Events       int    `json:"events"`
 	Transactions int    `json:"transactions"`
 	Replayed     int    `json:"replayed"`
-	Hash         string `json:"hash"`
+	Import       string `json:"import"` // the part that all IDs of this import share
 }
 
 func (c *importCmd) Run(e *env) error {
@@ -58,7 +58,9 @@ func (c *importCmd) Run(e *env) error {
 	}
 	defer file.Close()
 	hash := sha256.New()
-	fmt.Fprintf(hash, "%q %q\n", c.Key, c.Columns) // other keys are another import
+	// Other keys, or lines batched otherwise, are another import: one ID must
+	// never stand for two sets of lines.
+	fmt.Fprintf(hash, "%d %d %q %q\n", window, batchBytes, c.Key, c.Columns)
 	good, bad, err := check(rows(io.TeeReader(file, hash)))
 	if err != nil {
 		return fmt.Errorf("reading %s: %w", c.File, err)
@@ -86,7 +88,7 @@ func (c *importCmd) Run(e *env) error {
 	if err != nil {
 		return fmt.Errorf("import stopped after %s, and the same command goes on there: %w", counted(load.sum.Lines, "line"), err)
 	}
-	load.sum.Bad, load.sum.Hash = len(bad), load.hash
+	load.sum.Bad, load.sum.Import = len(bad), load.hash
 	if e.json {
 		return e.object(load.sum)
 	}
