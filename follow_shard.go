@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 )
 
 // shard is one shard of a follower at work in this instance.
@@ -24,7 +23,6 @@ type shard struct {
 	token  FencingToken
 	cursor string // the cursor as it is stored; empty for none
 	seen   Token  // what this instance has seen, at least the cursor
-	saved  time.Time
 	// While careful, changes are delivered one by one: up to position until
 	// of the partition, one of them fails.
 	careful   bool
@@ -94,7 +92,7 @@ func (s *shard) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.cursor, s.seen, s.saved = "", s.of.settings.start, time.Now()
+	s.cursor, s.seen = "", s.of.settings.start
 	if v.Exists {
 		s.cursor = string(v.Value.Bytes)
 		if s.seen, err = ParseToken(s.cursor); err != nil {
@@ -104,39 +102,50 @@ func (s *shard) load(ctx context.Context) error {
 	return nil
 }
 
-// read delivers what the feed has until it ends, and then moves the cursor over
-// what is not the follower's, so that the log is not trimmed away under it.
+// read delivers what the feed has, up to the head and then as it comes, for
+// savePause at most.
 func (s *shard) read(ctx context.Context) error {
-	feed, cancel := context.WithTimeout(s.feed, s.savePause())
+	if err := s.catchUp(ctx); err != nil || s.feed.Err() != nil {
+		return err
+	}
+	feed, cancel := context.WithTimeout(s.feed, savePause*s.of.settings.ttl)
 	defer cancel()
 	err := s.pass(ctx, feed, s.from())
-	if err != nil && feed.Err() == nil || s.feed.Err() != nil || time.Since(s.saved) < s.savePause() {
-		return err
-	}
-	// All that was committed until now is either delivered by a pass to the
-	// head or not the follower's.
-	cut, err := s.of.db.Cut(ctx, Latest())
-	if err != nil { // of a partition, perhaps, that is none of this shard's (L12)
-		s.saved = time.Now()
+	if feed.Err() != nil && errors.Is(err, context.DeadlineExceeded) {
 		return nil
 	}
-	now := cut.Stamp().Token
-	if err := cut.Close(); err != nil {
-		return err
+	return err
+}
+
+// savePause is how many TTLs a cursor may stay where it is while the log goes
+// on: a minute by default. Saving is itself a change, so it is not done more often.
+const savePause = 4
+
+// catchUp delivers what there is up to the head, and moves the cursor there:
+// also over what is not the follower's, so that the log is not trimmed away
+// under a shard that has nothing to do.
+func (s *shard) catchUp(ctx context.Context) error {
+	var head Token
+	// A partition that is none of this shard's may be damaged (L12): then the
+	// cursor moves only with what is delivered.
+	if cut, err := s.of.db.Cut(ctx, Latest()); err == nil {
+		head = cut.Stamp().Token
+		if err := cut.Close(); err != nil {
+			return err
+		}
 	}
 	from := s.from()
 	from.Drain = true
 	if err := s.pass(ctx, s.feed, from); err != nil || s.feed.Err() != nil {
 		return err
 	}
-	s.seen = s.seen.Merge(now)
-	_, err = s.commit(ctx, func(*Txn) error { return nil })
+	s.seen = s.seen.Merge(head)
+	if s.seen.String() == s.cursor {
+		return nil
+	}
+	_, err := s.commit(ctx, func(*Txn) error { return nil })
 	return err
 }
-
-// savePause is how long a cursor may stay where it is while the log goes on: a
-// minute by default. Saving is itself a change, so it is not done more often.
-func (s *shard) savePause() time.Duration { return 4 * s.of.settings.ttl }
 
 func (s *shard) from() From {
 	from := From{After: s.seen, Match: s.match, Max: s.of.settings.batch}
@@ -200,7 +209,7 @@ func (s *shard) commit(ctx context.Context, do func(tx *Txn) error) (fault, err 
 	errors.As(err, &failed)
 	switch {
 	case err == nil:
-		s.cursor, s.saved = cursor, time.Now()
+		s.cursor = cursor
 		return nil, nil
 	case errors.Is(err, errFault):
 		return fault, nil
