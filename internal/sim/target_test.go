@@ -57,17 +57,23 @@ func (c configuration) start(t *testing.T) *product {
 	} else {
 		opts = append(opts, embedded.OnDisk(disk.NewMem()))
 	}
+	p.begin(t, dir, opts)
+	return p
+}
+
+// begin opens the database, and closes it with the test.
+func (p *product) begin(t *testing.T, dir string, opts []embedded.Option) {
+	t.Helper()
 	p.open = func(ctx context.Context) (*embedded.DB, error) { return embedded.Open(ctx, dir, opts...) }
 	var err error
 	if p.db, err = p.open(t.Context()); err != nil {
-		t.Fatalf("%s: open: %v", c.name, err)
+		t.Fatalf("open: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := p.db.Close(); err != nil {
-			t.Errorf("%s: close: %v", c.name, err)
+			t.Errorf("close: %v", err)
 		}
 	})
-	return p
 }
 
 func (p *product) DB() *mainstem.DB     { return p.db.DB }
