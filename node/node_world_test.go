@@ -26,6 +26,7 @@ type world struct {
 	clock  *mainstemtest.Clock
 	opts   []embedded.Option
 	db     *embedded.DB
+	disk   disk.FS // of a world after a crash
 }
 
 const dir = "db"
@@ -77,6 +78,7 @@ func (w *world) crash() *world {
 		w.t.Fatal(err)
 	}
 	after := *w
+	after.disk = fs
 	after.opts = append(append([]embedded.Option(nil), w.opts...), embedded.OnDisk(fs))
 	after.open()
 	return &after

@@ -1,0 +1,234 @@
+package node_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/embedded"
+	"github.com/mainstemdb/mainstem/internal/disk"
+	"github.com/mainstemdb/mainstem/internal/state"
+	"github.com/mainstemdb/mainstem/internal/store"
+)
+
+// fill writes some of everything that a state holds.
+func (w *world) fill(from, to int) {
+	w.t.Helper()
+	for i := from; i < to; i++ {
+		w.must("g", fmt.Sprint("t", i), put(fmt.Sprint("k", i%7), fmt.Sprint(i)), mainstem.Add{Name: "n", Delta: 1},
+			mainstem.Append{Stream: "s", Events: []mainstem.Event{{Type: "e", Data: []byte(fmt.Sprint(i))}}})
+	}
+}
+
+// whole checks that everything of fill up to n is there, once.
+func (w *world) whole(n int) {
+	w.t.Helper()
+	w.wantValue("g", "n", fmt.Sprint(n))
+	v, err := w.db.Group("g").View(w.t.Context(), mainstem.Latest())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer v.Close()
+	next := 0
+	for e, err := range v.Events(w.t.Context(), "s", 0) {
+		if err != nil || string(e.Data) != fmt.Sprint(next) {
+			w.t.Fatalf("event %d is %q, %v", next, e.Data, err)
+		}
+		next++
+	}
+	if next != n {
+		w.t.Errorf("%d events, want %d", next, n)
+	}
+	for i := range n {
+		if r := w.must("g", fmt.Sprint("t", i), put("k", "again")); !r.Replayed {
+			w.t.Errorf("transaction t%d ran again (L5)", i)
+		}
+	}
+}
+
+// verify replays the log beside the database, and returns what is wrong.
+func (w *world) verify() string {
+	w.t.Helper()
+	found, err := embedded.Verify(w.t.Context(), dir, w.t.TempDir(), func(int, uint64, uint64) {}, w.opts...)
+	if err != nil {
+		w.t.Fatalf("verify: %v", err)
+	}
+	var problems []string
+	for _, v := range found {
+		if v.Problem != "" {
+			problems = append(problems, v.Problem)
+		}
+	}
+	return strings.Join(problems, "; ")
+}
+
+// TestAStateIsRebuilt from the log alone, and from a snapshot and the log,
+// when its directory is gone.
+func TestAStateIsRebuilt(t *testing.T) {
+	for _, snapshots := range []int{0, 1, 3} {
+		t.Run(fmt.Sprint(snapshots), func(t *testing.T) {
+			w := start(t)
+			w.fill(0, 10)
+			for i := range snapshots {
+				if err := w.db.Snapshot(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				w.fill(10+i, 11+i)
+			}
+			w.close()
+			if names, _ := w.faults.List(dir + "/p0000"); snapshots > 0 && count(names, "snapshot-") != min(snapshots, 2) {
+				t.Errorf("after %d snapshots there are %q, want the last two", snapshots, names)
+			}
+			if err := w.faults.RemoveAll(dir + "/p0000/state"); err != nil {
+				t.Fatal(err)
+			}
+			w.open()
+			w.whole(10 + snapshots)
+			w.close()
+			if problem := w.verify(); problem != "" {
+				t.Errorf("the rebuilt state: %s", problem)
+			}
+		})
+	}
+}
+
+func count(names []string, prefix string) (n int) {
+	for _, name := range names {
+		if strings.HasPrefix(name, prefix) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestTrimmingKeepsWhatIsNeeded: snapshots, trims and restarts in turn, with
+// segments enough that files go. Everything is there, and can be verified.
+func TestTrimmingKeepsWhatIsNeeded(t *testing.T) {
+	w := start(t, embedded.Retain(time.Minute), embedded.SegmentSize(1<<20))
+	w.fill(0, 5)
+	filled := 5
+	for round := range 2 {
+		for i := range 5 { // more than a segment
+			w.must("big", fmt.Sprint(round, "-", i), put("fill", string(make([]byte, 256<<10))), put("more", string(make([]byte, 200<<10))))
+		}
+		w.clock.Advance(2 * time.Minute)
+		w.fill(filled, filled+5)
+		filled += 5
+		for range 2 {
+			if err := w.db.Snapshot(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			w.fill(filled, filled+1)
+			filled++
+		}
+		before := len(find(t, w.faults, dir+"/p0000/log", ".log"))
+		if err := w.db.Trim(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if after := len(find(t, w.faults, dir+"/p0000/log", ".log")); after >= before || before == 0 {
+			t.Errorf("round %d: %d segments before the trim, %d after", round, before, after)
+		}
+		w.close()
+		w.open()
+	}
+	w.whole(filled)
+	w.close()
+	if problem := w.verify(); problem != "" {
+		t.Errorf("after trimming: %s", problem)
+	}
+	// Without its state, the snapshots and what is left of the log suffice.
+	if err := w.faults.RemoveAll(dir + "/p0000/state"); err != nil {
+		t.Fatal(err)
+	}
+	w.open()
+	w.whole(filled)
+	w.close()
+}
+
+// TestALogWithoutItsBeginningIsNoWholeOne: state and snapshots gone, and the
+// log trimmed. What is left is refused, in words that say so.
+func TestALogWithoutItsBeginningIsNoWholeOne(t *testing.T) {
+	w := start(t, embedded.Retain(0), embedded.SegmentSize(1<<20))
+	for i := range 5 {
+		w.must("big", fmt.Sprint(i), put("fill", string(make([]byte, 256<<10))), put("more", string(make([]byte, 200<<10))))
+	}
+	w.clock.Advance(time.Hour)
+	for i := range 2 {
+		if err := w.db.Snapshot(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.fill(i, i+1)
+	}
+	if err := w.db.Trim(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.close()
+	names, err := w.faults.List(dir + "/p0000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if name == "state" || strings.HasPrefix(name, "snapshot-") {
+			if err := w.faults.RemoveAll(dir + "/p0000/" + name); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	err = w.tryOpen()
+	if err == nil {
+		w.end()
+	}
+	wantCode(t, "opening the rest", err, mainstem.Corrupt)
+}
+
+// TestVerifyFindsAChangedState: one row of the state says something else than
+// the log. Serving cannot see it; replaying does, and names the law.
+func TestVerifyFindsAChangedState(t *testing.T) {
+	w := start(t)
+	w.fill(0, 5)
+	w.close()
+	if problem := w.verify(); problem != "" {
+		t.Fatalf("before: %s", problem)
+	}
+	w.state(func(s *store.Store) {
+		for row, err := range s.Rows().Scan([]byte("k"), []byte("l")) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			value := append([]byte(nil), row.Value...)
+			value[len(value)-1] ^= 1
+			if err := s.Apply([]state.Write{{Key: append([]byte(nil), row.Key...), Value: value}}); err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+	})
+	if problem := w.verify(); !strings.Contains(problem, "(L12)") {
+		t.Errorf("a changed row: verify says %q (L12)", problem)
+	}
+}
+
+// TestAStateAheadOfItsLogIsRefused: the log lost its end, the state did not.
+func TestAStateAheadOfItsLogIsRefused(t *testing.T) {
+	w := start(t)
+	w.fill(0, 5)
+	w.close()
+	older := w.crash() // on a disk of its own
+	older.fill(5, 6)
+	older.close()
+	// The newer state on the older log.
+	if err := w.faults.RemoveAll(dir + "/p0000/state"); err != nil {
+		t.Fatal(err)
+	}
+	fs := older.disk
+	if err := disk.CopyBetween(fs, dir+"/p0000/state", w.faults, dir+"/p0000/state"); err != nil {
+		t.Fatal(err)
+	}
+	err := w.tryOpen()
+	if err == nil {
+		w.end()
+	}
+	wantCode(t, "opening a state that is ahead of its log", err, mainstem.Corrupt)
+}
