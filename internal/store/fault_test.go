@@ -3,11 +3,14 @@ package store
 import (
 	"errors"
 	"math/rand/v2"
+	"runtime"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 )
@@ -109,6 +112,8 @@ func TestEveryFaultSurfaces(t *testing.T) {
 				t.Errorf("fault %d (kind %d on %s) reached nobody", at, f.kind.Load(), *f.path.Load())
 			case !errors.Is(err, ErrFailed) && !errors.Is(err, ErrCorrupt):
 				t.Errorf("fault %d ended as %v, which is no error of this package", at, err)
+			case errorfs.OpKind(f.kind.Load()).ReadOrWrite() == errorfs.OpIsWrite && !errors.Is(err, f.err):
+				t.Errorf("fault %d (kind %d on %s) ended as %v, which hides its cause", at, f.kind.Load(), *f.path.Load(), err)
 			}
 			s, err := Open(Config{FS: mem.CrashClone(vfs.CrashCloneCfg{}), Dir: "db", Memory: testMemory})
 			if err != nil {
@@ -167,4 +172,99 @@ func TestFailedStore(t *testing.T) {
 		t.Errorf("Close again: %v", err)
 	}
 	closed(t, open(t, mem)) // in the same process, once there is room
+}
+
+// TestPebbleComplains: whatever Pebble reports by itself ends the store, and
+// not the process.
+func TestPebbleComplains(t *testing.T) {
+	for name, complain := range map[string]func(*pebble.Options){
+		"background": func(o *pebble.Options) { o.EventListener.BackgroundError(syscall.EIO) },
+		"damage": func(o *pebble.Options) {
+			o.EventListener.DataCorruption(pebble.DataCorruptionInfo{Path: "db/1.sst", Details: syscall.EIO})
+		},
+		"fatal": func(o *pebble.Options) { o.Logger.Fatalf("manifest: %s", "gone") },
+	} {
+		s := open(t, vfs.NewMem())
+		apply(t, s, put("a", "1"))
+		complain(s.opts)
+		select {
+		case <-s.Done():
+		default:
+			t.Errorf("%s: Done is not closed", name)
+		}
+		if err := s.Apply(nil); !errors.Is(err, ErrFailed) || !errors.Is(err, s.Err()) {
+			t.Errorf("%s: Apply answers %v", name, err)
+		}
+		if err := s.Close(); err == nil {
+			t.Errorf("%s: Close answers nil", name)
+		}
+	}
+}
+
+// slow stops every new table until it is let go.
+type slow struct{ gate chan struct{} }
+
+func (s slow) MaybeError(op errorfs.Op) error {
+	if op.Kind == errorfs.OpCreate && strings.HasSuffix(op.Path, ".sst") {
+		<-s.gate
+	}
+	return nil
+}
+
+func (slow) String() string { return "slow" }
+
+// TestSlowDisk writes four times the budget while the disk takes nothing: the
+// writer is held back within the budget (L10), and goes on when the disk does.
+func TestSlowDisk(t *testing.T) {
+	disk := slow{make(chan struct{})}
+	s := open(t, errorfs.Wrap(vfs.NewMem(), disk))
+	defer closed(t, s)
+	most, wrote := int64(0), make(chan error)
+	go func() {
+		h := &history{random: rand.New(rand.NewPCG(4, 4))}
+		for total := 0; total < 4*testMemory; {
+			w := h.next()
+			total += weight(w)
+			if err := s.Apply(w); err != nil {
+				wrote <- err
+				return
+			}
+			most = max(most, s.Metrics().MemtableBytes)
+		}
+		wrote <- nil
+	}()
+	for s.Metrics().MemtableBytes < memtableQueue*s.pressure.memtable {
+		runtime.Gosched()
+	}
+	close(disk.gate)
+	if err := <-wrote; err != nil {
+		t.Fatal(err)
+	}
+	if most > testMemory {
+		t.Errorf("%d bytes waited for the disk; the budget is %d (L10)", most, testMemory)
+	}
+}
+
+// TestReadOnlyMedium opens a store where nothing can be changed, not even a
+// lock file.
+func TestReadOnlyMedium(t *testing.T) {
+	fs, h := filled(t)
+	if err := fs.Remove("db/LOCK"); err != nil {
+		t.Fatal(err)
+	}
+	medium := errorfs.Wrap(fs, errorfs.InjectorFunc(func(op errorfs.Op) error {
+		if op.Kind.ReadOrWrite() == errorfs.OpIsWrite && op.Kind != errorfs.OpFileClose {
+			return syscall.EROFS
+		}
+		return nil
+	}))
+	s, err := Open(Config{FS: medium, Dir: "db", Memory: testMemory, ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, s)
+	h.prefix(t, s)
+	if _, err := Open(Config{FS: medium, Dir: "db", Memory: testMemory}); !errors.Is(err, ErrFailed) || !errors.Is(err, syscall.EROFS) {
+		t.Errorf("a medium that is read-only, opened to write: %v", err)
+	}
 }

@@ -14,7 +14,9 @@ import (
 // Rows reads the rows of a store: the newest ones, or those of a Snapshot. It
 // is a state.Rows that several goroutines may use. What Get and First return
 // is the caller's to keep. An iteration shows the rows as they were when it
-// began.
+// began. While an Apply runs, each read of the newest rows shows all of it or
+// nothing of it, but not all in the order in which they are asked: to read
+// beside a writer, take a Snapshot.
 type Rows struct {
 	store  *Store
 	frozen *pebble.Snapshot // nil for the newest rows
@@ -211,19 +213,17 @@ func (r *Rows) take(from, to []byte) (*cursor, error) {
 	return c, nil
 }
 
-// reuse returns an idle cursor that is still good, or nil.
+// reuse returns an idle cursor, or nil. Apply leaves none that are old.
 func (r *Rows) reuse() *cursor {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for n := len(r.idle); n > 0; n = len(r.idle) {
-		c := r.idle[n-1]
-		r.idle = r.idle[:n-1]
-		if r.fresh(c) {
-			return c
-		}
-		_ = c.Close() // its errors were told when it was used
+	n := len(r.idle)
+	if n == 0 {
+		return nil
 	}
-	return nil
+	c := r.idle[n-1]
+	r.idle = r.idle[:n-1]
+	return c
 }
 
 func (r *Rows) fresh(c *cursor) bool {

@@ -163,9 +163,9 @@ func overwrite(t testing.TB, fs disk.FS, name string, data []byte) {
 	}
 }
 
-// TestMemory writes and reads many times the budget, and looks at it often.
+// TestMemory writes and reads several times the budget, and looks at it often.
 func TestMemory(t *testing.T) {
-	const memory = 8 << 20
+	const memory = 4 << 20
 	s, err := Open(Config{FS: disk.NewMem(), Dir: "db", Memory: memory})
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +173,7 @@ func TestMemory(t *testing.T) {
 	defer closed(t, s)
 	h := &history{random: rand.New(rand.NewPCG(3, 3))}
 	most, written := int64(0), 0
-	for i := 0; written < 10*memory; i++ {
+	for i := 0; written < 6*memory; i++ {
 		w := h.next()
 		for i := range w[1:] {
 			w[i+1].Key = append(w[i+1].Key, byte(i), byte(h.random.Uint32()), byte(h.random.Uint32()))
