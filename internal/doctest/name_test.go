@@ -5,6 +5,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -78,5 +79,34 @@ func TestNamesExistGoesRed(t *testing.T) {
 	problems := strings.Join(unknownNames("a.md", text, map[string]bool{"node/loop.go": true}, map[string]bool{"TestHere": true}), "\n")
 	if want := "a.md names the file node/nowhere.go, which is not there\na.md names the test TestGone, which is not there"; problems != want {
 		t.Errorf("got:\n%s\nwant:\n%s", problems, want)
+	}
+}
+
+var lawCheck = regexp.MustCompile(`\{law: "(L[0-9]+)"[^}]*holds: ([a-zA-Z]+)`)
+
+// TestLawsNameTheirChecks: the row of a law in ARCHITECTURE.md names a check
+// that goes red when the law is broken.
+func TestLawsNameTheirChecks(t *testing.T) {
+	source, err := os.ReadFile(root + "/internal/laws/law_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	checks := map[string][]string{}
+	for _, m := range lawCheck.FindAllStringSubmatch(string(source), -1) {
+		checks[m[1]] = append(checks[m[1]], m[2])
+	}
+	if len(checks) < 11 {
+		t.Errorf("checks of %d laws: this test cannot see them any more", len(checks))
+	}
+	for law, names := range checks {
+		row := regexp.MustCompile(`(?m)^\| ` + law + ` \|.*$`).FindString(page(t, "ARCHITECTURE.md"))
+		for _, named := range regexp.MustCompile("`([a-z][a-zA-Z]+)`[,;]").FindAllStringSubmatch(row, -1) {
+			if !slices.Contains(names, named[1]) {
+				t.Errorf("the row of %s names %s, which is no check of it; there are %v", law, named[1], names)
+			}
+		}
+		if !slices.ContainsFunc(names, func(n string) bool { return strings.Contains(row, "`"+n+"`") }) {
+			t.Errorf("the row of %s names none of its checks %v", law, names)
+		}
 	}
 }
