@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -142,14 +143,51 @@ func TestFollowOrder(t *testing.T) {
 	}
 }
 
+// gathering yields as many changes in a batch as it may, as a busy database
+// does whose records hold many transactions.
+type gathering struct{ mainstem.Backend }
+
+func (g gathering) Changes(ctx context.Context, from mainstem.From) iter.Seq2[mainstem.Batch, error] {
+	if !from.Drain {
+		return g.Backend.Changes(ctx, from)
+	}
+	most := from.Max
+	from.Max = 1
+	return func(yield func(mainstem.Batch, error) bool) {
+		var all mainstem.Batch
+		for b, err := range g.Backend.Changes(ctx, from) {
+			if err != nil {
+				yield(b, err)
+				return
+			}
+			b.Changes = append(all.Changes, b.Changes...)
+			if all = b; len(b.Changes) < most {
+				continue
+			}
+			if !yield(b, nil) {
+				return
+			}
+			all = mainstem.Batch{}
+		}
+		if len(all.Changes) > 0 {
+			yield(all, nil)
+		}
+	}
+}
+
 // One that cannot be handled is parked and passed over; the others are not
 // held up, and it can be tried again, once.
 func TestFollowParksPoison(t *testing.T) {
 	db := open(t)
+	feed(t, db, 1, 2)
 	r := do(t, db.Group(group(0)), "", func(tx *mainstem.Txn) error { tx.Put("poison", nil); return nil })
-	feed(t, db, 1, 5)
+	feed(t, db, 1, 3)
 	broken := errors.New("cannot stomach this")
-	stop := follow(t, db, "eater", func(ctx context.Context, tx *mainstem.Txn, batch []mainstem.Change) error {
+	whole := 0 // deliveries of all six
+	stop := follow(t, mainstem.New(gathering{db.Backend()}), "eater", func(ctx context.Context, tx *mainstem.Txn, batch []mainstem.Change) error {
+		if len(batch) == 6 {
+			whole++
+		}
 		for _, c := range batch {
 			if c.Effects[0].Name == "poison" {
 				return broken
@@ -159,6 +197,9 @@ func TestFollowParksPoison(t *testing.T) {
 	}, mainstem.Redeliver(2))
 	until(t, db, "the others are counted", allCounted(t, db, "eater", 1, 5))
 	stop()
+	if whole != 2 {
+		t.Errorf("all six were delivered together %d times, must be 2", whole)
+	}
 	parked := listParked(t, db, "eater")
 	if len(parked) != 1 {
 		t.Fatalf("%d changes are parked: %+v", len(parked), parked)

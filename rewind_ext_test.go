@@ -280,7 +280,7 @@ func TestRewindAfterALongTime(t *testing.T) {
 	if got := contents(t, view(t, g), ""); got != "long=old(3,false) " || done.Keys != 2 {
 		t.Errorf("%q after %+v", got, done)
 	}
-	old := mainstem.New(forgetful{db.Backend()}).Group("g")
+	old := mainstem.New(forgetful{Backend: db.Backend()}).Group("g")
 	if again := rewind(t, old, "undo", "", past.Position); again != done {
 		t.Errorf("again %+v, was %+v", again, done)
 	}
