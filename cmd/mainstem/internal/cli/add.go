@@ -12,7 +12,7 @@ type addCmd struct {
 }
 
 // Help is shown below the flags.
-func (addCmd) Help() string {
+func (*addCmd) Help() string {
 	return `Prints the counter afterwards. A bound that would be passed is exit code 4, and nothing is written.
 
 Examples:
@@ -22,7 +22,7 @@ Examples:
     mainstem add room-3/guests 1 --ceiling 20`
 }
 
-func (c *addCmd) Run(e *env) error {
+func (c *addCmd) Run(e *env) (err error) {
 	if err := full(c.Path, "counter"); err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (c *addCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer closing(db, &err)
 	receipt, err := db.Group(c.Path.Group).Do(e.ctx, c.ID, func(tx *mainstem.Txn) error {
 		tx.Operate(mainstem.Add{Name: c.Path.Name, Delta: c.Delta, Floor: c.Floor, Ceiling: c.Ceiling})
 		return nil
@@ -38,14 +38,15 @@ func (c *addCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	result, _ := first(receipt) // a replayed ID may have been another kind of transaction
+	result := first(receipt)
 	return e.told(c.Path.Group, c.ID, receipt, decimal(result.Counter), true)
 }
 
-// first is the result of the first operation, if the transaction had one.
-func first(r *mainstem.Receipt) (mainstem.Result, bool) {
+// first is the result of the first operation. A replayed ID may have been
+// another kind of transaction, one without any.
+func first(r *mainstem.Receipt) mainstem.Result {
 	if len(r.Results) == 0 {
-		return mainstem.Result{}, false
+		return mainstem.Result{}
 	}
-	return r.Results[0], true
+	return r.Results[0]
 }

@@ -17,7 +17,7 @@ type appendCmd struct {
 }
 
 // Help is shown below the flags.
-func (appendCmd) Help() string {
+func (*appendCmd) Help() string {
 	return `Prints the number that the event has in its stream; numbers begin at 1.
 
 Examples:
@@ -27,7 +27,7 @@ Examples:
     echo hello | mainstem append chat/room - --type said --id message-9`
 }
 
-func (c *appendCmd) Run(e *env) error {
+func (c *appendCmd) Run(e *env) (err error) {
 	if err := full(c.Path, "stream"); err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func (c *appendCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer closing(db, &err)
 	receipt, err := db.Group(c.Path.Group).Do(e.ctx, c.ID, func(tx *mainstem.Txn) error {
 		if c.Expect != nil {
 			tx.Require(mainstem.StreamLength{Stream: c.Path.Name, Length: *c.Expect})
@@ -50,6 +50,6 @@ func (c *appendCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	result, _ := first(receipt)
+	result := first(receipt)
 	return e.told(c.Path.Group, c.ID, receipt, fmt.Sprintf("event %d", result.Length), false)
 }

@@ -108,16 +108,14 @@ func parse(e *env, args []string) (*kong.Context, error) {
 // usage makes a parse error one that says where to look.
 func usage(err error, parsed *kong.Context) error {
 	command := "mainstem"
-	var failed *kong.ParseError
-	if errors.As(err, &failed) {
+	if failed, ok := errors.AsType[*kong.ParseError](err); ok {
 		parsed = failed.Context
 	}
 	if parsed != nil && parsed.Selected() != nil {
 		command = parsed.Selected().FullPath()
 	}
 	p := &problem{Code: "usage", Message: err.Error(), Advice: "see " + command + " --help", exit: exitUsage}
-	var wrong *mainstem.Error
-	if errors.As(err, &wrong) {
+	if wrong, ok := errors.AsType[*mainstem.Error](err); ok {
 		p.Message, p.Advice = said(err, wrong), wrong.Help()+"; "+p.Advice
 	}
 	return p

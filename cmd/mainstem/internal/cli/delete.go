@@ -10,7 +10,7 @@ type deleteCmd struct {
 }
 
 // Help is shown below the flags.
-func (deleteCmd) Help() string {
+func (*deleteCmd) Help() string {
 	return `Deleting a key that does not exist succeeds: afterwards it is not there.
 
 Examples:
@@ -19,7 +19,7 @@ Examples:
     mainstem delete cart-7/owner --if-unchanged-since 17 --id leave-7`
 }
 
-func (c *deleteCmd) Run(e *env) error {
+func (c *deleteCmd) Run(e *env) (err error) {
 	if err := full(c.Path, "key"); err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func (c *deleteCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer closing(db, &err)
 	receipt, err := db.Group(c.Path.Group).Do(e.ctx, c.ID, func(tx *mainstem.Txn) error {
 		if c.IfUnchangedSince != nil {
 			tx.Require(mainstem.KeyUnchanged{Name: c.Path.Name, Since: *c.IfUnchangedSince})

@@ -23,7 +23,7 @@ type demoCmd struct {
 }
 
 // Help is shown below the flags.
-func (demoCmd) Help() string {
+func (*demoCmd) Help() string {
 	return `A purchase is one transaction under its own ID in the item's group: take from the stock (floor 0), put the order, append the order event. Shoppers live outside the process that is killed; cut off, they repeat with the same ID. They buy once by adding with a floor and once by compare-and-set, both while the database is killed, and once naively, without kills. Their acknowledgements are recorded outside the database; at the end all of them are looked for in it. A broken promise is exit code 1.
 
 A file for --orders is CSV: either with a header line that has a column "item" and may have "quantity" and "id", or without one, in rows of member, date (DD-MM-YYYY) and item.
@@ -38,7 +38,7 @@ Examples:
     mainstem demo --seconds 3 --kills 2 --no-naive --seed 7`
 }
 
-func (c *demoCmd) Run(e *env) error {
+func (c *demoCmd) Run(e *env) (err error) {
 	if c.Kills < 0 || c.Shoppers < 1 || c.Shoppers > 4096 || !(c.Seconds >= 1 && c.Seconds <= 3600) {
 		return misused("see mainstem demo --help", "--kills is at least 0, --shoppers 1 to 4096, --seconds 1 to 3600")
 	}
@@ -71,7 +71,7 @@ type holderCmd struct {
 	Power  uint64 `help:"Seed of the power cuts; 0 for none."`
 }
 
-func (c *holderCmd) Run(e *env) error {
+func (c *holderCmd) Run(e *env) (err error) {
 	return demo.Hold(e.ctx, demo.Holder{Dir: filepath.Clean(c.Dir), Socket: c.Socket, PowerSeed: c.Power, Parent: e.in, Ready: e.ready})
 }
 

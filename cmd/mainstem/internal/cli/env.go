@@ -39,6 +39,14 @@ func isTerminal(w any) bool {
 	return ok && term.IsTerminal(f.Fd())
 }
 
+// closing closes what a command has read or written through; a failure to do
+// so fails the command, unless something failed before.
+func closing(c io.Closer, err *error) {
+	if failed := c.Close(); *err == nil {
+		*err = failed
+	}
+}
+
 // finish says what went wrong and returns the exit code.
 func (e *env) finish(err error) int {
 	if flushed := e.out.Flush(); err == nil {
@@ -49,7 +57,7 @@ func (e *env) finish(err error) int {
 	}
 	p := problemOf(err)
 	if e.json {
-		e.encodeTo(e.err, p)
+		_ = e.encodeTo(e.err, p) // nobody is left to tell
 	} else {
 		fmt.Fprintf(e.err, "mainstem: %s\n", p.Error())
 	}
@@ -65,9 +73,9 @@ func (e *env) encodeTo(w io.Writer, v any) error {
 	return enc.Encode(v)
 }
 
-// note tells a person something that is no result, on standard error. With
+// notef tells a person something that is no result, on standard error. With
 // --json it is left out, so that standard error holds errors only.
-func (e *env) note(format string, args ...any) {
+func (e *env) notef(format string, args ...any) {
 	if !e.json {
 		fmt.Fprintf(e.err, format+"\n", args...)
 	}
@@ -107,6 +115,7 @@ func (e *env) input(file string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	return readAll(f, file)
+	text, err := readAll(f, file)
+	closing(f, &err)
+	return text, err
 }

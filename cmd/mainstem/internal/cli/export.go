@@ -12,7 +12,7 @@ type exportCmd struct {
 }
 
 // Help is shown below the flags.
-func (exportCmd) Help() string {
+func (*exportCmd) Help() string {
 	return `One JSON line per key and per event, all from one frozen view (with several partitions, one point in each). Import reads it back: keys with what is left of their TTL, events under their numbers. Leases, IDs and the followers' cursors, which are in groups that begin with "~", are not exported: they mean nothing elsewhere.
 
 Examples:
@@ -38,17 +38,17 @@ type exportedEvent struct {
 	Base64 []byte  `json:"data_base64,omitempty"`
 }
 
-func (c *exportCmd) Run(e *env) error {
+func (c *exportCmd) Run(e *env) (err error) {
 	db, err := c.openExisting(e)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer closing(db, &err)
 	cut, err := db.Cut(e.ctx, mainstem.Latest())
 	if err != nil {
 		return err
 	}
-	defer cut.Close()
+	defer closing(cut, &err)
 	if c.Path != nil {
 		return exportGroup(e, db.DB, cut, *c.Path)
 	}

@@ -15,7 +15,7 @@ type feedCmd struct {
 }
 
 // Help is shown below the flags.
-func (feedCmd) Help() string {
+func (*feedCmd) Help() string {
 	return `One JSON line per committed transaction, in order. The last line of each batch carries a token; a reader that keeps the newest token and gives it as --after misses nothing and repeats nothing. A token older than the log that is kept is exit code 3.
 
 Examples:
@@ -54,7 +54,7 @@ type effectJSON struct {
 	Owner  string                `json:"owner,omitempty"`
 }
 
-func (c *feedCmd) Run(e *env) error {
+func (c *feedCmd) Run(e *env) (err error) {
 	after, err := mainstem.ParseToken(c.After)
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func (c *feedCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer closing(db, &err)
 	from := mainstem.From{After: after, Drain: !c.Follow, Match: mainstem.Match{NamePrefix: c.Prefix}}
 	if c.Group != "" {
 		from.Match.Groups = []string{c.Group}
@@ -113,6 +113,7 @@ func effectOf(effect mainstem.Effect) effectJSON {
 		j.valueJSON = valueOf(effect.Value)
 	case mainstem.EffectAdd:
 		j.valueJSON, j.Delta = valueOf(effect.Value), &effect.Delta
+	default: // the others have no value
 	}
 	for i, event := range effect.Events {
 		recorded := mainstem.Recorded{Event: event}

@@ -9,7 +9,7 @@ type getCmd struct {
 }
 
 // Help is shown below the flags.
-func (getCmd) Help() string {
+func (*getCmd) Help() string {
 	return `The value is printed as it is, with a newline only on a terminal; a counter is printed in decimal, with a newline. An absent key is exit code 3.
 
 Examples:
@@ -20,7 +20,7 @@ Examples:
     mainstem get shop/greeting --time 2026-11-22T10:00:00Z`
 }
 
-func (c *getCmd) Run(e *env) error {
+func (c *getCmd) Run(e *env) (err error) {
 	if err := full(c.Path, "key"); err != nil {
 		return err
 	}
@@ -28,12 +28,12 @@ func (c *getCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer closing(db, &err)
 	view, err := db.Group(c.Path.Group).View(e.ctx, c.consistency())
 	if err != nil {
 		return err
 	}
-	defer view.Close()
+	defer closing(view, &err)
 	v, err := view.Get(e.ctx, c.Path.Name)
 	if err != nil {
 		return err

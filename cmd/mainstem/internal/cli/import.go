@@ -22,7 +22,7 @@ type importCmd struct {
 }
 
 // Help is shown below the flags.
-func (importCmd) Help() string {
+func (*importCmd) Help() string {
 	return `Each line becomes one key: the template makes its name, the line, as a JSON object, its value. An existing key is overwritten. The file is read once to check every line, and nothing is written if one is bad; bad lines are named by number. Then lines of one group that stand near each other are written together.
 
 Every line belongs to a transaction whose ID is made of the file's hash and a line number. So an import that was cut off is simply run again: what is there already is answered from the first time, within the age for which IDs are kept (24 hours).
@@ -46,7 +46,7 @@ type importJSON struct {
 	Import       string `json:"import"` // the part that all IDs of this import share
 }
 
-func (c *importCmd) Run(e *env) error {
+func (c *importCmd) Run(e *env) (err error) {
 	started := time.Now()
 	rows, err := c.reader()
 	if err != nil {
@@ -56,7 +56,7 @@ func (c *importCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	defer closing(file, &err)
 	hash := sha256.New()
 	// Other keys, or lines batched otherwise, are another import: one ID must
 	// never stand for two sets of lines.
@@ -66,7 +66,7 @@ func (c *importCmd) Run(e *env) error {
 		return fmt.Errorf("reading %s: %w", c.File, err)
 	}
 	for _, r := range bad[:min(len(bad), maxNamed)] {
-		e.note("line %d: %s", r.line, problemOf(r.err).Message)
+		e.notef("line %d: %s", r.line, problemOf(r.err).Message)
 	}
 	if len(bad) > 0 && !c.SkipBad {
 		return c.refuse(bad)
@@ -78,7 +78,7 @@ func (c *importCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer closing(db, &err)
 	load := loader{
 		env: e, db: db.DB, hash: hex.EncodeToString(hash.Sum(nil)[:8]),
 		bar: newBar(e, "import", good),

@@ -18,7 +18,7 @@ type putCmd struct {
 }
 
 // Help is shown below the flags.
-func (putCmd) Help() string {
+func (*putCmd) Help() string {
 	return `Without an ID the command makes one of its own; a script that may be cut off should give one, and repeat with the same.
 
 Examples:
@@ -30,7 +30,7 @@ Examples:
     mainstem put session-9/user anna --ttl 30m`
 }
 
-func (c *putCmd) Run(e *env) error {
+func (c *putCmd) Run(e *env) (err error) {
 	if err := full(c.Path, "key"); err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (c *putCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer closing(db, &err)
 	receipt, err := db.Group(c.Path.Group).Do(e.ctx, c.ID, func(tx *mainstem.Txn) error {
 		if c.IfAbsent {
 			tx.Require(mainstem.KeyAbsent{Name: c.Path.Name})

@@ -15,7 +15,7 @@ type readCmd struct {
 }
 
 // Help is shown below the flags.
-func (readCmd) Help() string {
+func (*readCmd) Help() string {
 	return `Prints number, type and data of each event; --json has the position too. A stream without events is exit code 3, one without events after N prints nothing.
 
 Examples:
@@ -25,7 +25,7 @@ Examples:
     mainstem read order-7/events --limit 10 --at 17`
 }
 
-func (c *readCmd) Run(e *env) error {
+func (c *readCmd) Run(e *env) (err error) {
 	if err := full(c.Path, "stream"); err != nil {
 		return err
 	}
@@ -36,12 +36,12 @@ func (c *readCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer closing(db, &err)
 	view, err := db.Group(c.Path.Group).View(e.ctx, c.consistency())
 	if err != nil {
 		return err
 	}
-	defer view.Close()
+	defer closing(view, &err)
 	length, err := view.Length(e.ctx, c.Path.Name)
 	if err != nil {
 		return err

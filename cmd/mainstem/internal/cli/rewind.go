@@ -14,7 +14,7 @@ type rewindCmd struct {
 }
 
 // Help is shown below the flags.
-func (rewindCmd) Help() string {
+func (*rewindCmd) Help() string {
 	return `Keys that changed after the position are written back to what they were, as new transactions: nothing is erased, and a rewind can itself be rewound. Streams, leases, IDs and cursors stay as they are. The position must still be in the history kept, else exit code 3.
 
 Examples:
@@ -23,19 +23,21 @@ Examples:
     mainstem rewind shop/ --to 17 --id undo-everything --json`
 }
 
-func (c *rewindCmd) Run(e *env) error {
+func (c *rewindCmd) Run(e *env) (err error) {
 	db, err := c.openExisting(e)
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer closing(db, &err)
 	done, err := db.Group(c.Path.Group).Rewind(e.ctx, c.ID, c.Path.Name, c.To)
 	if err != nil {
 		return fmt.Errorf("rewind of %s (the same --id continues it): %w", c.Path, err)
 	}
 	if e.json {
-		return e.object(map[string]any{"group": c.Path.Group, "prefix": c.Path.Name, "to": c.To, "id": c.ID,
-			"steps": done.Steps, "keys": done.Keys, "overtaken": done.Overtaken, "token": done.Token})
+		return e.object(map[string]any{
+			"group": c.Path.Group, "prefix": c.Path.Name, "to": c.To, "id": c.ID,
+			"steps": done.Steps, "keys": done.Keys, "overtaken": done.Overtaken, "token": done.Token,
+		})
 	}
 	_, err = fmt.Fprintf(e.out, "%s of %s written back to position %s in %s; %d had been written meanwhile\n",
 		counted(done.Keys, "key"), c.Path, c.To, counted(done.Steps, "transaction"), done.Overtaken)

@@ -95,7 +95,7 @@ func exportedRow(text []byte) row {
 	key, isKey := field[string](o, "key", "a string")
 	stream, isStream := field[string](o, "stream", "a string")
 	if isKey == isStream {
-		o.fail("", "needs either key or stream, as export writes it; for other lines give --key")
+		o.failf("", "needs either key or stream, as export writes it; for other lines give --key")
 		return row{err: o.err}
 	}
 	p, err := mainstem.ParsePath(key + stream)
@@ -104,11 +104,11 @@ func exportedRow(text []byte) row {
 	}
 	one := row{group: p.Group}
 	if isKey {
-		one.operation = mainstem.Put{Name: p.Name, Value: o.value(), TTL: max(o.duration("ttl"), 0)}
+		one.operation = mainstem.Put{Name: p.Name, Value: o.value(), TTL: max(o.ttl(), 0)}
 	} else {
 		if number, ok := field[uint64](o, "number", "a whole number from 1"); ok {
 			if number == 0 {
-				o.fail("number", "is 0; events are numbered from 1")
+				o.failf("number", "is 0; events are numbered from 1")
 			}
 			one.condition = mainstem.StreamLength{Stream: p.Name, Length: number - 1}
 		}

@@ -14,7 +14,7 @@ type scanCmd struct {
 }
 
 // Help is shown below the flags.
-func (scanCmd) Help() string {
+func (*scanCmd) Help() string {
 	return `Prints name, value and position of each key in order of names, from one frozen view; values are cut and quoted to fit a line, --json has them whole.
 
 Examples:
@@ -25,7 +25,7 @@ Examples:
     mainstem scan shop/ --at 17 --json`
 }
 
-func (c *scanCmd) Run(e *env) error {
+func (c *scanCmd) Run(e *env) (err error) {
 	if c.Limit < 0 {
 		return misused("give a number above 0, or leave it out", "--limit is %d", c.Limit)
 	}
@@ -33,7 +33,7 @@ func (c *scanCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer closing(db, &err)
 	if c.Path == nil {
 		return c.groups(e, db.DB)
 	}
@@ -41,7 +41,7 @@ func (c *scanCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	defer view.Close()
+	defer closing(view, &err)
 	from, to := mainstem.Prefix(c.Path.Name)
 	seen := 0
 	for v, err := range view.Scan(e.ctx, from, to) {
@@ -78,12 +78,12 @@ func brief(v mainstem.Value) string {
 	return fmt.Sprintf("%q", v.Bytes)
 }
 
-func (c *scanCmd) groups(e *env, db *mainstem.DB) error {
+func (c *scanCmd) groups(e *env, db *mainstem.DB) (err error) {
 	cut, err := db.Cut(e.ctx, c.consistency())
 	if err != nil {
 		return err
 	}
-	defer cut.Close()
+	defer closing(cut, &err)
 	seen := 0
 	for name, err := range cut.Groups(e.ctx) {
 		if err != nil {

@@ -27,11 +27,11 @@ type object struct {
 func parseObject(where string, text []byte) *object {
 	o := &object{where: where}
 	if !utf8.Valid(text) {
-		o.fail("", "is not valid UTF-8")
+		o.failf("", "is not valid UTF-8")
 		return o
 	}
 	if err := checkNames(text); err != nil {
-		o.fail("", "%v", err)
+		o.failf("", "%v", err)
 		return o
 	}
 	o.read(text)
@@ -41,9 +41,9 @@ func parseObject(where string, text []byte) *object {
 func (o *object) read(text []byte) {
 	if err := json.Unmarshal(text, &o.raw); err != nil {
 		o.raw = nil
-		o.fail("", "is not a JSON object: %v", err)
+		o.failf("", "is not a JSON object: %v", err)
 	} else if o.raw == nil {
-		o.fail("", "is null, not a JSON object")
+		o.failf("", "is null, not a JSON object")
 	}
 }
 
@@ -102,8 +102,8 @@ func checkValue(dec *json.Decoder, depth int) error {
 	return nil
 }
 
-// fail keeps the first error.
-func (o *object) fail(name, format string, args ...any) {
+// failf keeps the first error.
+func (o *object) failf(name, format string, args ...any) {
 	if o.err != nil {
 		return
 	}
@@ -128,11 +128,11 @@ func field[T any](o *object, name, kind string) (value T, given bool) {
 		return value, false
 	}
 	if string(raw) == "null" {
-		o.fail(name, "is null; leave it out, or give %s", kind)
+		o.failf(name, "is null; leave it out, or give %s", kind)
 		return value, false
 	}
 	if err := json.Unmarshal(raw, &value); err != nil {
-		o.fail(name, "is %.40s, not %s", raw, kind)
+		o.failf(name, "is %.40s, not %s", raw, kind)
 		return value, false
 	}
 	return value, true
@@ -146,7 +146,7 @@ func (o *object) text(name string) string {
 func (o *object) need(name string) string {
 	s, ok := field[string](o, name, "a string")
 	if !ok {
-		o.fail(name, "is missing")
+		o.failf(name, "is missing")
 	}
 	return s
 }
@@ -162,27 +162,27 @@ func (o *object) integer(name string) *int64 {
 func (o *object) position(name string) mainstem.Position {
 	p, ok := field[mainstem.Position](o, name, `a position as a string, like "17"`)
 	if !ok {
-		o.fail(name, "is missing")
+		o.failf(name, "is missing")
 	}
 	return p
 }
 
-func (o *object) fencing(name string) mainstem.FencingToken {
-	t, ok := field[mainstem.FencingToken](o, name, `a fencing token as a string, like "17"`)
+func (o *object) fencing() mainstem.FencingToken {
+	t, ok := field[mainstem.FencingToken](o, "token", `a fencing token as a string, like "17"`)
 	if !ok {
-		o.fail(name, "is missing")
+		o.failf("token", "is missing")
 	}
 	return t
 }
 
-func (o *object) duration(name string) time.Duration {
-	text, ok := field[string](o, name, `a duration as a string, like "30m"`)
+func (o *object) ttl() time.Duration {
+	text, ok := field[string](o, "ttl", `a duration as a string, like "30m"`)
 	if !ok {
 		return 0
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		o.fail(name, "is %q, not a duration like 30m or 36h", text)
+		o.failf("ttl", "is %q, not a duration like 30m or 36h", text)
 	}
 	return d
 }
@@ -200,12 +200,12 @@ func (o *object) bytes(name string) (value []byte, given bool) {
 	if raw, ok := o.take(name + "_json"); ok {
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, raw); err != nil {
-			o.fail(name+"_json", "is not JSON: %v", err)
+			o.failf(name+"_json", "is not JSON: %v", err)
 		}
 		value, count = compact.Bytes(), count+1
 	}
 	if count > 1 {
-		o.fail(name, "is given in more than one way")
+		o.failf(name, "is given in more than one way")
 	}
 	return value, count > 0
 }
@@ -215,15 +215,15 @@ func (o *object) bytes(name string) (value []byte, given bool) {
 func (o *object) end() error {
 	if len(o.raw) > 0 {
 		o.err = nil
-		o.fail("", "has no field %q", slices.Min(slices.Collect(maps.Keys(o.raw))))
+		o.failf("", "has no field %q", slices.Min(slices.Collect(maps.Keys(o.raw))))
 	}
 	return o.err
 }
 
-// unknown reports a tag that nobody knows.
-func (o *object) unknown(format string, args ...any) {
+// unknownf reports a tag that nobody knows.
+func (o *object) unknownf(format string, args ...any) {
 	o.raw = nil
-	o.fail("", format, args...)
+	o.failf("", format, args...)
 }
 
 // tagged reads {"NAME": {…}}: what is meant, and its fields.
@@ -231,7 +231,7 @@ func tagged(where string, text json.RawMessage) (string, *object) {
 	o := &object{where: where}
 	o.read(text)
 	if o.err == nil && len(o.raw) != 1 {
-		o.fail("", `has %d fields, not one, like {"put": {…}}`, len(o.raw))
+		o.failf("", `has %d fields, not one, like {"put": {…}}`, len(o.raw))
 	}
 	for tag, raw := range o.raw {
 		inner := &object{where: where + "." + tag, err: o.err}

@@ -56,12 +56,12 @@ func parseTemplate(text string) (template, error) {
 	if len(t.group) == 0 || len(t.name) == 0 {
 		return t, badTemplate(text, "lacks a group or a name; write it like item-{sku}/price")
 	}
-	return t, t.unescape(text)
+	return t, unescape(text, t.group)
 }
 
 // unescape reads the group's literal parts as a path is read.
-func (t *template) unescape(text string) error {
-	for i, p := range t.group {
+func unescape(text string, group []part) error {
+	for i, p := range group {
 		if p.column {
 			continue
 		}
@@ -69,7 +69,7 @@ func (t *template) unescape(text string) error {
 		if err != nil {
 			return badTemplate(text, "has a wrong group: "+problemOf(err).Message)
 		}
-		t.group[i].text = plain.Group
+		group[i].text = plain.Group
 	}
 	return nil
 }

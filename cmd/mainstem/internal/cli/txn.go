@@ -7,7 +7,7 @@ type txnCmd struct {
 }
 
 // Help is shown below the flags.
-func (txnCmd) Help() string {
+func (*txnCmd) Help() string {
 	return `Reads one JSON object from standard input: group, optional id, conditions, operations, optional reply. All of it happens, or nothing. Repeating it with its id returns the first receipt. Unknown fields are errors.
 
 Conditions: key_absent {name}, key_unchanged {name, since}, key_equals {name, value}, stream_length {stream, length}, range_unchanged and streams_unchanged {from, to or prefix, since}, lease_held {lease, token}, committed {id}.
@@ -30,7 +30,7 @@ Examples:
       "operations": [{"delete": {"name": "greeting"}}]}' | mainstem txn --json`
 }
 
-func (c *txnCmd) Run(e *env) error {
+func (c *txnCmd) Run(e *env) (err error) {
 	text, err := e.input("-")
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (c *txnCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer closing(db, &err)
 	receipt, err := t.run(e, db.DB)
 	if err != nil {
 		return err

@@ -60,7 +60,7 @@ func parseCondition(where string, raw json.RawMessage) (mainstem.Condition, erro
 	case "stream_length":
 		length, given := field[uint64](o, "length", "a whole number, at least 0")
 		if !given {
-			o.fail("length", "is missing")
+			o.failf("length", "is missing")
 		}
 		c = mainstem.StreamLength{Stream: o.need("stream"), Length: length}
 	case "range_unchanged":
@@ -70,11 +70,11 @@ func parseCondition(where string, raw json.RawMessage) (mainstem.Condition, erro
 		from, to := o.span()
 		c = mainstem.StreamsUnchanged{From: from, To: to, Since: o.position("since")}
 	case "lease_held":
-		c = mainstem.LeaseHeld{Lease: o.need("lease"), Token: o.fencing("token")}
+		c = mainstem.LeaseHeld{Lease: o.need("lease"), Token: o.fencing()}
 	case "committed":
 		c = mainstem.Committed{ID: o.need("id")}
 	default:
-		o.unknown("is no condition; there are key_absent, key_unchanged, key_equals, stream_length, range_unchanged, streams_unchanged, lease_held, committed")
+		o.unknownf("is no condition; there are key_absent, key_unchanged, key_equals, stream_length, range_unchanged, streams_unchanged, lease_held, committed")
 	}
 	return c, o.end()
 }
@@ -84,7 +84,7 @@ func parseOperation(where string, raw json.RawMessage) (mainstem.Operation, erro
 	var op mainstem.Operation
 	switch tag {
 	case "put":
-		op = mainstem.Put{Name: o.need("name"), Value: o.value(), TTL: o.duration("ttl")}
+		op = mainstem.Put{Name: o.need("name"), Value: o.value(), TTL: o.ttl()}
 	case "delete":
 		op = mainstem.Delete{Name: o.need("name")}
 	case "add":
@@ -92,25 +92,25 @@ func parseOperation(where string, raw json.RawMessage) (mainstem.Operation, erro
 		if delta := o.integer("delta"); delta != nil {
 			add.Delta = *delta
 		} else {
-			o.fail("delta", "is missing")
+			o.failf("delta", "is missing")
 		}
 		op = add
 	case "append":
 		op = mainstem.Append{Stream: o.need("stream"), Events: o.events()}
 	case "acquire":
-		op = mainstem.Acquire{Lease: o.need("lease"), Owner: o.need("owner"), TTL: o.duration("ttl")}
+		op = mainstem.Acquire{Lease: o.need("lease"), Owner: o.need("owner"), TTL: o.ttl()}
 	case "renew":
-		op = mainstem.Renew{Lease: o.need("lease"), Token: o.fencing("token"), TTL: o.duration("ttl")}
+		op = mainstem.Renew{Lease: o.need("lease"), Token: o.fencing(), TTL: o.ttl()}
 	case "release":
-		op = mainstem.Release{Lease: o.need("lease"), Token: o.fencing("token")}
+		op = mainstem.Release{Lease: o.need("lease"), Token: o.fencing()}
 	case "emit":
 		op = mainstem.Emit{Topic: o.need("topic"), Event: o.event()}
 	case "void":
 		op = mainstem.Void{ID: o.need("id")}
 	case "present":
-		op = mainstem.Present{Lease: o.need("lease"), Token: o.fencing("token")}
+		op = mainstem.Present{Lease: o.need("lease"), Token: o.fencing()}
 	default:
-		o.unknown("is no operation; there are put, delete, add, append, acquire, renew, release, emit, void, present")
+		o.unknownf("is no operation; there are put, delete, add, append, acquire, renew, release, emit, void, present")
 	}
 	return op, o.end()
 }
@@ -121,7 +121,7 @@ func (o *object) value() mainstem.Value {
 	counter := o.integer("counter")
 	switch {
 	case given == (counter != nil):
-		o.fail("", "needs one of value, value_base64, value_json, counter")
+		o.failf("", "needs one of value, value_base64, value_json, counter")
 	case counter != nil:
 		return mainstem.Int(*counter)
 	}
@@ -155,7 +155,7 @@ func (o *object) span() (from, to string) {
 	prefix, hasPrefix := field[string](o, "prefix", "a string")
 	if hasPrefix {
 		if hasFrom || hasTo {
-			o.fail("prefix", "is given beside from or to")
+			o.failf("prefix", "is given beside from or to")
 		}
 		return mainstem.Prefix(prefix)
 	}

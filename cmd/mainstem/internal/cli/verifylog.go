@@ -12,7 +12,7 @@ type verifyLogCmd struct {
 }
 
 // Help is shown below the flags.
-func (verifyLogCmd) Help() string {
+func (*verifyLogCmd) Help() string {
 	return `Reads every record, checks its checksum and that it names its predecessor, replays the log from its beginning (or from the older snapshot, where it was trimmed) into a temporary directory, and compares the result with every recorded digest and with the stored state. The database is not changed; close it elsewhere first. Anything that does not agree is exit code 6.
 
 Examples:
@@ -21,7 +21,7 @@ Examples:
     mainstem verify-log --dir ./copy --json`
 }
 
-func (c *verifyLogCmd) Run(e *env) error {
+func (c *verifyLogCmd) Run(e *env) (err error) {
 	if err := c.exists(); err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (c *verifyLogCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(scratch)
+	defer func() { _ = os.RemoveAll(scratch) }()
 	b := newBar(e, "verify", 0)
 	found, err := embedded.Verify(e.ctx, c.path(), scratch, func(_ int, index, last uint64) {
 		b.total = int(last)

@@ -9,14 +9,14 @@ import (
 type versionCmd struct{}
 
 // Help is shown below the flags.
-func (versionCmd) Help() string {
+func (*versionCmd) Help() string {
 	return `Examples:
 
     mainstem version
     mainstem version --json`
 }
 
-func (versionCmd) Run(e *env) error {
+func (*versionCmd) Run(e *env) error {
 	version, revision := "(devel)", ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if info.Main.Version != "" {

@@ -20,7 +20,7 @@ type findings struct {
 	details    []string // the first few, in words
 }
 
-func (f *findings) say(format string, args ...any) {
+func (f *findings) sayf(format string, args ...any) {
 	const most = 10
 	if len(f.details) < most {
 		f.details = append(f.details, fmt.Sprintf(format, args...))
@@ -45,7 +45,7 @@ func compare(entries []entry, initial map[string]int64, database map[string]held
 		}
 		if _, twice := acknowledged[e.Item][e.ID]; twice {
 			f.Duplicated++
-			f.say("%s was acknowledged twice", e.ID)
+			f.sayf("%s was acknowledged twice", e.ID)
 		}
 		acknowledged[e.Item][e.ID] = e.Quantity
 	}
@@ -55,7 +55,7 @@ func compare(entries []entry, initial map[string]int64, database map[string]held
 	for _, item := range sortedKeys(database) {
 		if acknowledged[item] == nil {
 			f.Duplicated += len(database[item].Orders)
-			f.say("item %q is in the database and in no purchase", item)
+			f.sayf("item %q is in the database and in no purchase", item)
 		}
 	}
 	return f
@@ -66,7 +66,7 @@ func (f *findings) item(item string, acknowledged map[string]int64, initial int6
 		quantity, ordered := h.Orders[id]
 		if !ordered || h.Events[id] == 0 || quantity != acknowledged[id] {
 			f.Lost++
-			f.say("%s of %q was acknowledged for %d; the database has an order: %t, for %d, and %d events",
+			f.sayf("%s of %q was acknowledged for %d; the database has an order: %t, for %d, and %d events",
 				id, item, acknowledged[id], ordered, quantity, h.Events[id])
 		}
 	}
@@ -75,14 +75,14 @@ func (f *findings) item(item string, acknowledged map[string]int64, initial int6
 		sum += h.Orders[id]
 		if _, ok := acknowledged[id]; !ok {
 			f.Duplicated++
-			f.say("%s of %q is in the database and was never acknowledged", id, item)
+			f.sayf("%s of %q is in the database and was never acknowledged", id, item)
 		}
 	}
 	for _, id := range sortedKeys(h.Events) {
 		_, ok := acknowledged[id]
 		if extra := h.Events[id] - 1; extra > 0 || !ok && h.Orders[id] == 0 {
 			f.Duplicated += max(extra, 1)
-			f.say("%s of %q has %d events", id, item, h.Events[id])
+			f.sayf("%s of %q has %d events", id, item, h.Events[id])
 		}
 	}
 	f.stock(item, initial, sum, h.Stock)
@@ -92,15 +92,15 @@ func (f *findings) item(item string, acknowledged map[string]int64, initial int6
 func (f *findings) stock(item string, initial, sold, left int64) {
 	if sold > initial {
 		f.Oversold += sold - initial
-		f.say("%d of %q were sold, %d were there", sold, item, initial)
+		f.sayf("%d of %q were sold, %d were there", sold, item, initial)
 	}
 	switch want := initial - sold; {
 	case left > want:
 		f.Lost++
-		f.say("%d of %q are left, %d should be: something taken was put back", left, item, want)
+		f.sayf("%d of %q are left, %d should be: something taken was put back", left, item, want)
 	case left < want:
 		f.Duplicated++
-		f.say("%d of %q are left, %d should be: something was taken twice", left, item, want)
+		f.sayf("%d of %q are left, %d should be: something was taken twice", left, item, want)
 	}
 }
 

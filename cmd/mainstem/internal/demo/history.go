@@ -159,6 +159,7 @@ func linearizable(byItem map[string][]observed, initial map[string]int64) string
 			return "no"
 		case porcupine.Unknown:
 			verdict = "unknown"
+		case porcupine.Ok:
 		}
 	}
 	return verdict
@@ -169,7 +170,7 @@ func stockModel(initial int64) porcupine.Model {
 	return porcupine.Model{
 		Init: func() any { return initial },
 		Step: func(state, input, _ any) (bool, any) {
-			stock, call := state.(int64), input.(observed)
+			stock, call := state.(int64), input.(observed) //nolint:forcetypeassert // the model's own
 			switch call.what {
 			case sold:
 				after := stock - call.quantity

@@ -29,7 +29,7 @@ func (c Config) orders() ([]Order, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read
 	orders, err := readOrders(f)
 	if err != nil {
 		return nil, fmt.Errorf("orders of %s: %w", c.Orders, err)

@@ -52,7 +52,7 @@ func (w *world) audit(ctx context.Context, m *market, rng *rand.Rand) (*outcome,
 	if err != nil {
 		return nil, fmt.Errorf("opening the database for the audit: %w", err)
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }() // only read
 	database, err := readAll(ctx, db, sortedKeys(m.stock))
 	if err != nil {
 		return nil, fmt.Errorf("reading the database for the audit: %w", err)
@@ -112,7 +112,7 @@ func (m *market) ask(ctx context.Context, entries []entry, rng *rand.Rand, o *ou
 			o.replayedAfter++
 		default:
 			o.findings.Lost++
-			o.findings.say("%s was acknowledged at position %d with %d left; asked again: %+v", e.ID, e.Position, e.Left, a)
+			o.findings.sayf("%s was acknowledged at position %d with %d left; asked again: %+v", e.ID, e.Position, e.Left, a)
 		}
 	}
 }
@@ -123,7 +123,7 @@ func readAll(ctx context.Context, db *embedded.DB, items []string) (map[string]h
 	if err != nil {
 		return nil, err
 	}
-	defer cut.Close()
+	defer func() { _ = cut.Close() }() // only read
 	database := map[string]held{}
 	for group, err := range cut.Groups(ctx) {
 		if err != nil {

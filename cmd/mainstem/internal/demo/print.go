@@ -31,22 +31,22 @@ type page struct {
 	b strings.Builder
 }
 
-func (p *page) line(format string, args ...any) { fmt.Fprintf(&p.b, format+"\n", args...) }
+func (p *page) linef(format string, args ...any) { fmt.Fprintf(&p.b, format+"\n", args...) }
 
 func (p *page) head() {
 	f, what := p.r.Figures, "SIGKILLed"
 	if p.r.power {
 		what = "cut from power"
 	}
-	p.line("%s", bold.Render("Inventory"))
-	p.line("%s purchases of %d items, %d of which sold out, while the database was %s %d times.",
+	p.linef("%s", bold.Render("Inventory"))
+	p.linef("%s purchases of %d items, %d of which sold out, while the database was %s %d times.",
 		thousands(f.Purchases), f.items(), f.outcome.itemsSoldOut, what, f.Kills)
-	p.line("")
+	p.linef("")
 }
 
 // row is one line of the table; naive is "" where the naive run has no such figure.
 func (p *page) row(label, floor, cas, naive string) {
-	p.line("  %-34s %s %s %s", label, right(floor), right(cas), right(naive))
+	p.linef("  %-34s %s %s %s", label, right(floor), right(cas), right(naive))
 }
 
 const column = 16
@@ -74,7 +74,7 @@ func (p *page) table() {
 	p.row("cut off undecided, sent again", thousands(f.outcome.resent), thousands(c.outcome.resent), "")
 	p.row("  got their first receipt", thousands(f.outcome.replayedInRun), thousands(c.outcome.replayedInRun), "")
 	p.row("asked again by the audit, same", thousands(f.outcome.replayedAfter), thousands(c.outcome.replayedAfter), "")
-	p.line("")
+	p.linef("")
 	p.row("acknowledged, then lost", zero(f.AckedLost), zero(c.AckedLost), "")
 	p.row("duplicated", zero(f.Duplicated), zero(c.Duplicated), "")
 	oversold := ""
@@ -83,37 +83,37 @@ func (p *page) table() {
 	}
 	p.row("oversold", zero(int(f.Oversold)), zero(int(c.Oversold)), oversold)
 	p.row("linearizable", verdict(f.Linearizable), verdict(c.Linearizable), "")
-	p.line("")
+	p.linef("")
 	p.row("purchases per second, as paced", fmt.Sprintf("%.0f", f.ThroughputPerS), fmt.Sprintf("%.0f", c.ThroughputPerS), "")
 	p.row("answered calls, p50 / p99 ms", pair(f.P50, f.P99), pair(c.P50, c.P99), "")
 	p.row("answered calls, p999 ms", milli(f.P999), milli(c.P999), "")
 	p.row("unavailable while down, p99 ms", milli(f.UnavailableP99), milli(c.UnavailableP99), "")
 	p.row("longest recovery, ms", milli(f.RecoveryMax), milli(c.RecoveryMax), "")
-	p.line("")
+	p.linef("")
 }
 
 func (p *page) foot() {
 	broken := p.r.Broken()
 	for _, run := range []*outcome{p.r.outcome, p.r.CAS.outcome} {
 		for _, detail := range run.findings.details {
-			p.line("%s %s", bad.Render("broken:"), detail)
+			p.linef("%s %s", bad.Render("broken:"), detail)
 		}
 	}
 	if len(broken) == 0 {
-		p.line("%s every acknowledged purchase is there once, with its order, its event and its stock.", good.Render("kept:"))
+		p.linef("%s every acknowledged purchase is there once, with its order, its event and its stock.", good.Render("kept:"))
 	}
 	if p.r.power {
-		p.line("%s", faint.Render("Each kill lost what was not synced, as a power cut does."))
+		p.linef("%s", faint.Render("Each kill lost what was not synced, as a power cut does."))
 	} else {
-		p.line("%s", faint.Render("Kills are not power cuts: the operating system keeps what was written. Try --power."))
+		p.linef("%s", faint.Render("Kills are not power cuts: the operating system keeps what was written. Try --power."))
 	}
 	source := "generated"
 	if p.r.source != "" {
 		source = p.r.source
 	}
-	p.line("%s", faint.Render(fmt.Sprintf("Purchases: %s. Repeat with --seed %d. Took %.1f s.", source, p.r.Seed, p.r.elapsed.Seconds())))
+	p.linef("%s", faint.Render(fmt.Sprintf("Purchases: %s. Repeat with --seed %d. Took %.1f s.", source, p.r.Seed, p.r.elapsed.Seconds())))
 	if p.r.kept != "" {
-		p.line("%s", faint.Render("Kept in "+p.r.kept+"; look with: mainstem inspect --dir "+p.r.kept+"/floor/database"))
+		p.linef("%s", faint.Render("Kept in "+p.r.kept+"; look with: mainstem inspect --dir "+p.r.kept+"/floor/database"))
 	}
 }
 

@@ -39,7 +39,8 @@ func (h *holder) start(ctx context.Context) error {
 		args = append(args, "--power", strconv.FormatUint(h.power+h.starts, 10))
 	}
 	h.starts++
-	h.cmd, h.said = exec.Command(h.exe, args...), &tail{}
+	h.said = &tail{}
+	h.cmd = exec.Command(h.exe, args...) //nolint:gosec,noctx // this program itself, which outlives a call
 	h.cmd.Stderr = h.said
 	stdin, err := h.cmd.StdinPipe()
 	if err != nil {
@@ -82,7 +83,7 @@ func (h *holder) kill() error {
 	if err := h.cmd.Process.Kill(); err != nil {
 		return fmt.Errorf("killing process %d: %w: %s", h.cmd.Process.Pid, err, h.said)
 	}
-	<-h.exited // with the process gone, its pipes are closed
+	_ = <-h.exited // killed, as asked; with the process gone, its pipes are closed
 	h.cmd = nil
 	return nil
 }

@@ -32,11 +32,11 @@ func Hold(ctx context.Context, h Holder) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }() // a clean end closes it below, and hears how
 	if err := os.Remove(h.Socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	listener, err := net.Listen("unix", h.Socket)
+	listener, err := new(net.ListenConfig).Listen(ctx, "unix", h.Socket)
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func openHeld(ctx context.Context, dir string, seed uint64) (*embedded.DB, error
 
 // serve answers the calls of one connection, one after the other.
 func serve(ctx context.Context, db *embedded.DB, conn net.Conn) {
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // the other end is gone
 	in, out := gob.NewDecoder(bufio.NewReader(conn)), bufio.NewWriter(conn)
 	enc := gob.NewEncoder(out)
 	for {
@@ -181,7 +181,7 @@ func look(ctx context.Context, g mainstem.Group, q call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	defer view.Close()
+	defer func() { _ = view.Close() }() // only read
 	if q.ID != "" {
 		r, err := view.Receipt(ctx, q.ID)
 		if err != nil {

@@ -49,7 +49,7 @@ func (s *shopper) buy(ctx context.Context, o Order) error {
 		case 0:
 			return s.bought(o, a, first(unsure, sent), now)
 		case mainstem.OutOfRange:
-			return s.soldOut(o, a, first(unsure, sent), now)
+			return s.soldOut(o, first(unsure, sent), now)
 		case mainstem.Conflict:
 			if attempt < 3 {
 				continue
@@ -133,7 +133,7 @@ func (s *shopper) bought(o Order, a answer, from, to int64) error {
 	return s.market.ledger.write(entry{ID: o.ID, Item: o.Item, Quantity: o.Quantity, Position: a.Position, Left: a.Left})
 }
 
-func (s *shopper) soldOut(o Order, a answer, from, to int64) error {
+func (s *shopper) soldOut(o Order, from, to int64) error {
 	s.seen = append(s.seen, observed{item: o.Item, from: from, to: to, quantity: o.Quantity, what: refused, client: s.number})
 	return s.market.ledger.write(entry{ID: o.ID, Item: o.Item, Quantity: o.Quantity, SoldOut: true})
 }
