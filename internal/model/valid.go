@@ -16,6 +16,7 @@ const (
 	limitTransaction = 512 * 1024
 	limitCount       = 4096
 	limitFingerprint = 64
+	limitMeta        = 1024
 	limitTTL         = 10 * 365 * 24 * time.Hour
 )
 
@@ -40,8 +41,10 @@ func valid(t *mainstem.Transaction) error {
 	switch {
 	case len(t.Fingerprint) > limitFingerprint, len(t.Reply) > limitValue:
 		return no(mainstem.TooLarge, "fingerprint or reply")
-	case t.Refused && len(t.Operations) > 0, t.Deadline < 0:
-		return no(mainstem.Invalid, "refusal with operations, or deadline")
+	case len(t.Meta.Actor)+len(t.Meta.Request)+len(t.Meta.Trace) > limitMeta:
+		return no(mainstem.TooLarge, "metadata")
+	case t.Refused && len(t.Operations) > 0, t.Deadline < 0, !utf8.ValidString(t.Meta.Actor+"|"+t.Meta.Request+"|"+t.Meta.Trace):
+		return no(mainstem.Invalid, "refusal with operations, deadline, or metadata")
 	}
 	count, bytes := len(t.Conditions), len(t.Reply)
 	for i, c := range t.Conditions {
