@@ -85,7 +85,8 @@ const (
 	// QueryHistory: Group, key Name, Max -> Versions, newest first, deletions
 	// included with Exists false.
 	QueryHistory
-	// QueryGroups: groups after Name, Max -> Names, More. Whole database only.
+	// QueryGroups: groups after Name, by slot and then by name, Max -> Names,
+	// More. Whole database only.
 	QueryGroups
 )
 

@@ -63,7 +63,8 @@ func (c *Cut) Group(name string) *View {
 	return &View{snapshot: c.snapshot, group: name, borrowed: true}
 }
 
-// Groups yields the names of all groups that hold keys or streams, in order.
+// Groups yields the names of all groups that hold keys or streams, each once:
+// in the order of their slots, and of their names within a slot.
 func (c *Cut) Groups(ctx context.Context) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		q := Query{Kind: QueryGroups}

@@ -54,7 +54,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		}
 		n.parts = append(n.parts, p)
 	}
-	if sound == 0 {
+	if sound == 0 && !cfg.ReadOnly { // read-only is for looking at what is there
 		return nil, errors.Join(first, n.release())
 	}
 	for _, p := range n.parts {

@@ -81,7 +81,9 @@ func (p *partition) cut(at mainstem.Consistency, one bool) (cut, error) {
 		case !one:
 			err = mainstem.Errorf(mainstem.Invalid, "a position belongs to one partition; ask for a group's view, or as of a time")
 		case at.Position > tail.Last:
-			err = mainstem.Errorf(mainstem.HistoryLost, "position %s is beyond the last one, %s", at.Position, tail.Last)
+			beyond := mainstem.Errorf(mainstem.HistoryLost, "position %s is beyond the last one, %s", at.Position, tail.Last)
+			beyond.Advice = "ask for a position up to " + tail.Last.String()
+			err = beyond
 		}
 	case mainstem.LevelAsOfTime:
 		c.At, err = state.LastBefore(frozen, tail.Last, func(place state.Place) bool { return place.Wall < at.Time.UnixNano() })
