@@ -147,3 +147,47 @@ func TestAFailedSyncTakesItsAnswersWithIt(t *testing.T) {
 		w.close()
 	})
 }
+
+// TestAnAnswerWaitsForWhatItWasJudgedOn: one record flies, the next is judged
+// on top of it, and answers are judged on that. The landing of the first must
+// not set them free (L4).
+func TestAnAnswerWaitsForWhatItWasJudgedOn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := start(t)
+		first, second := make(chan struct{}), make(chan struct{})
+		w.faults.Inject(disk.Fault{Kind: disk.OpSync, Hang: first})
+		w.faults.Inject(disk.Fault{Kind: disk.OpSync, Hang: second, Err: disk.ErrIO, Forget: true})
+		flying := w.later("g", "flying", put("a", "1"))
+		synctest.Wait()
+		next := w.later("g", "next", put("b", "1"))
+		synctest.Wait()
+		told := map[string]<-chan answer{
+			"a rejection": w.later("g", "rejected", mainstem.KeyAbsent{Name: "b"}),
+			"a replay":    w.later("g", "next", put("b", "1")),
+		}
+		synctest.Wait()
+		close(first)
+		synctest.Wait()
+		if a := <-flying; a.err != nil {
+			t.Errorf("the first record landed, and its transaction ended with %v", a.err)
+		}
+		for what, c := range told {
+			select {
+			case a := <-c:
+				t.Errorf("%s was given before the record it was judged on is durable (L4): %+v, %v", what, a.receipt, a.err)
+				delete(told, what)
+			default:
+			}
+		}
+		close(second)
+		wantCode(t, "the second record's transaction", (<-next).err, mainstem.Undecided)
+		for what, c := range told {
+			wantCode(t, what+" judged on a record that failed", (<-c).err, mainstem.Unavailable)
+		}
+		w.end()
+		after := w.crash()
+		after.wantValue("g", "a", "1")
+		after.wantValue("g", "b", "-")
+		after.close()
+	})
+}
