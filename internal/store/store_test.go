@@ -204,3 +204,49 @@ func TestMemory(t *testing.T) {
 		t.Error("a budget that is too small was accepted")
 	}
 }
+
+// TestApplyWithinScan: an iteration stays as it began, and the cursor that it
+// gives back afterwards is not used for newer rows.
+func TestApplyWithinScan(t *testing.T) {
+	s := open(t, disk.NewMem())
+	defer closed(t, s)
+	apply(t, s, put("a", "1"), put("b", "1"))
+	var seen []string
+	for row, err := range s.Rows().Scan(nil, nil) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen = append(seen, string(row.Key)+"="+string(row.Value))
+		apply(t, s, put("a", "2"), put("b", "2"))
+	}
+	if !slices.Equal(seen, []string{"a=1", "b=1"}) {
+		t.Errorf("an iteration showed %v", seen)
+	}
+	if got := all(t, s.Rows()); !slices.Equal(got, []string{"a=2", "b=2"}) {
+		t.Errorf("rows after it: %v", got)
+	}
+}
+
+// TestTornManifest: Pebble would take the rest of a manifest for the whole of
+// it, so a store refuses it.
+func TestTornManifest(t *testing.T) {
+	fs, _ := filled(t)
+	names, err := fs.List("db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range names {
+		if !strings.HasPrefix(name, "MANIFEST") {
+			continue
+		}
+		path := fs.PathJoin("db", name)
+		whole, err := disk.ReadFile(fs, path, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		overwrite(t, fs, path, whole[:len(whole)-3])
+	}
+	if _, err := Open(Config{FS: fs, Dir: "db", Memory: testMemory}); !errors.Is(err, ErrCorrupt) {
+		t.Fatalf("a torn manifest: %v", err)
+	}
+}
