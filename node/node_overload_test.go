@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/embedded"
 )
 
 // TestOverloadIsImmediate: with the disk hung, what waits is bounded in bytes;
@@ -55,10 +56,11 @@ func TestOverloadIsImmediate(t *testing.T) {
 	})
 }
 
-// TestManySmallWaitersAreBounded: the number of those that wait has a limit too.
+// TestManySmallWaitersAreBounded: the number of those that wait has a limit
+// too, with memory for many more.
 func TestManySmallWaitersAreBounded(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		w := start(t)
+		w := start(t, embedded.Memory(256<<20))
 		release := w.hang()
 		var all []<-chan answer
 		const sent = 3 << 14
@@ -142,10 +144,18 @@ func TestCloseAnswersEverybody(t *testing.T) {
 		synctest.Wait()
 		judged := w.later("g", "judged", put("judged", "x"))
 		synctest.Wait()
+		var waiting []<-chan answer // more than the record that is judged next holds
+		for i := range 20 {
+			waiting = append(waiting, w.later("g", fmt.Sprint("waiting-", i), put("waiting", strings.Repeat("x", 256<<10))))
+		}
+		synctest.Wait()
 		closed := make(chan error, 1)
 		go func() { closed <- w.db.Close() }()
 		synctest.Wait()
 		wantCode(t, "judged, not sent", (<-judged).err, mainstem.Stopped)
+		for _, c := range waiting {
+			wantCode(t, "waiting", (<-c).err, mainstem.Stopped)
+		}
 		release()
 		if a := <-flying; a.err != nil {
 			t.Errorf("in flight when the database closed: %v", a.err)
@@ -164,6 +174,7 @@ func TestCloseAnswersEverybody(t *testing.T) {
 		w.open()
 		w.wantValue("g", "flying", "x")
 		w.wantValue("g", "judged", "-")
+		w.wantValue("g", "waiting", "-")
 		w.close()
 	})
 }
