@@ -31,8 +31,9 @@ const (
 func Latest() Consistency { return Consistency{Level: LevelLatest} }
 
 // AtLeast has everything that the token has seen: session guarantees (Terry
-// et al., 1994). It waits for it, until the context ends. A token of a history
-// that this database does not have is HistoryLost.
+// et al., 1994). A replica that is behind waits for it, until the context ends.
+// A token of a history that this database does not have, or of a position
+// beyond the end of its incarnation, is HistoryLost.
 func AtLeast(t Token) Consistency { return Consistency{Level: LevelAtLeast, Token: t} }
 
 // Within is at most this stale, by proof: the tail is confirmed after the

@@ -95,6 +95,11 @@ func (db *DB) Done() <-chan struct{} { return db.node.Done() }
 // Err is why the database stopped by itself, or nil.
 func (db *DB) Err() error { return db.node.Err() }
 
+// Guarantees say what an acknowledgement means here, and what can still lose
+// acknowledged data. Weak is not empty when something weakens the promise, for
+// example a file system whose sync may do nothing.
+func (db *DB) Guarantees() Guarantees { return db.node.Guarantees() }
+
 // Snapshot writes a snapshot of every partition and reads it back, so that the
 // log below the older of the last two can be trimmed.
 func (db *DB) Snapshot(ctx context.Context) error { return db.node.Snapshot(ctx) }

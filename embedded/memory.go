@@ -17,9 +17,12 @@ import (
 type Report struct {
 	Format     int                `json:"format"`
 	Database   string             `json:"database"`
-	Guarantees journal.Guarantees `json:"guarantees"`
+	Guarantees Guarantees         `json:"guarantees"`
 	Partitions []node.Report      `json:"partitions"`
 }
+
+// Guarantees say what an acknowledgement means.
+type Guarantees = journal.Guarantees
 
 // Verification is what verifying one partition found.
 type Verification = node.Verification

@@ -32,6 +32,9 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{cfg: cfg, done: make(chan struct{}), news: make(chan struct{})}
+	if weak := cfg.Guarantees.Weak; len(weak) > 0 {
+		cfg.Logger.Warn("the promise is weak", "because", weak)
+	}
 	sound := 0
 	var first error
 	for i, part := range cfg.Parts {

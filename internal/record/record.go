@@ -63,7 +63,8 @@ type Header struct {
 	Checkpoint *Checkpoint
 	// Refusals are attempts that were definitely refused (L11).
 	Refusals []Refusal
-	// Rewrites name positions whose incarnation begins here, after a restore.
+	// Restored says that an incarnation begins here, after a restore: First is
+	// then at least 2^40 beyond the predecessor's last position (L1).
 	Restored bool
 }
 
@@ -92,7 +93,7 @@ type Keep struct {
 }
 
 // Checkpoint carries the digest of one of 64 ranges of the key space, as it
-// was just after the record named by Index, and asks for the next one.
+// was just after the record named by Settled, and asks for the next one.
 type Checkpoint struct {
 	// Settled is the index whose digest this is; 0 when there is none yet.
 	Settled uint64
