@@ -15,10 +15,10 @@ import (
 
 // Report is what a database says of itself.
 type Report struct {
-	Format     int                `json:"format"`
-	Database   string             `json:"database"`
-	Guarantees Guarantees         `json:"guarantees"`
-	Partitions []node.Report      `json:"partitions"`
+	Format     int           `json:"format"`
+	Database   string        `json:"database"`
+	Guarantees Guarantees    `json:"guarantees"`
+	Partitions []node.Report `json:"partitions"`
 }
 
 // Guarantees say what an acknowledgement means.
