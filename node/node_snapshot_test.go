@@ -103,6 +103,15 @@ func count(names []string, prefix string) (n int) {
 	return n
 }
 
+// large writes more than a segment, and lets it grow older than the retention.
+func (w *world) large(id string) {
+	w.t.Helper()
+	for i := range 5 {
+		w.must("big", fmt.Sprint(id, i), put("fill", string(make([]byte, 256<<10))), put("more", string(make([]byte, 200<<10))))
+	}
+	w.clock.Advance(2 * time.Minute)
+}
+
 // TestTrimmingKeepsWhatIsNeeded: snapshots, trims and restarts in turn, with
 // segments enough that files go. Everything is there, and can be verified.
 func TestTrimmingKeepsWhatIsNeeded(t *testing.T) {
@@ -110,10 +119,7 @@ func TestTrimmingKeepsWhatIsNeeded(t *testing.T) {
 	w.fill(0, 5)
 	filled := 5
 	for round := range 2 {
-		for i := range 5 { // more than a segment
-			w.must("big", fmt.Sprint(round, "-", i), put("fill", string(make([]byte, 256<<10))), put("more", string(make([]byte, 200<<10))))
-		}
-		w.clock.Advance(2 * time.Minute)
+		w.large(fmt.Sprint(round, "-before-"))
 		w.fill(filled, filled+5)
 		filled += 5
 		for range 2 {
@@ -123,6 +129,8 @@ func TestTrimmingKeepsWhatIsNeeded(t *testing.T) {
 			w.fill(filled, filled+1)
 			filled++
 		}
+		// Old enough to go, but in no snapshot.
+		w.large(fmt.Sprint(round, "-after-"))
 		before := len(find(t, w.faults, dir+"/p0000/log", ".log"))
 		if err := w.db.Trim(t.Context()); err != nil {
 			t.Fatal(err)
@@ -151,10 +159,7 @@ func TestTrimmingKeepsWhatIsNeeded(t *testing.T) {
 // log trimmed. What is left is refused, in words that say so.
 func TestALogWithoutItsBeginningIsNoWholeOne(t *testing.T) {
 	w := start(t, embedded.Retain(0), embedded.SegmentSize(1<<20))
-	for i := range 5 {
-		w.must("big", fmt.Sprint(i), put("fill", string(make([]byte, 256<<10))), put("more", string(make([]byte, 200<<10))))
-	}
-	w.clock.Advance(time.Hour)
+	w.large("")
 	for i := range 2 {
 		if err := w.db.Snapshot(t.Context()); err != nil {
 			t.Fatal(err)
