@@ -51,7 +51,9 @@ type Change struct {
 	Meta        Meta
 }
 
-// Batch is consecutive changes of one partition.
+// Batch is consecutive changes of one partition. It can be without changes:
+// then many were passed over that did not match, and the batch carries the
+// token on.
 type Batch struct {
 	Partition int
 	Changes   []Change

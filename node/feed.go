@@ -65,6 +65,8 @@ type followCursor struct {
 	after mainstem.Position // seen up to here
 	slot  uint64            // at or below the slot of that record
 	end   uint64            // when draining: the last index
+	// passed is how many changes did not match since the last batch.
+	passed int
 	// read are records that were read from the log and not delivered yet.
 	stored []fed
 }
@@ -238,6 +240,11 @@ func (c *followCursor) load(ctx context.Context) error {
 	return nil
 }
 
+// progressEvery is after how many changes that do not match a batch without
+// changes carries the token on, so that a reader of something rare does not
+// find its place trimmed when it comes back.
+const progressEvery = 4096
+
 // deliver yields the changes of a record that the follower has not seen and
 // that match, in batches of at most Max.
 func (f *follower) deliver(c *followCursor, r fed, yield func(mainstem.Batch, error) bool) bool {
@@ -248,9 +255,10 @@ func (f *follower) deliver(c *followCursor, r fed, yield func(mainstem.Batch, er
 	head := c.p.applied()
 	batch := mainstem.Batch{Partition: c.p.id, Head: head.Last}
 	send := func(seen mainstem.Position) bool {
-		if len(batch.Changes) == 0 {
+		if len(batch.Changes) == 0 && c.passed < progressEvery {
 			return true
 		}
+		c.passed = 0
 		f.token = f.token.Merge(mainstem.NewToken(state.Mark(c.p.id, r.Incarnation, seen, r.head)))
 		batch.Token = f.token
 		ok := yield(batch, nil)
@@ -265,6 +273,8 @@ func (f *follower) deliver(c *followCursor, r fed, yield func(mainstem.Batch, er
 		change := changeOf(r.Record, i)
 		if f.from.Match.Matches(&change) {
 			batch.Changes = append(batch.Changes, change)
+		} else {
+			c.passed++
 		}
 		if len(batch.Changes) >= most && !send(position) {
 			return false
