@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/embedded"
@@ -113,10 +114,10 @@ func TestDamageStopsOnePartition(t *testing.T) {
 	}
 }
 
-// TestDamageFoundWhileServing: a bit flips in a sealed... record that a follower
-// has to read again. It is told, the partition stops, waiting followers wake.
+// TestDamageFoundWhileServing: a bit flips in a record that a follower has to
+// read again. It is told, the partition stops, waiting followers wake.
 func TestDamageFoundWhileServing(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		w := start(t)
 		w.must("g", "t0", put("k", "precious"))
 		for i := range 40 { // more than followers are given from memory

@@ -76,7 +76,7 @@ func (s *speculation) silent(t *testing.T) {
 // replay, read or feed tells of what waits for it; when it ends well they all
 // tell the truth (L4).
 func TestNothingSpeculativeLeaves(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		w := start(t)
 		w.must("g", "before", put("k", "old"))
@@ -108,7 +108,7 @@ func TestNothingSpeculativeLeaves(t *testing.T) {
 // the record is undecided, what was judged on it unavailable, and after the
 // power cut none of it had happened (L4, RELIABILITY 1.2).
 func TestAFailedSyncTakesItsAnswersWithIt(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		w := start(t)
 		w.must("g", "before", put("k", "old"))
@@ -152,7 +152,7 @@ func TestAFailedSyncTakesItsAnswersWithIt(t *testing.T) {
 // on top of it, and answers are judged on that. The landing of the first must
 // not set them free (L4).
 func TestAnAnswerWaitsForWhatItWasJudgedOn(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		w := start(t)
 		first, second := make(chan struct{}), make(chan struct{})
 		w.faults.Inject(disk.Fault{Kind: disk.OpSync, Hang: first})

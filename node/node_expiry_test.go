@@ -42,18 +42,18 @@ func (w *world) expiries() (n int) {
 // until its TTL has passed, however much real time does; then it goes within a
 // second, by a change in the feed, also when nobody calls (L6).
 func TestKeysLiveAtLeastTheirTTL(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		w := start(t)
 		w.must("g", "put", mainstem.Put{Name: "k", Value: mainstem.Int(1), TTL: 10 * time.Second}, put("other", "x"))
-		time.Sleep(time.Hour) // real time alone ends nothing
+		pass(time.Hour) // real time alone ends nothing
 		w.clock.Advance(10*time.Second - 1)
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		w.wantValue("g", "k", "1")
 		w.clock.Jump(1000 * time.Hour) // nor does the wall clock
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		w.wantValue("g", "k", "1")
 		w.clock.Advance(1)
-		time.Sleep(time.Second + time.Millisecond)
+		pass(time.Second + time.Millisecond)
 		w.wantValue("g", "k", "-")
 		w.wantValue("g", "other", "x")
 		if n := w.expiries(); n != 1 {
@@ -69,7 +69,7 @@ func TestKeysLiveAtLeastTheirTTL(t *testing.T) {
 // TestManyKeysExpireInTime: more keys than one record expires, on an idle
 // database, all within a second or so.
 func TestManyKeysExpireInTime(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		w := start(t, embedded.OnClock(newBubbleClock()))
 		const keys = 3000
 		var ops []any
@@ -77,7 +77,7 @@ func TestManyKeysExpireInTime(t *testing.T) {
 			ops = append(ops, mainstem.Put{Name: fmt.Sprint("k", i), Value: mainstem.Int(1), TTL: 10 * time.Second})
 		}
 		w.must("g", "put", ops...)
-		time.Sleep(11*time.Second + 100*time.Millisecond)
+		pass(11*time.Second + 100*time.Millisecond)
 		if n := w.expiries(); n != keys {
 			t.Errorf("%d of %d keys have expired", n, keys)
 		}
@@ -89,7 +89,7 @@ func TestManyKeysExpireInTime(t *testing.T) {
 // made permanent, before their TTL leave expiries behind that come first. They
 // must neither hold up those after them nor keep an idle database busy.
 func TestOutlivedExpiriesDoNotBlockOthers(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		clock := newBubbleClock()
 		w := start(t, embedded.OnClock(clock))
 		const outlived = 1000
@@ -106,11 +106,11 @@ func TestOutlivedExpiriesDoNotBlockOthers(t *testing.T) {
 		w.must("g", "puts", puts...)
 		w.must("g", "deletes", deletes...)
 		w.must("g", "last", mainstem.Put{Name: "last", Value: mainstem.Int(1), TTL: 6 * time.Second})
-		time.Sleep(8 * time.Second)
+		pass(8 * time.Second)
 		w.wantValue("g", "last", "-")
 		w.wantValue("g", "k1", "for good")
 		before := clock.asked.Load()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if asked := clock.asked.Load() - before; asked > 300 {
 			t.Errorf("an idle database looked at its clock %d times in a minute", asked)
 		}
@@ -121,7 +121,7 @@ func TestOutlivedExpiriesDoNotBlockOthers(t *testing.T) {
 // TestAFullDiskIsNotHammered: with the disk full, a key that is due is tried
 // now and then, not as fast as the machine can, and goes when there is room.
 func TestAFullDiskIsNotHammered(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		clock := newBubbleClock()
 		w := start(t, embedded.OnClock(clock))
 		w.must("g", "put", mainstem.Put{Name: "k", Value: mainstem.Int(1), TTL: time.Second})
@@ -143,7 +143,7 @@ func TestAFullDiskIsNotHammered(t *testing.T) {
 			wantCode(t, "a small transaction on a full disk", err, mainstem.Unavailable)
 		}
 		before := clock.asked.Load()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if asked := clock.asked.Load() - before; asked > 1000 {
 			t.Errorf("with the disk full the clock was asked %d times in a minute", asked)
 		}
@@ -151,7 +151,7 @@ func TestAFullDiskIsNotHammered(t *testing.T) {
 		w.wantValue("h", "fill0", string(make([]byte, 250<<10))) // reads go on
 		w.faults.Heal()
 		w.must("h", "more", fill...)
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		w.wantValue("g", "k", "-")
 		w.close()
 	})

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mainstemdb/mainstem"
@@ -114,7 +115,7 @@ func byPartition(changes []string) string {
 // up neither writers nor memory; when the log was trimmed past it, it is told
 // so, and a new one begins at the oldest change kept.
 func TestASlowFollowerSlowsNobody(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		w := start(t, embedded.Retain(0), embedded.History("", "", 24*time.Hour))
 		w.db, w.opts = inMemory(t, w), nil
 		value := strings.Repeat("x", 100<<10)
@@ -189,7 +190,7 @@ func (w *world) last() mainstem.Position {
 // TestAFeedEndsWithItsDatabase: a follower that waits is told when the
 // database closes, and when its partition stops.
 func TestAFeedEndsWithItsDatabase(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		w := start(t)
 		w.must("g", "t", put("k", "v"))
 		ended := make(chan error, 1)
@@ -202,7 +203,7 @@ func TestAFeedEndsWithItsDatabase(t *testing.T) {
 			}
 			ended <- nil
 		}()
-		time.Sleep(time.Second)
+		pass(time.Second)
 		w.close()
 		wantCode(t, "a follower of a database that closes", <-ended, mainstem.Stopped)
 	})

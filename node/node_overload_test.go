@@ -16,7 +16,7 @@ import (
 // the next transaction is told so without waiting, and nothing of it ever
 // commits; when the disk goes on, everything that was accepted commits (L10).
 func TestOverloadIsImmediate(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		w := start(t)
 		release := w.hang()
 		const size = 200 << 10
@@ -59,7 +59,7 @@ func TestOverloadIsImmediate(t *testing.T) {
 // TestManySmallWaitersAreBounded: the number of those that wait has a limit
 // too, with memory for many more.
 func TestManySmallWaitersAreBounded(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		w := start(t, embedded.Memory(256<<20))
 		release := w.hang()
 		var all []<-chan answer
@@ -90,7 +90,7 @@ func TestManySmallWaitersAreBounded(t *testing.T) {
 // TestGivingUp: what has not been begun is cancelled and never commits; what
 // is under way is undecided, and a repetition tells.
 func TestGivingUp(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		w := start(t)
 		release := w.hang()
 		commit := func(ctx context.Context, id string, size int) <-chan error {
@@ -137,7 +137,7 @@ func TestGivingUp(t *testing.T) {
 // TestCloseAnswersEverybody: whoever waits when the database closes is told,
 // and told the truth.
 func TestCloseAnswersEverybody(t *testing.T) {
-	bubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		w := start(t)
 		release := w.hang()
 		flying := w.later("g", "flying", put("flying", "x"))

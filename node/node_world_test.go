@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -150,7 +149,7 @@ func (w *world) later(group, id string, operations ...any) <-chan answer {
 	return c
 }
 
-// code is the code that an error must have.
+// wantCode is an error of the test unless err has the code.
 func wantCode(t *testing.T, what string, err error, code mainstem.Code) {
 	t.Helper()
 	if got := mainstem.CodeOf(err); got != code {
@@ -178,11 +177,5 @@ func groupOf(partition, partitions int) string {
 	}
 }
 
-// bubble runs a test in which time passes only when everything waits.
-func bubble(t *testing.T, test func(t *testing.T)) {
-	t.Helper()
-	synctest.Test(t, test)
-}
-
-// never is a duration that no test waits for outside a bubble.
+// never is a duration that no test waits for, unless it fails.
 const never = time.Minute

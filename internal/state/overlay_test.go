@@ -96,7 +96,7 @@ func TestOverlayShowsWhatItsRecordsLeave(t *testing.T) {
 	})
 }
 
-// TestOverlayStopsAtAnError: an error of the base reaches the reader, once.
+// TestOverlayPassesErrors: an error of the base reaches the reader, once.
 func TestOverlayPassesErrors(t *testing.T) {
 	broken := fmt.Errorf("broken")
 	o := NewOverlay(failing{err: broken})
