@@ -74,7 +74,7 @@ func (d *Disk) Heal() {
 // closed. The test's cleanup closes it.
 func (d *Disk) Reopen(ctx context.Context, t testing.TB) (*embedded.DB, error) {
 	t.Helper()
-	opts := append([]embedded.Option{embedded.Memory(memory), embedded.OnDisk(d.faults)}, d.opts...)
+	opts := append([]embedded.Option{embedded.Memory(memory), embedded.SegmentSize(segment), embedded.OnDisk(d.faults)}, d.opts...)
 	db, err := embedded.Open(ctx, dir, opts...)
 	if err == nil {
 		t.Cleanup(func() { _ = db.Close() }) // the test has seen, or caused, what it says

@@ -43,7 +43,7 @@ func valid(t *mainstem.Transaction) error {
 		return no(mainstem.TooLarge, "fingerprint or reply")
 	case len(t.Meta.Actor)+len(t.Meta.Request)+len(t.Meta.Trace) > limitMeta:
 		return no(mainstem.TooLarge, "metadata")
-	case t.Refused && len(t.Operations) > 0, t.Deadline < 0, !utf8.ValidString(t.Meta.Actor+"|"+t.Meta.Request+"|"+t.Meta.Trace):
+	case t.Refused && len(t.Operations) > 0, t.Deadline < 0, !utf8.ValidString(t.Meta.Actor + "|" + t.Meta.Request + "|" + t.Meta.Trace):
 		return no(mainstem.Invalid, "refusal with operations, deadline, or metadata")
 	}
 	count, bytes := len(t.Conditions), len(t.Reply)

@@ -142,7 +142,7 @@ func (w *world) plan(r *rand.Rand, n int) {
 	for range n {
 		m := moments{kind: cutKinds[r.IntN(len(cutKinds))], n: 1 + r.IntN(12)}
 		if m.kind == disk.OpWrite || m.kind == disk.OpSync {
-			m.n = 1 + r.IntN(90)
+			m.n = 1 + r.IntN(50)
 		}
 		keep := []float64{0, 1, r.Float64(), r.Float64()}[r.IntN(4)]
 		w.when[m] = cutting{seed: r.Uint64(), keep: keep}
@@ -179,7 +179,7 @@ func (w *world) watch(e disk.Event) {
 
 func openOn(ctx context.Context, fs disk.FS) (*embedded.DB, error) {
 	// The clock stands still: no key may expire while the test decides what to expect.
-	return embedded.Open(ctx, "db", quiet(), small(1), embedded.OnDisk(fs), embedded.OnClock(mainstemtest.NewClock()))
+	return embedded.Open(ctx, "db", quiet(), small(1), rolling(), embedded.OnDisk(fs), embedded.OnClock(mainstemtest.NewClock()))
 }
 
 // run lets the clients work, with clean restarts in between.

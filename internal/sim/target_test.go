@@ -47,10 +47,13 @@ func small(partitions int) embedded.Option {
 	return embedded.Memory(max(16, 4*int64(partitions)) << 20)
 }
 
+// rolling makes segments that roll over within a test, and cost little to make.
+func rolling() embedded.Option { return embedded.SegmentSize(16 << 10) }
+
 func (c configuration) start(t *testing.T) *product {
 	t.Helper()
 	p := &product{clock: mainstemtest.NewClock(), restarts: c.restarts}
-	opts := []embedded.Option{quiet(), small(c.partitions), embedded.OnClock(p.clock), embedded.Partitions(c.partitions), embedded.IDAge(idAge)}
+	opts := []embedded.Option{quiet(), small(c.partitions), rolling(), embedded.OnClock(p.clock), embedded.Partitions(c.partitions), embedded.IDAge(idAge)}
 	dir := "db"
 	if c.onFiles {
 		dir = t.TempDir()

@@ -236,7 +236,7 @@ func TestTrimmedIsNeverHolds(t *testing.T) {
 func startWith(t *testing.T, opts ...embedded.Option) *product {
 	t.Helper()
 	p := &product{clock: mainstemtest.NewClock(), restarts: true}
-	opts = append([]embedded.Option{quiet(), small(1), embedded.OnClock(p.clock), embedded.OnDisk(disk.NewMem())}, opts...)
+	opts = append([]embedded.Option{quiet(), small(1), rolling(), embedded.OnClock(p.clock), embedded.OnDisk(disk.NewMem())}, opts...)
 	p.begin(t, "db", opts)
 	return p
 }
