@@ -45,15 +45,15 @@ func TestKeysLiveAtLeastTheirTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := start(t)
 		w.must("g", "put", mainstem.Put{Name: "k", Value: mainstem.Int(1), TTL: 10 * time.Second}, put("other", "x"))
-		pass(time.Hour) // real time alone ends nothing
+		time.Sleep(time.Hour) // real time alone ends nothing
 		w.clock.Advance(10*time.Second - 1)
-		pass(2 * time.Second)
+		time.Sleep(2 * time.Second)
 		w.wantValue("g", "k", "1")
 		w.clock.Jump(1000 * time.Hour) // nor does the wall clock
-		pass(2 * time.Second)
+		time.Sleep(2 * time.Second)
 		w.wantValue("g", "k", "1")
 		w.clock.Advance(1)
-		pass(time.Second + time.Millisecond)
+		time.Sleep(time.Second + time.Millisecond)
 		w.wantValue("g", "k", "-")
 		w.wantValue("g", "other", "x")
 		if n := w.expiries(); n != 1 {
@@ -77,7 +77,7 @@ func TestManyKeysExpireInTime(t *testing.T) {
 			ops = append(ops, mainstem.Put{Name: fmt.Sprint("k", i), Value: mainstem.Int(1), TTL: 10 * time.Second})
 		}
 		w.must("g", "put", ops...)
-		pass(11*time.Second + 100*time.Millisecond)
+		time.Sleep(11*time.Second + 100*time.Millisecond)
 		if n := w.expiries(); n != keys {
 			t.Errorf("%d of %d keys have expired", n, keys)
 		}
@@ -106,11 +106,11 @@ func TestOutlivedExpiriesDoNotBlockOthers(t *testing.T) {
 		w.must("g", "puts", puts...)
 		w.must("g", "deletes", deletes...)
 		w.must("g", "last", mainstem.Put{Name: "last", Value: mainstem.Int(1), TTL: 6 * time.Second})
-		pass(8 * time.Second)
+		time.Sleep(8 * time.Second)
 		w.wantValue("g", "last", "-")
 		w.wantValue("g", "k1", "for good")
 		before := clock.asked.Load()
-		pass(time.Minute)
+		time.Sleep(time.Minute)
 		if asked := clock.asked.Load() - before; asked > 300 {
 			t.Errorf("an idle database looked at its clock %d times in a minute", asked)
 		}
@@ -143,7 +143,7 @@ func TestAFullDiskIsNotHammered(t *testing.T) {
 			wantCode(t, "a small transaction on a full disk", err, mainstem.Unavailable)
 		}
 		before := clock.asked.Load()
-		pass(time.Minute)
+		time.Sleep(time.Minute)
 		if asked := clock.asked.Load() - before; asked > 1000 {
 			t.Errorf("with the disk full the clock was asked %d times in a minute", asked)
 		}
@@ -151,7 +151,7 @@ func TestAFullDiskIsNotHammered(t *testing.T) {
 		w.wantValue("h", "fill0", string(make([]byte, 250<<10))) // reads go on
 		w.faults.Heal()
 		w.must("h", "more", fill...)
-		pass(3 * time.Second)
+		time.Sleep(3 * time.Second)
 		w.wantValue("g", "k", "-")
 		w.close()
 	})

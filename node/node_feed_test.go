@@ -203,7 +203,7 @@ func TestAFeedEndsWithItsDatabase(t *testing.T) {
 			}
 			ended <- nil
 		}()
-		pass(time.Second)
+		time.Sleep(time.Second)
 		w.close()
 		wantCode(t, "a follower of a database that closes", <-ended, mainstem.Stopped)
 	})
