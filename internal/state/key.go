@@ -70,16 +70,18 @@ func (j *judgement) setKey(v mainstem.Version) {
 	j.keys[v.Name] = v
 }
 
+// keyUnchanged asks the horizon before a deletion that is still stored: the
+// answer must not depend on when garbage was collected.
 func (j *judgement) keyUnchanged(c mainstem.KeyUnchanged) error {
 	v, err := j.key(c.Name)
 	switch {
 	case err != nil:
 		return err
-	case v.Position > c.Since:
-		return mainstem.Errorf(mainstem.Conflict, "key %s in group %s changed at position %s, after %s", c.Name, j.t.Group, v.Position, c.Since)
 	case !v.Exists && c.Since < j.step.Tail.horizon(j.t.Group, c.Name):
 		return mainstem.Errorf(mainstem.Trimmed, "key %s in group %s is absent, and history since position %s is no longer kept (it begins at %s)",
 			c.Name, j.t.Group, c.Since, j.step.Tail.horizon(j.t.Group, c.Name))
+	case v.Position > c.Since:
+		return mainstem.Errorf(mainstem.Conflict, "key %s in group %s changed at position %s, after %s", c.Name, j.t.Group, v.Position, c.Since)
 	}
 	return nil
 }
