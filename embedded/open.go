@@ -180,7 +180,11 @@ func ours(names []string) bool {
 
 func (c *config) readManifest(path string) (manifest, error) {
 	var m manifest
-	text, err := disk.ReadFile(c.fs, path, 64<<10)
+	const most = 64 << 10
+	if info, err := c.fs.Stat(path); err == nil && info.Size() > most {
+		return m, mainstem.Errorf(mainstem.Corrupt, "%s has %d bytes; a manifest has less than %d (L12)", path, info.Size(), most)
+	}
+	text, err := disk.ReadFile(c.fs, path, most)
 	if err != nil {
 		return m, openError(path, err)
 	}

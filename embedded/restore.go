@@ -37,6 +37,13 @@ func Restore(ctx context.Context, backup, dir string, opts ...Option) error {
 	if err != nil {
 		return err
 	}
+	// A damaged partition would keep its old incarnation and live on beside
+	// the others: half a restore is none.
+	for _, p := range db.node.Reports() {
+		if p.Error != "" {
+			return errors.Join(mainstem.Errorf(mainstem.Corrupt, "the backup's partition %d does not restore: %s", p.Partition, p.Error), db.Close())
+		}
+	}
 	if err := db.Close(); err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func (p *partition) replay(ctx context.Context) error {
 		head := journal.Head{Hash: journal.Sum(entry.Record), Slot: entry.Slot}
 		r, err := record.Decode(entry.Record)
 		if err != nil {
-			return mainstem.Errorf(mainstem.Corrupt, "record in slot %d of partition %d: %w", entry.Slot, p.id, err)
+			return p.undecodable(entry.Slot, err)
 		}
 		head.Index = r.Index
 		if !met {
@@ -105,6 +105,17 @@ func (p *partition) replay(ctx context.Context) error {
 		return nil
 	}
 	return flush()
+}
+
+// undecodable says of a stored record that does not decode whether it is
+// damaged, or sound and of a newer format.
+func (p *partition) undecodable(slot uint64, err error) error {
+	if errors.Is(err, record.ErrNewer) {
+		newer := mainstem.Errorf(mainstem.Invalid, "record in slot %d of partition %d: %w", slot, p.id, err)
+		newer.Advice = "use the newer Mainstem that wrote it; nothing was changed"
+		return newer
+	}
+	return mainstem.Errorf(mainstem.Corrupt, "record in slot %d of partition %d: %w", slot, p.id, err)
 }
 
 // inaugurate writes the record that a new database, new settings or a restore
