@@ -26,7 +26,7 @@ var sweeps = []struct {
 }
 
 // hanging is how long an error may take to come out.
-const hanging = 3 * time.Second
+const hanging = 15 * time.Second
 
 // TestEveryErrorSurfaces injects one error at every file operation of a
 // workload of 300 transactions: each comes out at the top as a typed error, and
@@ -60,8 +60,7 @@ func TestEveryErrorSurfaces(t *testing.T) {
 				select {
 				case <-done:
 				case <-time.After(hanging):
-					panic("hang")
-				t.Fatalf("%s at %s %d (%s): nothing came out in %s: it hangs", s.name, at.Kind, at.Number, at.Path, hanging)
+					t.Fatalf("%s at %s %d (%s): nothing came out in %s: it hangs", s.name, at.Kind, at.Number, at.Path, hanging)
 				}
 				if o.wrong != nil {
 					t.Errorf("%s at %s %d (%s): %v", s.name, at.Kind, at.Number, at.Path, o.wrong)
