@@ -39,12 +39,13 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	var first error
 	for i, part := range cfg.Parts {
 		p := newPartition(n, i, part)
+		n.parts = append(n.parts, p)
 		err := part.Err
 		if err == nil {
 			err = p.open(ctx)
 		}
 		if err != nil && mainstem.CodeOf(err) != mainstem.Corrupt {
-			return nil, errors.Join(typed(err, "opening partition %d", i), p.release(), n.release())
+			return nil, errors.Join(typed(err, "opening partition %d", i), n.release())
 		}
 		if err != nil {
 			cfg.Logger.Error("partition is damaged and does not serve", "partition", i, "err", err)
@@ -55,7 +56,6 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		} else {
 			sound++
 		}
-		n.parts = append(n.parts, p)
 	}
 	if sound == 0 && !cfg.ReadOnly { // read-only is for looking at what is there
 		return nil, errors.Join(first, n.release())
@@ -69,6 +69,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 func (n *Node) release() error {
 	var errs []error
 	for _, p := range n.parts {
+		p.stop(mainstem.Errorf(mainstem.Stopped, "the database could not be opened"))
 		errs = append(errs, p.release())
 	}
 	return errors.Join(errs...)
