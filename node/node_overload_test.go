@@ -147,8 +147,8 @@ func TestCloseAnswersEverybody(t *testing.T) {
 		var waiting []<-chan answer // more than the record that is judged next holds
 		for i := range 20 {
 			waiting = append(waiting, w.later("g", fmt.Sprint("waiting-", i), put("waiting", strings.Repeat("x", 256<<10))))
+			synctest.Wait() // the loop takes what fits before the queue is full
 		}
-		synctest.Wait()
 		closed := make(chan error, 1)
 		go func() { closed <- w.db.Close() }()
 		synctest.Wait()
