@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"io"
 	"os"
 	"sync"
@@ -64,6 +65,9 @@ func (f *fuse) reason() error {
 func (f *fuse) check(op, name string, err error) error {
 	if err != nil && f.own(name) {
 		f.blame(op+" "+f.PathBase(name), err)
+		if f.opening(name) {
+			return nil
+		}
 	}
 	return err
 }
@@ -72,18 +76,28 @@ func (f *fuse) check(op, name string, err error) error {
 // the checkpoint's alone.
 func (f *fuse) own(name string) bool { return f.PathDir(name) == f.dir }
 
+// opening tells the files of a store that is being opened. Pebble's Open
+// flushes, waits, and begins a failed flush again for ever; so until it is done
+// a change that fails, and every one after it, succeeds as Pebble sees it and
+// reaches nothing. Whoever opens asks the store for its failure afterwards.
+func (f *fuse) opening(name string) bool {
+	return f.own(name) && !f.parked() && !errors.Is(f.reason(), ErrReadOnly)
+}
+
 // Create waits when the fuse of an open store has blown, until the store is
 // closed: Pebble begins a failed flush again at once and for ever, and would
 // turn in circles.
-func (f *fuse) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	if err := f.reason(); err != nil {
-		if f.own(name) && f.parked() {
-			<-f.released
-		}
-		return nil, err
+func (f *fuse) Create(name string, c vfs.DiskWriteCategory) (file vfs.File, err error) {
+	if err = f.reason(); err == nil {
+		file, err = f.FS.Create(name, c)
+		err = f.check("creating", name, err)
+	} else if f.own(name) && f.parked() {
+		<-f.released
 	}
-	file, err := f.FS.Create(name, c)
-	return f.wrap(name, file, f.check("creating", name, err))
+	if err == nil && file == nil || err != nil && f.opening(name) {
+		return vfs.NewMem().Create(f.PathBase(name), c)
+	}
+	return f.wrap(name, file, err)
 }
 
 func (f *fuse) wrap(name string, file vfs.File, err error) (vfs.File, error) {
@@ -106,7 +120,10 @@ func (f *fuse) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.File
 		return nil, err
 	}
 	file, err := f.FS.ReuseForWrite(from, to, c)
-	return f.wrap(to, file, f.check("reusing", to, err))
+	if err != nil {
+		_ = f.check("reusing", to, err) // there is no file to pretend with
+	}
+	return f.wrap(to, file, err)
 }
 
 func (f *fuse) OpenDir(name string) (vfs.File, error) {
@@ -126,6 +143,9 @@ func (f *fuse) Link(from, to string) error {
 
 func (f *fuse) Rename(from, to string) error {
 	if err := f.reason(); err != nil {
+		if f.opening(to) {
+			return nil
+		}
 		return err
 	}
 	return f.check("renaming", to, f.FS.Rename(from, to))
@@ -172,6 +192,9 @@ type fusedFile struct {
 // do makes one change of the file, unless the fuse has blown.
 func (f *fusedFile) do(op string, change func() error) error {
 	if err := f.fuse.reason(); err != nil {
+		if f.fuse.opening(f.name) {
+			return nil
+		}
 		return err
 	}
 	return f.fuse.check(op, f.name, change())
@@ -179,12 +202,20 @@ func (f *fusedFile) do(op string, change func() error) error {
 
 func (f *fusedFile) Write(p []byte) (n int, err error) {
 	err = f.do("writing", func() (err error) { n, err = f.File.Write(p); return err })
+	return written(n, p, err)
+}
+
+// written is all of it where the error was kept from Pebble.
+func written(n int, p []byte, err error) (int, error) {
+	if err == nil {
+		n = len(p)
+	}
 	return n, err
 }
 
 func (f *fusedFile) WriteAt(p []byte, off int64) (n int, err error) {
 	err = f.do("writing", func() (err error) { n, err = f.File.WriteAt(p, off); return err })
-	return n, err
+	return written(n, p, err)
 }
 
 func (f *fusedFile) Sync() error { return f.do("syncing", f.File.Sync) }
