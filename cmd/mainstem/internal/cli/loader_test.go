@@ -22,7 +22,8 @@ func (c *cutOff) Commit(ctx context.Context, t *mainstem.Transaction) (*mainstem
 	if c.left.Add(-1) < 0 {
 		return nil, mainstem.Errorf(mainstem.Stopped, "cut off by the test")
 	}
-	return c.Backend.Commit(ctx, t)
+	// What was sent is out of the process's hands.
+	return c.Backend.Commit(context.WithoutCancel(ctx), t)
 }
 
 // lines are 5,000 events of 7 streams in export's form: more than one window.
