@@ -76,13 +76,15 @@ tools: ## Step of test: the repository's own tools
 	@cd tools/testreport && GOWORK=off go test -count=1 ./...
 
 .PHONY: race
-race: $(REPORT) ## Step of test: every module, a tenth of the rounds, with race; needs a C compiler
+race: $(REPORT) ## Step of test: all that runs concurrently, a tenth of the rounds, with race; needs a C compiler
 	@rm -f $(TMP)/$@.notrun; \
 	if [ -z "$(CC_FOUND)" ]; then \
 		echo "race: not run (no C compiler found; install gcc)"; \
 		echo "not run (no C compiler found; install gcc)" >$(TMP)/$@.notrun; exit 0; \
 	fi; \
-	export CGO_ENABLED=1 MAINSTEM_ROUNDS=$(RACE_ROUNDS); $(call gotest,race,-race -timeout 25m $(PACKAGES))
+	export CGO_ENABLED=1 MAINSTEM_ROUNDS=$(RACE_ROUNDS); \
+	concurrent=$$(go list $(PACKAGES) | grep -vE '/internal/(tidy|doctest)$$'); \
+	$(call gotest,race,-race -timeout 25m $$concurrent)
 
 .PHONY: test-fast
 test-fast: ## Test what changed since last time, cached, a tenth of the rounds
