@@ -113,9 +113,11 @@ type cut struct {
 	lo, hi []int // acknowledged for sure; sent at all
 }
 
-func newWorld(seed uint64) *world {
+func newWorld(seed uint64) *world { return newWorldOn(seed, []float64{0, 0.3, 1}[seed%3]) }
+
+// newWorldOn chooses how much of what is not synced reaches the disk at once.
+func newWorldOn(seed uint64, early float64) *world {
 	w := &world{when: map[moments]cutting{}, seen: map[disk.Op]int{}}
-	early := []float64{0, 0.3, 1}[seed%3]
 	w.power, w.err = disk.NewPower(disk.NewMem(), disk.PowerConfig{Early: early, Seed: seed})
 	w.faults = disk.NewFaults(w.power)
 	w.faults.Watch(w.watch)

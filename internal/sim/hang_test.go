@@ -25,7 +25,7 @@ type said struct {
 func TestNothingSpeculativeLeaves(t *testing.T) {
 	Rounds(t, 25, func(t *testing.T, seed uint64) {
 		r := Rand(seed)
-		w := newWorld(seed * 3) // a multiple of three: nothing reaches the disk before its sync
+		w := newWorldOn(seed, 0) // nothing reaches the disk before its sync
 		w.faults.Watch(nil)
 		db, err := openOn(t.Context(), w.faults)
 		if err != nil {
