@@ -54,7 +54,7 @@ func options(s *Store, c Config) *pebble.Options {
 	// begin another. The usual scheduler also looks ten times a second, in a
 	// goroutine that is left behind when Open fails.
 	o.CompactionConcurrencyRange = func() (int, int) { return 1, 1 }
-	o.Experimental.CompactionScheduler = pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()
+	o.Experimental.CompactionScheduler = s.compactions
 	for i := range o.Levels {
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(filterBits)
 	}

@@ -36,9 +36,11 @@ type Store struct {
 	cache *pebble.Cache
 	opts  *pebble.Options
 	fuse  *fuse
-	dir   string
-	log   *slog.Logger
-	rows  *Rows
+	// compactions wait until the store is open.
+	compactions *patient
+	dir         string
+	log         *slog.Logger
+	rows        *Rows
 
 	readOnly bool
 
@@ -72,6 +74,7 @@ func Open(c Config) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.compactions = &patient{CompactionScheduler: pebble.NewConcurrencyLimitSchedulerWithNoPeriodicGrantingForTest()}
 	s.fuse = newFuse(c.FS, c.Dir, func(op string, err error) { s.fail(op, err) })
 	s.rows = &Rows{store: s}
 	if c.ReadOnly {
@@ -101,6 +104,7 @@ func Open(c Config) (*Store, error) {
 	if !c.ReadOnly {
 		s.fuse.park()
 	}
+	s.compactions.opened.Store(true)
 	if err := s.Err(); err != nil {
 		_ = s.Close() // the first error is the one to tell
 		return nil, err
