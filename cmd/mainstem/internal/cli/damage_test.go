@@ -77,22 +77,6 @@ func TestForeignDirectory(t *testing.T) {
 	}
 }
 
-// TestReadOnlyDirectory: what cannot be written says whose fault that is.
-func TestReadOnlyDirectory(t *testing.T) {
-	t.Parallel()
-	if os.Geteuid() == 0 {
-		t.Skip("not run: a read-only directory; permissions do not bind this user, run it as another")
-	}
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o500); err != nil {
-		t.Fatal(err)
-	}
-	got := mainstem(t, dir, "", "put", "a/b", "c")
-	if got.code != 1 || !strings.Contains(got.err, "permission") {
-		t.Errorf("exit code %d, %s", got.code, got.err)
-	}
-}
-
 // TestBytesAreExact: a value is printed as it went in, whatever it holds.
 func TestBytesAreExact(t *testing.T) {
 	t.Parallel()
