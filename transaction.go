@@ -101,7 +101,7 @@ func (t *Transaction) Validate() error {
 	if count > LimitOperations {
 		return Errorf(TooLarge, "%d conditions, operations and events; the limit is %d", count, LimitOperations)
 	}
-	if total := int(size.bytes) + len(t.Reply); total > LimitTransaction {
+	if total := size.bytes + len(t.Reply); total > LimitTransaction {
 		return Errorf(TooLarge, "transaction of %d bytes; the limit is %d", total, LimitTransaction)
 	}
 	return nil

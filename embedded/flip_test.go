@@ -121,7 +121,8 @@ func flipRounds(t *testing.T) (rounds, asked int) {
 			factor *= f
 		}
 	}
-	return max(200, int(float64(asked)*factor)), asked
+	asked = int(float64(asked) * factor)
+	return max(200, asked), asked // fewer reach too little
 }
 
 func flipSeed(t *testing.T) uint64 {

@@ -270,15 +270,4 @@ func TestSameIDAfterRefusal(t *testing.T) {
 	})
 }
 
-func eventually(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(10 * time.Second); !done(); <-tick.C {
-		if time.Now().After(deadline) {
-			t.Fatal("not in 10 s: " + what)
-		}
-	}
-}
-
 func name(i int) string { return fmt.Sprintf("id-%d", i) }

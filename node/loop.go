@@ -253,8 +253,8 @@ func (p *partition) untilExpiry() time.Duration {
 	p.mu.RLock()
 	tail := p.tail
 	p.mu.RUnlock()
-	next, any, err := state.NextExpiry(p.store.Rows())
-	if err != nil || !any {
+	next, due, err := state.NextExpiry(p.store.Rows())
+	if err != nil || !due {
 		return idle
 	}
 	return max(time.Millisecond, min(idle, next.Sub(p.age(tail))))

@@ -307,7 +307,7 @@ func TestSecondOpenerAndReadOnly(t *testing.T) {
 	if _, err := file.Open(nil2ctx, file.Config{Dir: dir}); err == nil || !strings.Contains(err.Error(), "read-only") {
 		t.Errorf("a second opener: %v: want an error that says what to do", err)
 	}
-	if err := os.Chmod(dir, 0o500); err != nil { //nolint:gosec // on purpose
+	if err := os.Chmod(dir, 0o500); err != nil {
 		t.Fatal(err)
 	}
 	ro, err := file.Open(nil2ctx, file.Config{Dir: dir, ReadOnly: true})
@@ -320,7 +320,7 @@ func TestSecondOpenerAndReadOnly(t *testing.T) {
 	if _, err := ro.Append(nil2ctx, head, nil); !errors.Is(err, journal.ErrFailed) {
 		t.Errorf("Append on a read-only log: %v", err)
 	}
-	if err := errors.Join(ro.Close(), os.Chmod(dir, 0o700), l.Close()); err != nil { //nolint:gosec // back again
+	if err := errors.Join(ro.Close(), os.Chmod(dir, 0o700), l.Close()); err != nil {
 		t.Error(err)
 	}
 	if _, err := file.Open(nil2ctx, file.Config{Dir: t.TempDir(), ReadOnly: true}); err == nil {

@@ -73,7 +73,7 @@ func (v *verdict) search(s *segment, region []byte) {
 		if v.residue == 0 {
 			v.residue = at
 		}
-		if uint32(word) != frameMagic { //nolint:gosec // the low half is meant
+		if uint32(word) != frameMagic {
 			continue
 		}
 		if f, _, err := decodeFrame(region[at:], s.mixed, at); err == nil {

@@ -16,7 +16,7 @@ func footerOf(s *segment) frame {
 	b := make([]byte, footerPayload)
 	binary.LittleEndian.PutUint64(b[0:], s.count())
 	binary.LittleEndian.PutUint64(b[8:], s.base)
-	binary.LittleEndian.PutUint64(b[16:], uint64(s.end)) //nolint:gosec // offsets are not negative
+	binary.LittleEndian.PutUint64(b[16:], uint64(s.end))
 	return frame{kind: KindFooter, index: s.last, durable: s.last, hash: s.hash, payload: b}
 }
 
@@ -37,10 +37,10 @@ func (s *segment) loadFooter() error {
 	}
 	count, first := binary.LittleEndian.Uint64(f.payload), binary.LittleEndian.Uint64(f.payload[8:])
 	end := binary.LittleEndian.Uint64(f.payload[16:])
-	if first != s.base || f.index+1 != first+count || end < dataStart || end > uint64(s.dataEnd()) { //nolint:gosec // not negative
+	if first != s.base || f.index+1 != first+count || end < dataStart || end > uint64(s.dataEnd()) {
 		return s.damage(s.footerSlot(), s.base, "the footer contradicts the header")
 	}
-	s.last, s.hash, s.end, s.sealed = f.index, f.hash, int64(end), true //nolint:gosec // checked above
+	s.last, s.hash, s.end, s.sealed = f.index, f.hash, int64(end), true
 	return nil
 }
 

@@ -104,7 +104,7 @@ func frameSize(payload int) int {
 // factor is odd, so two offsets in one segment never share a seed; and one
 // message gives different CRCs from different seeds.
 func frameSeed(mix uint32, offset int64) uint32 {
-	return mix + uint32(offset/frameAlign)*0x9e3779b1 //nolint:gosec // wrapping is meant
+	return mix + uint32(offset/frameAlign)*0x9e3779b1
 }
 
 // encodeFrame writes f into b, which is exactly frameSize(len(f.payload)) long.
@@ -112,7 +112,7 @@ func encodeFrame(b []byte, f frame, mix uint32, offset int64) {
 	le := binary.LittleEndian
 	le.PutUint32(b[0:], frameMagic)
 	b[4], b[5], b[6], b[7] = frameVersion, byte(f.kind), 0, 0
-	le.PutUint32(b[8:], uint32(len(f.payload))) //nolint:gosec // capped by journal.MaxRecord
+	le.PutUint32(b[8:], uint32(len(f.payload)))
 	le.PutUint32(b[12:], 0)
 	le.PutUint64(b[16:], f.index)
 	le.PutUint64(b[24:], f.durable)

@@ -46,7 +46,7 @@ type header struct {
 }
 
 func randomBytes(b []byte) {
-	rand.Read(b) //nolint:errcheck // crypto/rand.Read never returns an error
+	rand.Read(b)
 }
 
 func newNonce() uint64 {
@@ -79,7 +79,7 @@ func (h header) encode() []byte {
 	le.PutUint64(b[40:], h.id)
 	le.PutUint64(b[48:], h.base)
 	le.PutUint64(b[56:], h.durable)
-	le.PutUint64(b[64:], uint64(h.size)) //nolint:gosec // sizes are not negative
+	le.PutUint64(b[64:], uint64(h.size))
 	copy(b[72:104], h.prev[:])
 	le.PutUint32(b[12:], crc32.Checksum(b[16:], castagnoli)^crc32.Checksum(b[:12], castagnoli))
 	return b
@@ -97,7 +97,7 @@ func decodeHeader(b []byte) (header, error) {
 		return header{}, fmt.Errorf("%w: segment format %d, this build reads up to %d: open it with the newer build that wrote it", ErrVersion, v, formatVersion)
 	}
 	h := header{nonce: le.Uint64(b[32:]), id: le.Uint64(b[40:]), base: le.Uint64(b[48:]), durable: le.Uint64(b[56:])}
-	h.size = int64(le.Uint64(b[64:])) //nolint:gosec // checked below
+	h.size = int64(le.Uint64(b[64:]))
 	copy(h.log[:], b[16:32])
 	copy(h.prev[:], b[72:104])
 	if h.id == 0 || h.base == 0 || h.durable+1 < h.base || h.size < minSegment || h.size > maxSegment+maxFrame {

@@ -130,7 +130,7 @@ func (l *Log) kept(ids []uint64, first uint64) ([]uint64, error) {
 		ids = ids[1:]
 	}
 	for i := range max(len(ids), 1) {
-		if want := first + uint64(i); i >= len(ids) || ids[i] != want { //nolint:gosec // a count
+		if want := first + uint64(i); i >= len(ids) || ids[i] != want {
 			return nil, &Damage{Segment: want, File: segmentName(want), What: "the segment is missing"}
 		}
 	}
@@ -159,8 +159,10 @@ func (l *Log) settle() error {
 		return err
 	}
 	if v.footer != nil {
-		return &Damage{Segment: last.id + 1, File: segmentName(last.id + 1), Index: v.last + 1,
-			What: fmt.Sprintf("the newest segment is missing: the footer of segment %d proves that there was one", last.id)}
+		return &Damage{
+			Segment: last.id + 1, File: segmentName(last.id + 1), Index: v.last + 1,
+			What: fmt.Sprintf("the newest segment is missing: the footer of segment %d proves that there was one", last.id),
+		}
 	}
 	virgin := v.last+1 == last.base && v.residue == 0
 	for i, s := range l.segments[:n-1] {

@@ -64,7 +64,7 @@ type world struct {
 }
 
 func newWorld(seed uint64, fs disk.FS) *world {
-	return &world{rng: rand.New(rand.NewPCG(seed, 0)), fs: fs, trimmed: 1} //nolint:gosec // replayable
+	return &world{rng: rand.New(rand.NewPCG(seed, 0)), fs: fs, trimmed: 1}
 }
 
 func (w *world) tail() journal.Head {

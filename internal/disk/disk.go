@@ -89,8 +89,8 @@ func lockName(fs FS, dir string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("disk: absolute path of %s: %w", dir, err)
 		}
-		if real, err := filepath.EvalSymlinks(abs); err == nil {
-			abs = real
+		if resolved, err := filepath.EvalSymlinks(abs); err == nil {
+			abs = resolved
 		}
 		dir = abs
 	}

@@ -70,7 +70,7 @@ func NewPower(base FS, cfg PowerConfig) (*Power, error) {
 	}
 	p := &Power{
 		base: base, top: cfg.Dir, early: cfg.Early,
-		rng:   rand.New(rand.NewPCG(cfg.Seed, 0x706f776572)), //nolint:gosec // a replayable choice, not a secret
+		rng:   rand.New(rand.NewPCG(cfg.Seed, 0x706f776572)),
 		locks: map[*node]bool{},
 	}
 	lock, err := base.Lock(p.real(powerPrefix + "lock"))

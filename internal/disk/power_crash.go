@@ -23,7 +23,7 @@ func (p *Power) Crash(seed uint64, keep float64) (FS, error) {
 	}
 	c := &crash{
 		p: p, keep: keep, to: vfs.NewMem(),
-		rng:   rand.New(rand.NewPCG(seed, 0x6372617368)), //nolint:gosec // replayable, not secret
+		rng:   rand.New(rand.NewPCG(seed, 0x6372617368)),
 		views: map[*node]map[string]entry{}, built: map[*node]string{},
 	}
 	if p.top != "" {

@@ -255,7 +255,7 @@ func (p *Power) Lock(name string) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	pf := f.(*powerFile) //nolint:forcetypeassert,errcheck // ours
+	pf := f.(*powerFile) //nolint:forcetypeassert // ours
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.locks[pf.n] {

@@ -188,7 +188,7 @@ func (p *Power) build(n *node, path string, built map[*node]string) error {
 			continue
 		}
 		child := p.base.PathJoin(path, name)
-		err := error(nil)
+		var err error
 		switch at, twice := built[e.node]; {
 		case twice:
 			err = p.base.Link(at, child)

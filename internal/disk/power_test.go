@@ -206,7 +206,7 @@ func victim(dir string) {
 // the victim had synced.
 func TestSIGKILLIsAPowerCut(t *testing.T) {
 	dir := t.TempDir()
-	cmd := exec.Command(os.Args[0]) //nolint:gosec // this very test
+	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "DISK_TEST_VICTIM="+dir)
 	out, err := cmd.StdoutPipe()
 	must(t, err)

@@ -30,5 +30,5 @@ func Weakness(fs FS, dir string) string {
 	if err := unix.Statfs(dir, &stat); err != nil {
 		return "the kind of file system could not be found out (" + err.Error() + "): make sure that its fsync reaches the disk"
 	}
-	return weakTypes[uint32(stat.Type)] //nolint:gosec // the magic number is 32 bits wide by definition
+	return weakTypes[uint32(stat.Type)]
 }

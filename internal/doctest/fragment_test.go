@@ -33,7 +33,7 @@ func fragmentSource(name string, fragments []block) (string, error) {
 		for name := range importable {
 			used[name] = used[name] || uses(f, name)
 		}
-		body := ""
+		var body string
 		if source != "" {
 			body = fmt.Sprintf("block%d(ctx, db)", i)
 			source = fmt.Sprintf("func block%d(ctx context.Context, db *embedded.DB) error {\n%s\nreturn nil\n}\n", i, source)

@@ -206,7 +206,8 @@ func (f *fields) flag() bool {
 // allocated as is there.
 func decodeList[T any](f *fields, decode func([]byte, *T) error) []T {
 	n := 0
-	for rest, ok := f.bytes(), true; len(rest) > 0; n++ {
+	for rest := f.bytes(); len(rest) > 0; n++ {
+		var ok bool
 		if _, rest, ok = cutValue(rest); !ok {
 			f.fail("element %d of field %d is cut off", n+1, f.tag)
 			return nil

@@ -233,8 +233,11 @@ var raw = []struct {
 	}, func(tx *mainstem.Txn) { tx.Append("s", mainstem.Event{Type: "t"}) }, mainstem.Conflict},
 	{"nothing happened", func(p mainstem.Position) []mainstem.Condition {
 		return []mainstem.Condition{
-			mainstem.RangeUnchanged{From: "x", Since: p}, mainstem.StreamsUnchanged{From: "s", Since: p},
-			mainstem.KeyUnchanged{Name: "x", Since: p}, mainstem.StreamLength{Stream: "s"}, mainstem.KeyAbsent{Name: "z"},
+			mainstem.RangeUnchanged{From: "x", Since: p},
+			mainstem.StreamsUnchanged{From: "s", Since: p},
+			mainstem.KeyUnchanged{Name: "x", Since: p},
+			mainstem.StreamLength{Stream: "s"},
+			mainstem.KeyAbsent{Name: "z"},
 		}
 	}, set("q", 1), 0},
 }

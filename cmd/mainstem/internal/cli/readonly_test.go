@@ -39,7 +39,7 @@ func TestReadOnlyDirectory(t *testing.T) {
 // publicDir is a temporary directory that every user may enter.
 func publicDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "mainstem-readonly-")
+	dir, err := os.MkdirTemp("", "mainstem-readonly-") //nolint:usetesting // t.TempDir is closed to others
 	if err != nil {
 		t.Fatal(err)
 	}
