@@ -27,7 +27,7 @@ type Guarantees = journal.Guarantees
 // Verification is what verifying one partition found.
 type Verification = node.Verification
 
-func scratchPart(dir string) node.Part { return node.Part{FS: disk.Default, Dir: dir} }
+func scratchPart(fs disk.FS, dir string) node.Part { return node.Part{FS: fs, Dir: dir} }
 
 func (c *config) inMemory(ctx context.Context) (*DB, error) {
 	if c.node.Partitions == 0 {

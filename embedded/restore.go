@@ -77,13 +77,13 @@ func Inspect(ctx context.Context, dir string, opts ...Option) (*Report, error) {
 }
 
 // Verify opens a database read-only, replays every log from its beginning in
-// the scratch directory, and compares the result with every recorded digest
+// the scratch directory (on the same file system), and compares the result with every recorded digest
 // and with the stored state.
 func Verify(ctx context.Context, dir, scratch string, progress func(partition int, index, last uint64), opts ...Option) ([]Verification, error) {
 	db, err := Open(ctx, dir, append(opts, ReadOnly())...)
 	if err != nil {
 		return nil, err
 	}
-	found, err := db.node.Verify(ctx, scratchPart(scratch), progress)
+	found, err := db.node.Verify(ctx, scratchPart(defaults(opts).fs, scratch), progress)
 	return found, errors.Join(err, db.Close())
 }

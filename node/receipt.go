@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/state"
 )
 
 func wallTime(unixNano int64) time.Time { return time.Unix(0, unixNano).UTC() }
@@ -12,14 +13,19 @@ func wallTime(unixNano int64) time.Time { return time.Unix(0, unixNano).UTC() }
 // complete adds to a receipt what only the whole database knows: its token,
 // and whether the engine's promise is weak.
 func (p *partition) complete(r *mainstem.Receipt) error {
+	p.mu.RLock()
+	tail := p.tail
+	p.mu.RUnlock()
+	return p.completeFrom(p.store.Rows(), tail, r)
+}
+
+// completeFrom is complete with what a frozen view shows.
+func (p *partition) completeFrom(rows state.Rows, tail *state.Tail, r *mainstem.Receipt) error {
 	r.Weak = strings.Join(p.node.cfg.Guarantees.Weak, "; ")
 	if !r.Token.IsZero() {
 		return nil
 	}
-	p.mu.RLock()
-	tail := p.tail
-	p.mu.RUnlock()
-	mark, err := tail.MarkAt(p.store.Rows(), r.Position)
+	mark, err := tail.MarkAt(rows, r.Position)
 	if err != nil {
 		return p.damaged(err)
 	}

@@ -144,15 +144,11 @@ func (s *snapshot) finish(r mainstem.ViewRequest) error {
 	if err != nil {
 		return c.p.damaged(err)
 	}
-	if known != nil {
-		m, err := c.Tail.MarkAt(c.Rows, known.Position)
-		if err != nil {
-			return c.p.damaged(err)
-		}
-		known.Token = mainstem.NewToken(m)
-	}
 	s.known = known
-	return nil
+	if known == nil {
+		return nil
+	}
+	return c.p.completeFrom(c.Rows, c.Tail, known)
 }
 
 // Known is the first receipt of the ID that the request asked for.
@@ -191,6 +187,9 @@ func (s *snapshot) Read(ctx context.Context, q mainstem.Query) (mainstem.Answer,
 		c = s.cuts[s.node.partitionOf(q.Group).id]
 	}
 	a, err := c.Answer(q)
+	if err == nil && a.Receipt != nil {
+		err = c.p.completeFrom(c.Rows, c.Tail, a.Receipt)
+	}
 	return a, c.p.damaged(err)
 }
 

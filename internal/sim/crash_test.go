@@ -181,7 +181,26 @@ func (w *world) watch(e disk.Event) {
 
 func openOn(ctx context.Context, fs disk.FS) (*embedded.DB, error) {
 	// The clock stands still: no key may expire while the test decides what to expect.
-	return embedded.Open(ctx, "db", quiet(), small(1), rolling(), embedded.OnDisk(fs), embedded.OnClock(mainstemtest.NewClock()))
+	return embedded.Open(ctx, "db", options(fs)...)
+}
+
+func options(fs disk.FS) []embedded.Option {
+	return []embedded.Option{quiet(), small(1), rolling(), embedded.OnDisk(fs), embedded.OnClock(mainstemtest.NewClock())}
+}
+
+// replayWrongs replays the log from its beginning, and compares the digest of
+// every range of the state with the stored one.
+func replayWrongs(ctx context.Context, fs disk.FS) (wrong []string) {
+	found, err := embedded.Verify(ctx, "db", "scratch", func(int, uint64, uint64) {}, options(fs)...)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	for _, f := range found {
+		if f.Problem != "" {
+			wrong = append(wrong, f.Problem)
+		}
+	}
+	return wrong
 }
 
 // run lets the clients work, with clean restarts in between.
@@ -231,6 +250,7 @@ func (w *world) verify(ctx context.Context, c cut, r *rand.Rand) error {
 	if err := db.Close(); err != nil {
 		wrong = append(wrong, err.Error())
 	}
+	wrong = append(wrong, replayWrongs(ctx, fs)...)
 	if len(wrong) > 0 {
 		return fmt.Errorf("%s", strings.Join(wrong, "\n"))
 	}

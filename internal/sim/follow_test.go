@@ -85,7 +85,7 @@ func follow(ctx context.Context, db *mainstem.DB, from *mainstem.From, n int, fn
 // whatever was under way.
 func TestNothingIsLeftRunning(t *testing.T) {
 	before := goleak.IgnoreCurrent()
-	for _, c := range []configuration{configurations[0], configurations[2]} {
+	for _, c := range []configuration{configurations[0], configurations[3]} {
 		t.Run(c.name, func(t *testing.T) {
 			p := c.start(t)
 			db := p.DB()

@@ -28,10 +28,12 @@ type configuration struct {
 	restarts   bool // restart where the list says so
 	always     bool // restart between any two operations
 	onFiles    bool // the operating system's files, not memory
+	noLog      bool // the memory engine, which has no files
 }
 
 var configurations = []configuration{
 	{name: "memory", partitions: 1},
+	{name: "memory engine", partitions: 1, noLog: true},
 	{name: "memory, restarts", partitions: 1, restarts: true},
 	{name: "memory, 5 partitions", partitions: 5},
 	{name: "memory, 16 partitions, restarts", partitions: 16, restarts: true},
@@ -54,20 +56,23 @@ func (c configuration) start(t *testing.T) *product {
 	t.Helper()
 	p := &product{clock: mainstemtest.NewClock(), restarts: c.restarts}
 	opts := []embedded.Option{quiet(), small(c.partitions), rolling(), embedded.OnClock(p.clock), embedded.Partitions(c.partitions), embedded.IDAge(idAge)}
-	dir := "db"
-	if c.onFiles {
-		dir = t.TempDir()
-	} else {
-		opts = append(opts, embedded.OnDisk(disk.NewMem()))
+	p.open = func(ctx context.Context) (*embedded.DB, error) { return embedded.InMemory(ctx, opts...) }
+	if !c.noLog {
+		dir := "db"
+		if c.onFiles {
+			dir = t.TempDir()
+		} else {
+			opts = append(opts, embedded.OnDisk(disk.NewMem()))
+		}
+		p.open = func(ctx context.Context) (*embedded.DB, error) { return embedded.Open(ctx, dir, opts...) }
 	}
-	p.begin(t, dir, opts)
+	p.begin(t)
 	return p
 }
 
 // begin opens the database, and closes it with the test.
-func (p *product) begin(t *testing.T, dir string, opts []embedded.Option) {
+func (p *product) begin(t *testing.T) {
 	t.Helper()
-	p.open = func(ctx context.Context) (*embedded.DB, error) { return embedded.Open(ctx, dir, opts...) }
 	var err error
 	if p.db, err = p.open(t.Context()); err != nil {
 		t.Fatalf("open: %v", err)

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -238,6 +239,7 @@ func startWith(t *testing.T, opts ...embedded.Option) *product {
 	t.Helper()
 	p := &product{clock: mainstemtest.NewClock(), restarts: true}
 	opts = append([]embedded.Option{quiet(), small(1), rolling(), embedded.OnClock(p.clock), embedded.OnDisk(disk.NewMem())}, opts...)
-	p.begin(t, "db", opts)
+	p.open = func(ctx context.Context) (*embedded.DB, error) { return embedded.Open(ctx, "db", opts...) }
+	p.begin(t)
 	return p
 }
