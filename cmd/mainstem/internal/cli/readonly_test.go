@@ -80,14 +80,17 @@ func unprivileged(t *testing.T, dir string, args ...string) (code int, said stri
 	attributes := &syscall.SysProcAttr{}
 	if os.Geteuid() == 0 {
 		attributes.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
-		program, err := os.ReadFile(exe)
-		if err != nil {
+		// Another process copies: a descriptor that is open for writing in this
+		// one could be inherited by a command that starts meanwhile, and the
+		// copy would be too busy to run.
+		public := filepath.Join(publicDir(t), "mainstem")
+		if out, err := exec.Command("cp", exe, public).CombinedOutput(); err != nil {
+			t.Fatalf("cp: %v: %s", err, out)
+		}
+		if err := os.Chmod(public, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		exe = filepath.Join(publicDir(t), "mainstem")
-		if err := os.WriteFile(exe, program, 0o755); err != nil {
-			t.Fatal(err)
-		}
+		exe = public
 	}
 	cmd := exec.Command(exe, args...)
 	cmd.Dir, cmd.SysProcAttr = dir, attributes
