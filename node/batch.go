@@ -105,7 +105,7 @@ func (b *batch) judge(w *waiter) error {
 	}
 	b.answers = append(b.answers, pendingAnswer{w: w, own: true, receipt: &mainstem.Receipt{
 		Partition: b.p.id, Position: position, Incarnation: b.header.Incarnation,
-		Age: b.header.Age, Wall: wallTime(b.header.Wall),
+		Age: b.step.Tail.Age, Wall: wallTime(b.step.Tail.Wall),
 		Results: decided.Results, Reply: decided.Reply, Refused: decided.Refused,
 	}})
 	return nil

@@ -289,6 +289,6 @@ func changeOf(r *record.Record, i int) mainstem.Change {
 	return mainstem.Change{
 		Partition: int(r.Partition), Position: r.First + mainstem.Position(i), Incarnation: r.Incarnation,
 		Group: t.Group, ID: t.ID, Effects: t.Effects, Reply: t.Reply, Refused: t.Refused,
-		Age: r.Age, Wall: wallTime(r.Wall), Meta: t.Meta,
+		Age: r.Age.Add(t.Later), Wall: wallTime(r.Wall + int64(t.Later)), Meta: t.Meta,
 	}
 }

@@ -73,6 +73,7 @@ func (p *partition) gather(b *batch) *batch {
 	if b == nil {
 		b = p.begin()
 	}
+	b.step.Now(p.age(b.step.Tail))
 	var err error
 	if !p.full {
 		err = b.expire()
@@ -82,6 +83,7 @@ func (p *partition) gather(b *batch) *batch {
 		if len(taken) == 0 {
 			break
 		}
+		b.step.Now(p.age(b.step.Tail))
 		for i, w := range taken {
 			if err = b.judge(w); err != nil {
 				for _, rest := range taken[i:] {

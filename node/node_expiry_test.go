@@ -156,3 +156,61 @@ func TestAFullDiskIsNotHammered(t *testing.T) {
 		w.close()
 	})
 }
+
+// TestTimePassesInAnOpenRecord: a record is open while the one before it hangs
+// on its way to the disk. What comes late into it is judged at its own time: a
+// lease and a TTL run from there, never shorter, and a moment before it does
+// not show it (L6).
+func TestTimePassesInAnOpenRecord(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t)
+		release := w.hang()
+		flying := w.later("g", "flying", put("a", "1"))
+		synctest.Wait()
+		early := w.later("g", "early", put("b", "1"))
+		synctest.Wait()
+		w.clock.Advance(time.Hour)
+		between := w.clock.Wall()
+		w.clock.Advance(time.Hour)
+		late := w.later("g", "late",
+			mainstem.Acquire{Lease: "l", Owner: "one", TTL: time.Hour},
+			mainstem.Put{Name: "c", Value: mainstem.Int(1), TTL: time.Hour})
+		synctest.Wait()
+		release()
+		for what, c := range map[string]<-chan answer{"flying": flying, "early": early} {
+			if a := <-c; a.err != nil {
+				t.Fatalf("%s: %v", what, a.err)
+			}
+		}
+		first := <-late
+		if first.err != nil {
+			t.Fatal(first.err)
+		}
+		w.close()
+		w.open() // within the same boot: exactly the difference counts
+		w.clock.Advance(time.Hour - 1)
+		_, err := w.send("g", "too early", mainstem.Acquire{Lease: "l", Owner: "two", TTL: time.Hour})
+		wantCode(t, "a second grant within the first one's time (L6)", err, mainstem.Held)
+		w.wantValue("g", "c", "1")
+		v, err := w.db.Get(t.Context(), "g", "c", mainstem.AsOfTime(between))
+		if err != nil || v.Exists {
+			t.Errorf("as of a time before it was sent, the key is %q, %v", v.Value, err)
+		}
+		if again := w.must("g", "late"); again.Age != first.receipt.Age || !again.Wall.Equal(first.receipt.Wall) {
+			t.Errorf("the replay was at %s, %s, the first receipt at %s, %s", again.Age, again.Wall, first.receipt.Age, first.receipt.Wall)
+		}
+		w.clock.Advance(1)
+		w.must("g", "in time", mainstem.Acquire{Lease: "l", Owner: "two", TTL: time.Hour})
+		for batch, err := range w.db.Changes(t.Context(), mainstem.From{Drain: true}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, c := range batch.Changes {
+				if c.ID.Opaque == "late" && c.Age != first.receipt.Age {
+					t.Errorf("the feed has it at %s, the receipt at %s", c.Age, first.receipt.Age)
+				}
+			}
+		}
+		w.close()
+	})
+}

@@ -2,6 +2,7 @@ package record
 
 import (
 	"math"
+	"time"
 
 	"github.com/mainstemdb/mainstem"
 )
@@ -29,6 +30,8 @@ func decodeTransaction(b []byte, t *Transaction) error {
 			t.Meta.Request = f.string()
 		case txTrace:
 			t.Meta.Trace = f.string()
+		case txLater:
+			t.Later = time.Duration(f.uint(math.MaxInt64))
 		default:
 			f.unknown()
 		}

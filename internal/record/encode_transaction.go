@@ -13,7 +13,7 @@ const (
 	eventBound  = 5 + 2*listBound
 	effectBound = 5 + 3*listBound + 7*fieldBound
 	resultBound = 1 + 1 + 3*binary.MaxVarintLen64
-	txBound     = sizeSize + 9*listBound + 6*fieldBound + 16
+	txBound     = sizeSize + 9*listBound + 7*fieldBound + 16
 
 	// HeaderBound is an upper bound, in bytes, of a record without
 	// transactions, refusals, genesis and settings, for a node name of at most
@@ -51,7 +51,8 @@ func appendTransaction(b []byte, t *Transaction) []byte {
 	b = putFlag(b, txRefused, t.Refused)
 	b = putBytes(b, txActor, t.Meta.Actor)
 	b = putBytes(b, txRequest, t.Meta.Request)
-	return putBytes(b, txTrace, t.Meta.Trace)
+	b = putBytes(b, txTrace, t.Meta.Trace)
+	return putUint(b, txLater, uint64(t.Later))
 }
 
 func appendName(b []byte, group string, id *mainstem.ID, attempt uint32) []byte {

@@ -2,6 +2,7 @@ package record
 
 import (
 	"math"
+	"time"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/journal"
@@ -134,6 +135,7 @@ func drawTransaction(t *rapid.T) Transaction {
 		Reply:   drawBytes(t, "reply"),
 		Refused: rapid.Bool().Draw(t, "refused"),
 		Meta:    mainstem.Meta{Actor: drawText(t, "actor"), Request: drawText(t, "request"), Trace: drawText(t, "trace")},
+		Later:   time.Duration(rapid.Int64Min(0).Draw(t, "later")),
 	}
 }
 

@@ -51,7 +51,7 @@ func goldens() map[string]*Record {
 			Results: []mainstem.Result{{}, {}, {Length: 13}, {Token: 1000}},
 			Reply:   []byte(`{"left":0}`), Meta: mainstem.Meta{Actor: "anna", Request: "r-1", Trace: "00-abc"},
 		},
-		{Group: "item-42", ID: mainstem.ID{Session: mainstem.SessionID(u(129)), Number: 9, Low: 4}, Attempt: 2, Refused: true, Reply: []byte("sold out")},
+		{Group: "item-42", ID: mainstem.ID{Session: mainstem.SessionID(u(129)), Number: 9, Low: 4}, Attempt: 2, Refused: true, Reply: []byte("sold out"), Later: 1500000},
 		{Group: "item-43", Effects: []mainstem.Effect{{Kind: mainstem.EffectExpire, Name: "order/1"}}},
 	}}
 	confirm := &Record{Header: Header{Index: 301, PrevHash: journal.Sum([]byte("300")), First: 1003, Age: 61e9}}

@@ -7,6 +7,8 @@
 package record
 
 import (
+	"time"
+
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/journal"
 )
@@ -21,7 +23,8 @@ type UUID [16]byte
 //
 // Invariants: Index is Prev.Index + 1. Transaction i has position First + i;
 // without transactions First is the position that the next one will take.
-// Age and Wall never run backwards along a chain.
+// Age and Wall never run backwards along a chain; a record's end with its last
+// transaction's.
 type Record struct {
 	Header
 	Transactions []Transaction
@@ -46,7 +49,8 @@ type Header struct {
 	Count uint32
 
 	// Age is the log age, Wall the wall time in Unix nanoseconds, Boot and
-	// BootTime the writer's boot and its boot clock in nanoseconds (L6).
+	// BootTime the writer's boot and its boot clock in nanoseconds (L6), all
+	// when the record was begun.
 	Age      mainstem.LogAge
 	Wall     int64
 	Boot     UUID
@@ -126,6 +130,10 @@ type Transaction struct {
 	Reply   []byte
 	Refused bool
 	Meta    mainstem.Meta
+	// Later is the log age that had passed since the header's when this
+	// transaction was judged: a record can be open for as long as the one
+	// before it takes to reach the disk.
+	Later time.Duration
 	// Undecodable marks a transaction that this program could not decode. It
 	// takes its position and has no effect, by rule, everywhere.
 	Undecodable bool

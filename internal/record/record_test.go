@@ -69,7 +69,7 @@ func TestBoundOfLargest(t *testing.T) {
 	id := mainstem.ID{Session: mainstem.SessionID{1}, Number: math.MaxUint64, Low: math.MaxUint64, Opaque: "i", Born: math.MinInt64}
 	const many = 1000
 	for name, tx := range map[string]Transaction{
-		"transaction": {Group: "g", ID: id, Attempt: math.MaxUint32, Fingerprint: []byte{1}, Reply: []byte{1}, Refused: true, Meta: mainstem.Meta{Actor: "a", Request: "r", Trace: "t"}},
+		"transaction": {Group: "g", ID: id, Attempt: math.MaxUint32, Fingerprint: []byte{1}, Reply: []byte{1}, Refused: true, Meta: mainstem.Meta{Actor: "a", Request: "r", Trace: "t"}, Later: math.MaxInt64},
 		"effects":     {Effects: slices.Repeat([]mainstem.Effect{most}, many)},
 		"results":     {Results: slices.Repeat([]mainstem.Result{{Counter: math.MinInt64, Length: math.MaxUint64, Token: math.MaxUint64}}, many)},
 		"events":      {Effects: []mainstem.Effect{{Kind: mainstem.EffectAppend, Events: slices.Repeat([]mainstem.Event{{Type: "t", Data: []byte{1}}}, many)}}},

@@ -88,8 +88,9 @@ const (
 	txActor       = 13 << 1
 	txRequest     = 14 << 1
 	txTrace       = 15 << 1
+	txLater       = 16<<1 | must
 
-	txKnown = txTrace >> 1
+	txKnown = txLater >> 1
 )
 
 // Fields of an effect. A counter is there exactly when the value is one, also

@@ -22,6 +22,9 @@ func (r *Record) valid() error {
 			return mainstem.Errorf(mainstem.Invalid,
 				"record %d: transaction %d could not be decoded and cannot be written again: keep the stored bytes", r.Index, i+1)
 		}
+		if t.Later < 0 {
+			return mainstem.Errorf(mainstem.Invalid, "record %d: transaction %d was judged before the record was begun (L6)", r.Index, i+1)
+		}
 		for j := range t.Effects {
 			if what := brokenEffect(&t.Effects[j]); what != "" {
 				return mainstem.Errorf(mainstem.Invalid, "record %d: effect %d of transaction %d %s", r.Index, j+1, i+1, what)

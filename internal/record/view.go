@@ -150,6 +150,7 @@ type transactionView struct {
 	Actor       string       `json:"actor,omitempty"`
 	Request     string       `json:"request,omitempty"`
 	Trace       string       `json:"trace,omitempty"`
+	Later       signed       `json:"later,omitempty"`
 }
 
 type effectView struct {
@@ -197,7 +198,7 @@ func viewTransaction(p mainstem.Position, t *Transaction) transactionView {
 	v := transactionView{
 		Position: p, Undecodable: t.Undecodable, attemptView: viewAttempt(t.Group, t.ID, t.Attempt),
 		Fingerprint: hexOf(t.Fingerprint), Reply: viewBytes(t.Reply), Refused: t.Refused,
-		Actor: t.Meta.Actor, Request: t.Meta.Request, Trace: t.Meta.Trace,
+		Actor: t.Meta.Actor, Request: t.Meta.Request, Trace: t.Meta.Trace, Later: signed(t.Later),
 	}
 	for i := range t.Effects {
 		v.Effects = append(v.Effects, viewEffect(&t.Effects[i]))

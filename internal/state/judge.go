@@ -44,7 +44,7 @@ func (s *Step) Judge(t *mainstem.Transaction) (*record.Transaction, *mainstem.Re
 	}
 	decided := &record.Transaction{
 		Group: t.Group, ID: t.ID, Attempt: t.Attempt, Fingerprint: t.Fingerprint,
-		Reply: t.Reply, Refused: t.Refused, Meta: t.Meta,
+		Reply: t.Reply, Refused: t.Refused, Meta: t.Meta, Later: s.now.Sub(s.header.Age),
 	}
 	if len(t.Operations) > 0 {
 		decided.Effects = make([]mainstem.Effect, 0, len(t.Operations))
@@ -74,12 +74,12 @@ func numbered(err error, n int) error {
 // once applies L5 and L11: the ID before everything else.
 func (j *judgement) once() (*mainstem.Receipt, error) {
 	s, t := j.step, j.t
-	known, err := Known(s.rows, s.Tail, t.Group, t.ID, t.Fingerprint, s.Age)
+	known, err := Known(s.rows, s.Tail, t.Group, t.ID, t.Fingerprint, s.now)
 	if err != nil || known != nil {
 		return known, err
 	}
-	if t.Deadline > 0 && s.Age > t.Deadline && !breaklaw.On("L11") {
-		return nil, mainstem.Errorf(mainstem.TooOld, "request %s in group %s arrived at log age %s, after its deadline %s (L11)", t.ID, t.Group, s.Age, t.Deadline)
+	if t.Deadline > 0 && s.now > t.Deadline && !breaklaw.On("L11") {
+		return nil, mainstem.Errorf(mainstem.TooOld, "request %s in group %s arrived at log age %s, after its deadline %s (L11)", t.ID, t.Group, s.now, t.Deadline)
 	}
 	if t.ID.Opaque != "" && s.Tail.IDs() >= LimitIDs {
 		return nil, mainstem.Errorf(mainstem.Overloaded, "%d IDs are remembered, which is the limit of a partition (L10)", s.Tail.IDs())
@@ -144,7 +144,7 @@ func (j *judgement) holdsCondition(c mainstem.Condition) error {
 		_, err := j.holds(c.Lease, c.Token)
 		return err
 	case mainstem.Committed:
-		row, err := find(j.step.rows, j.step.Tail, j.t.Group, mainstem.ID{Opaque: c.ID}, j.step.Age)
+		row, err := find(j.step.rows, j.step.Tail, j.t.Group, mainstem.ID{Opaque: c.ID}, j.step.now)
 		if err == nil && (row == nil || row.refused) {
 			err = mainstem.Errorf(mainstem.Conflict, "ID %s has not committed in group %s, or is no longer remembered", c.ID, j.t.Group)
 		}
@@ -185,7 +185,7 @@ func (j *judgement) void(o mainstem.Void) (mainstem.Effect, error) {
 	if o.ID == j.t.ID.Opaque {
 		return mainstem.Effect{}, mainstem.Errorf(mainstem.Invalid, "transaction %s would void itself", o.ID)
 	}
-	row, err := find(j.step.rows, j.step.Tail, j.t.Group, mainstem.ID{Opaque: o.ID}, j.step.Age)
+	row, err := find(j.step.rows, j.step.Tail, j.t.Group, mainstem.ID{Opaque: o.ID}, j.step.now)
 	if err == nil && row != nil {
 		err = mainstem.Errorf(mainstem.Exists, "ID %s in group %s committed at position %s", o.ID, j.t.Group, row.position)
 	}

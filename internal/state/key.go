@@ -124,7 +124,7 @@ func (j *judgement) rangeUnchanged(c mainstem.RangeUnchanged) error {
 func (j *judgement) put(o mainstem.Put) (mainstem.Effect, error) {
 	e := mainstem.Effect{Kind: mainstem.EffectPut, Name: o.Name, Value: o.Value}
 	if o.TTL > 0 {
-		e.Until = j.step.Age.Add(o.TTL)
+		e.Until = j.step.now.Add(o.TTL)
 	}
 	j.setKey(mainstem.Version{Name: o.Name, Exists: true, Value: o.Value, Position: j.position(), Until: e.Until})
 	return e, nil

@@ -49,12 +49,12 @@ func (j *judgement) acquire(o mainstem.Acquire) (mainstem.Effect, error) {
 	if err != nil {
 		return mainstem.Effect{}, err
 	}
-	if l.Token > 0 && !l.Released && j.step.Age < l.Until {
+	if l.Token > 0 && !l.Released && j.step.now < l.Until {
 		return mainstem.Effect{}, mainstem.Errorf(mainstem.Held, "lease %s in group %s is held by %s until log age %s (now %s)",
-			o.Lease, j.t.Group, l.Owner, l.Until, j.step.Age)
+			o.Lease, j.t.Group, l.Owner, l.Until, j.step.now)
 	}
 	token := max(mainstem.FencingToken(j.position()), l.Token+1)
-	l = mainstem.Lease{Owner: o.Owner, Token: token, Until: j.step.Age.Add(o.TTL)}
+	l = mainstem.Lease{Owner: o.Owner, Token: token, Until: j.step.now.Add(o.TTL)}
 	j.setLease(o.Lease, l)
 	return mainstem.Effect{Kind: mainstem.EffectGrant, Name: o.Lease, Token: l.Token, Owner: l.Owner, Until: l.Until}, nil
 }
@@ -64,7 +64,7 @@ func (j *judgement) renew(o mainstem.Renew) (mainstem.Effect, error) {
 	if err != nil {
 		return mainstem.Effect{}, err
 	}
-	l.Until = max(l.Until, j.step.Age.Add(o.TTL))
+	l.Until = max(l.Until, j.step.now.Add(o.TTL))
 	j.setLease(o.Lease, l)
 	return mainstem.Effect{Kind: mainstem.EffectRenew, Name: o.Lease, Token: l.Token, Owner: l.Owner, Until: l.Until}, nil
 }

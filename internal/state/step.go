@@ -19,9 +19,12 @@ import (
 type Step struct {
 	// Tail is a copy, changed as the step goes on.
 	Tail *Tail
-	// Age is the log age of the record.
-	Age  mainstem.LogAge
-	Wall int64
+
+	// header says when the record was begun; later is how much later the last
+	// admitted transaction was judged, now at which log age the next one is.
+	header *record.Header
+	later  time.Duration
+	now    mainstem.LogAge
 
 	rows Rows
 	put  func(Write)
@@ -30,7 +33,7 @@ type Step struct {
 // Begin starts the step of a record with this header. What is put must be
 // visible in rows before the next transaction is judged or admitted.
 func Begin(rows Rows, tail *Tail, h *record.Header, put func(Write)) *Step {
-	s := &Step{Tail: tail.clone(), Age: h.Age, Wall: h.Wall, rows: rows, put: put}
+	s := &Step{Tail: tail.clone(), header: h, now: h.Age, rows: rows, put: put}
 	t := s.Tail
 	if g := h.Genesis; g != nil {
 		t.Genesis, t.Database, t.Partition = *g, h.Database, h.Partition
@@ -56,6 +59,12 @@ func Begin(rows Rows, tail *Tail, h *record.Header, put func(Write)) *Step {
 	return s
 }
 
+// Now says at which log age transactions are judged from here on. A record
+// stays open while the one before it is on its way to the disk: what comes
+// meanwhile must not be judged as if no time had passed, or a lease granted
+// then would end early by as much (L6).
+func (s *Step) Now(age mainstem.LogAge) { s.now = max(s.now, age) }
+
 func leapsWithin(t *Tail, now mainstem.LogAge, next Leap) []Leap {
 	var kept []Leap
 	for _, l := range t.Leaps {
@@ -71,16 +80,16 @@ func leapsWithin(t *Tail, now mainstem.LogAge, next Leap) []Leap {
 func (s *Step) turnBuckets() {
 	t := s.Tail
 	width := max(1, t.Settings.IDAge/bucketsPerAge)
-	if n := len(t.Buckets); n > 0 && s.Age.Sub(t.Buckets[n-1].Start) < time.Duration(width) {
+	if n := len(t.Buckets); n > 0 && s.header.Age.Sub(t.Buckets[n-1].Start) < time.Duration(width) {
 		return
 	}
-	next := Bucket{Start: s.Age}
+	next := Bucket{Start: s.header.Age}
 	if len(t.Buckets) == 0 {
 		next.Start = 0 // nothing was ever dropped
 	}
 	t.Buckets = append(t.Buckets, next)
 	// Every ID of a bucket is at most as young as the start of the next.
-	for len(t.Buckets) > 1 && s.Age.Sub(t.Buckets[1].Start) > time.Duration(t.Settings.IDAge) {
+	for len(t.Buckets) > 1 && s.header.Age.Sub(t.Buckets[1].Start) > time.Duration(t.Settings.IDAge) {
 		for _, kind := range []byte{kindID, kindRefusal} {
 			s.put(Write{Key: bucketKey(kind, t.Buckets[0].Start), Delete: true, End: bucketKey(kind, t.Buckets[1].Start)})
 		}
@@ -92,6 +101,9 @@ func (s *Step) turnBuckets() {
 func (s *Step) Admit(d *record.Transaction) (mainstem.Position, error) {
 	s.Tail.Last++
 	p := s.Tail.Last
+	s.later = max(s.later, d.Later)
+	s.Tail.Age, s.Tail.Wall = s.header.Age.Add(s.later), s.header.Wall+int64(s.later)
+	s.Tail.BootTime = s.header.BootTime + int64(s.later)
 	if d.Undecodable {
 		return p, nil
 	}
@@ -102,7 +114,7 @@ func (s *Step) Admit(d *record.Transaction) (mainstem.Position, error) {
 	}
 	return p, s.admitID(&idRow{
 		group: d.Group, id: d.ID, attempt: d.Attempt, fingerprint: d.Fingerprint,
-		position: p, incarnation: s.Tail.Incarnation, age: s.Age, wall: s.Wall,
+		position: p, incarnation: s.Tail.Incarnation, age: s.Tail.Age, wall: s.Tail.Wall,
 		refused: d.Refused, reply: d.Reply, results: d.Results,
 	})
 }
@@ -139,11 +151,11 @@ func (s *Step) Refuse(r record.Refusal) error {
 }
 
 // Expired returns, as transactions of their own, at most most deletions of
-// keys whose TTL has ended at the step's age. It forgets, on the way, expiries
+// keys whose TTL has ended by now. It forgets, on the way, expiries
 // that the key has outlived.
 func (s *Step) Expired(most int) ([]*record.Transaction, error) {
 	var due []*record.Transaction
-	for row, err := range s.rows.Scan([]byte{kindExpiry}, bucketKey(kindExpiry, s.Age+1)) {
+	for row, err := range s.rows.Scan([]byte{kindExpiry}, bucketKey(kindExpiry, s.now+1)) {
 		if err != nil {
 			return nil, err
 		}
@@ -152,7 +164,10 @@ func (s *Step) Expired(most int) ([]*record.Transaction, error) {
 			return nil, mainstem.Errorf(mainstem.Corrupt, "a stored row of an expiry does not parse (L12)")
 		}
 		until := mainstem.LogAge(eventNumber(row.Key[:9]))
-		due = append(due, &record.Transaction{Group: group, Effects: []mainstem.Effect{{Kind: mainstem.EffectExpire, Name: name, Until: until}}})
+		due = append(due, &record.Transaction{
+			Group: group, Later: s.now.Sub(s.header.Age),
+			Effects: []mainstem.Effect{{Kind: mainstem.EffectExpire, Name: name, Until: until}},
+		})
 		if len(due) == most {
 			break
 		}
@@ -197,7 +212,7 @@ func (s *Step) Horizons() ([]mainstem.Position, error) {
 		if i > 0 {
 			keep = max(keep, time.Duration(t.Settings.History[i-1].Age))
 		}
-		h, err := LastBefore(s.rows, newest.Last, func(p Place) bool { return s.Age.Sub(p.Age) > keep })
+		h, err := LastBefore(s.rows, newest.Last, func(p Place) bool { return t.Age.Sub(p.Age) > keep })
 		if err != nil {
 			return nil, err
 		}
@@ -229,7 +244,7 @@ func (s *Step) endSessions() error {
 		if err := r.end("a session of library-made IDs"); err != nil {
 			return err
 		}
-		if s.Age.Sub(age) > time.Duration(s.Tail.Settings.IDAge) {
+		if s.Tail.Age.Sub(age) > time.Duration(s.Tail.Settings.IDAge) {
 			ended = append(ended, id)
 		}
 	}
@@ -249,7 +264,7 @@ func (s *Step) Seal(h *record.Header, hash journal.Hash) {
 // same atomic batch as its effects.
 func Settle(t *Tail, h *record.Header, head journal.Head) []Write {
 	t.Head = head
-	place := Place{Head: head, First: h.First, Age: h.Age, Wall: h.Wall}
+	place := Place{Head: head, First: h.First, Age: t.Age, Wall: t.Wall}
 	return []Write{
 		{Key: recordKey(h.Last(), h.Index), Value: place.encode()},
 		{Key: tailKey, Value: t.encode()},
