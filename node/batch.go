@@ -17,7 +17,6 @@ type batch struct {
 	header  record.Header
 	step    *state.Step
 	decided []record.Transaction
-	put     []state.Write
 	size    int
 	// checkpoint says that the record is to be a checkpoint.
 	checkpoint bool
@@ -41,18 +40,19 @@ type pendingAnswer struct {
 	own bool
 }
 
-// begin starts a batch on top of the newest judged record.
-func (p *partition) begin() *batch {
-	b := &batch{p: p, header: p.header(p.ahead)}
-	b.after = p.ahead.Head
-	b.step = state.Begin(p.overlay, p.ahead, &b.header, b.write)
-	return b
+// now looks at the clock: a new batch begins, on top of the newest judged
+// record; one that is open goes on.
+func (b *batch) now() {
+	p := b.p
+	if b.step != nil {
+		b.step.Now(p.age(b.step.Tail))
+		return
+	}
+	b.header, b.after = p.header(p.ahead), p.ahead.Head
+	b.step = state.Begin(p.overlay, p.hints, p.ahead, &b.header, b.write)
 }
 
-func (b *batch) write(w state.Write) {
-	b.put = append(b.put, w)
-	b.p.overlay.Put(w, b.header.Index)
-}
+func (b *batch) write(w state.Write) { b.p.overlay.Put(w, b.header.Index) }
 
 // room reports whether one more transaction of this size fits.
 func (b *batch) room(size int) bool {
@@ -65,12 +65,11 @@ func (b *batch) room(size int) bool {
 
 // expire admits the deletions of keys whose TTL has ended.
 func (b *batch) expire() error {
-	before := len(b.put)
-	due, err := b.step.Expired(expirePerBatch)
+	due, outlived, err := b.step.Expired(expirePerBatch)
 	if err != nil {
 		return err
 	}
-	b.outlived = append(b.outlived, b.put[before:]...)
+	b.outlived = append(b.outlived, outlived...)
 	for _, d := range due {
 		if _, err := b.admit(d); err != nil {
 			return err
@@ -161,7 +160,7 @@ func (b *batch) worthRecord() bool {
 }
 
 // abandon forgets a batch that nothing came of.
-func (b *batch) abandon() { b.p.overlay.Drop(b.header.Index, b.put) }
+func (b *batch) abandon() { b.p.overlay.Drop(b.header.Index) }
 
 // encode fixes the bytes of the record, and with them the chain.
 func (b *batch) encode() error {
@@ -198,22 +197,9 @@ func (b *batch) finish() error {
 	return b.step.Finish(&b.header)
 }
 
-// writes is what the durable record does to the rows: of several writes of one
-// row only the last.
+// writes is what the durable record does to the rows.
 func (b *batch) writes() []state.Write {
-	last := make(map[string]int, len(b.put))
-	for i, w := range b.put {
-		if w.End == nil {
-			last[string(w.Key)] = i
-		}
-	}
-	kept := b.put[:0:0]
-	for i, w := range b.put {
-		if w.End != nil || last[string(w.Key)] == i {
-			kept = append(kept, w)
-		}
-	}
-	return append(kept, state.Settle(b.step.Tail, &b.header, b.head)...)
+	return append(b.p.overlay.Writes(b.header.Index), state.Settle(b.step.Tail, &b.header, b.head)...)
 }
 
 // answerAll gives every answer; err, if not nil, takes the place of those that

@@ -71,21 +71,24 @@ const (
 // when nothing came of it that needs a record.
 func (p *partition) gather(b *batch) *batch {
 	if b == nil {
-		b = p.begin()
+		b = &batch{p: p}
 	}
-	b.step.Now(p.age(b.step.Tail))
 	var err error
-	if !p.full {
-		err = b.expire()
-	}
-	for err == nil {
+	for first := true; err == nil; first = false {
 		taken := p.queue.take(b.room)
-		if len(taken) == 0 {
+		if len(taken) == 0 && !first {
 			break
 		}
-		b.step.Now(p.age(b.step.Tail))
+		// The clock is asked after taking: what was sent is judged no earlier.
+		b.now()
+		if first && !p.full {
+			err = b.expire()
+		}
 		for i, w := range taken {
-			if err = b.judge(w); err != nil {
+			if err == nil {
+				err = b.judge(w)
+			}
+			if err != nil {
 				for _, rest := range taken[i:] {
 					rest.answer <- answer{err: typed(err, "partition %d", p.id)}
 				}
@@ -112,7 +115,11 @@ func (p *partition) gather(b *batch) *batch {
 // on the way: they say nothing, but would come first again and again. While a
 // record flies it can wait.
 func (p *partition) clear(outlived []state.Write) {
-	if len(outlived) == 0 || p.flight != nil {
+	if len(outlived) == 0 {
+		return
+	}
+	if p.flight != nil {
+		p.hints.Forget()
 		return
 	}
 	p.mu.Lock()
@@ -167,7 +174,7 @@ func (p *partition) apply(b *batch) {
 		p.storeFailed(err)
 		return
 	}
-	p.overlay.Drop(b.header.Index, writes)
+	p.overlay.Drop(b.header.Index)
 	p.ring.add(&b.header, b.bytes, b.head)
 	if b.header.Checkpoint != nil {
 		p.sweeper.begin(p.store.Snapshot(), p.tail)
@@ -214,6 +221,7 @@ func (p *partition) logFailed(err error) {
 func (p *partition) rewind() {
 	p.overlay = state.NewOverlay(p.store.Rows())
 	p.ahead = p.tail
+	p.hints.Forget()
 }
 
 // wind ends the loop: what flies may still land; nothing new takes off.
@@ -255,11 +263,7 @@ func (p *partition) untilExpiry() time.Duration {
 	p.mu.RLock()
 	tail := p.tail
 	p.mu.RUnlock()
-	next, due, err := state.NextExpiry(p.store.Rows())
-	if err != nil || !due {
-		return idle
-	}
-	return max(time.Millisecond, min(idle, next.Sub(p.age(tail))))
+	return max(time.Millisecond, min(idle, p.hints.NextExpiry().Sub(p.age(tail))))
 }
 
 // header begins the record after a tail.

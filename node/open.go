@@ -37,6 +37,7 @@ func (p *partition) open(ctx context.Context) error {
 		return mainstem.Errorf(mainstem.Corrupt, "partition %d is one of %d, not of %d", p.id, n, p.node.cfg.Partitions)
 	}
 	p.time = newChronometer(p.node.cfg.Clock, p.tail)
+	p.hints = state.NewHints(p.node.cfg.share(10), p.tail.Last)
 	p.rewind()
 	p.watch()
 	if p.node.cfg.ReadOnly {
@@ -50,14 +51,16 @@ func (p *partition) open(ctx context.Context) error {
 func (p *partition) replay(ctx context.Context) error {
 	from := max(1, p.tail.Head.Slot)
 	met := p.tail.Head.Index == 0
-	var pending []state.Write
+	// Many records are applied as one batch of rows.
+	const batch = 1
 	bytes := 0
 	overlay := state.NewOverlay(p.store.Rows())
 	flush := func() error {
-		if err := p.store.Apply(pending); err != nil {
+		if err := p.store.Apply(overlay.Writes(batch)); err != nil {
 			return p.stateError(err)
 		}
-		overlay, pending, bytes = state.NewOverlay(p.store.Rows()), nil, 0
+		overlay.Drop(batch)
+		bytes = 0
 		return nil
 	}
 	for entry, err := range p.Log.Read(ctx, from) {
@@ -81,10 +84,7 @@ func (p *partition) replay(ctx context.Context) error {
 			met = true
 			continue
 		}
-		tail, err := state.Replay(overlay, p.tail, r, head, func(w state.Write) {
-			pending = append(pending, w)
-			overlay.Put(w, r.Index)
-		})
+		tail, err := state.Replay(overlay, p.tail, r, head, func(w state.Write) { overlay.Put(w, batch) })
 		if err != nil {
 			return typed(err, "replaying record %d of partition %d", r.Index, p.id)
 		}
@@ -101,6 +101,7 @@ func (p *partition) replay(ctx context.Context) error {
 		return mainstem.Errorf(mainstem.Corrupt, "the state of partition %d is ahead of its log: it ends in record %d, which the log does not have", p.id, p.tail.Head.Index)
 	}
 	if p.node.cfg.ReadOnly {
+		overlay.Settle()
 		p.replayed = overlay
 		return nil
 	}
@@ -141,7 +142,7 @@ func (p *partition) inaugurate(ctx context.Context) error {
 	if !b.worthRecord() && h.Leap == 0 {
 		return nil
 	}
-	b.step = state.Begin(p.overlay, p.ahead, h, b.write)
+	b.step = state.Begin(p.overlay, p.hints, p.ahead, h, b.write)
 	if err := b.encode(); err != nil {
 		return err
 	}

@@ -36,6 +36,7 @@ type partition struct {
 
 	// The loop's own.
 	overlay *state.Overlay
+	hints   *state.Hints
 	ahead   *state.Tail // the tail as the newest judged record will leave it
 	flight  *batch      // appended, not yet durable
 	landed  chan landing

@@ -117,15 +117,11 @@ func (v *verifier) step(entry journal.Entry) error {
 	}
 	head := journal.Head{Index: r.Index, Hash: journal.Sum(entry.Record), Slot: entry.Slot}
 	overlay := state.NewOverlay(v.store.Rows())
-	var writes []state.Write
-	v.tail, err = state.Replay(overlay, v.tail, r, head, func(w state.Write) {
-		writes = append(writes, w)
-		overlay.Put(w, r.Index)
-	})
+	v.tail, err = state.Replay(overlay, v.tail, r, head, func(w state.Write) { overlay.Put(w, r.Index) })
 	if err != nil {
 		return err
 	}
-	if err := v.store.Apply(writes); err != nil {
+	if err := v.store.Apply(overlay.Writes(r.Index)); err != nil {
 		return err
 	}
 	v.found.Records++

@@ -1,6 +1,8 @@
 package state
 
 import (
+	"math"
+
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/breaklaw"
 )
@@ -55,12 +57,32 @@ func writeVersion(v mainstem.Value, until mainstem.LogAge) []byte {
 	return w.b
 }
 
+// newest is the newest version of a key, deletions included.
+func (s *Step) newest(group, name string) (mainstem.Version, error) {
+	prefix := nameKey(kindKey, group, name)
+	bound, likely := s.hints.newest(prefix)
+	if bound == 0 {
+		return mainstem.Version{Name: name}, nil
+	}
+	if likely {
+		key := versionKey(prefix, bound)
+		value, ok, err := s.rows.Get(key)
+		if err != nil {
+			return mainstem.Version{}, err
+		}
+		if ok {
+			return readVersion(name, Row{Key: key, Value: value})
+		}
+	}
+	return newest(s.rows, group, name, math.MaxUint64)
+}
+
 // key is the newest version as the transaction itself has left it so far.
 func (j *judgement) key(name string) (mainstem.Version, error) {
 	if v, ok := j.keys[name]; ok {
 		return v, nil
 	}
-	return newest(j.step.rows, j.t.Group, name, j.position())
+	return j.step.newest(j.t.Group, name)
 }
 
 func (j *judgement) setKey(v mainstem.Version) {
@@ -73,13 +95,17 @@ func (j *judgement) setKey(v mainstem.Version) {
 // keyUnchanged asks the horizon before a deletion that is still stored: the
 // answer must not depend on when garbage was collected.
 func (j *judgement) keyUnchanged(c mainstem.KeyUnchanged) error {
+	horizon := j.step.Tail.horizon(j.t.Group, c.Name)
+	if bound, _ := j.step.hints.newest(nameKey(kindKey, j.t.Group, c.Name)); bound <= c.Since && c.Since >= horizon {
+		return nil // conditions come before operations: the transaction itself has changed nothing yet
+	}
 	v, err := j.key(c.Name)
 	switch {
 	case err != nil:
 		return err
-	case !v.Exists && c.Since < j.step.Tail.horizon(j.t.Group, c.Name):
+	case !v.Exists && c.Since < horizon:
 		return mainstem.Errorf(mainstem.Trimmed, "key %s in group %s is absent, and history since position %s is no longer kept (it begins at %s)",
-			c.Name, j.t.Group, c.Since, j.step.Tail.horizon(j.t.Group, c.Name))
+			c.Name, j.t.Group, c.Since, horizon)
 	case v.Position > c.Since:
 		return mainstem.Errorf(mainstem.Conflict, "key %s in group %s changed at position %s, after %s", c.Name, j.t.Group, v.Position, c.Since)
 	}
@@ -171,12 +197,13 @@ func (s *Step) admitKey(group string, e *mainstem.Effect, p mainstem.Position) e
 			s.put(Write{Key: expiryKey(e.Until, group, e.Name), Delete: true})
 		}
 		s.put(Write{Key: versionKey(prefix, p), Value: []byte{versionDeleted}})
+		s.hints.note(prefix, p)
 		return nil
 	case mainstem.EffectPut:
 		if e.Until > 0 {
 			// A key that is renewed again and again must not leave an expiry
 			// behind each time.
-			old, err := newest(s.rows, group, e.Name, p)
+			old, err := s.newest(group, e.Name)
 			if err != nil {
 				return err
 			}
@@ -184,8 +211,10 @@ func (s *Step) admitKey(group string, e *mainstem.Effect, p mainstem.Position) e
 				s.put(Write{Key: expiryKey(old.Until, group, e.Name), Delete: true})
 			}
 			s.put(Write{Key: expiryKey(e.Until, group, e.Name)})
+			s.hints.expiring(e.Until)
 		}
 	}
 	s.put(Write{Key: versionKey(prefix, p), Value: writeVersion(e.Value, e.Until)})
+	s.hints.note(prefix, p)
 	return nil
 }

@@ -89,7 +89,7 @@ func TestOverlayShowsWhatItsRecordsLeave(t *testing.T) {
 					t.Skip("not run: nothing flies")
 				}
 				s.base.apply(s.flying[0])
-				s.overlay.Drop(s.first, s.flying[0])
+				s.overlay.Drop(s.first)
 				s.flying, s.first = s.flying[1:], s.first+1
 			},
 		})

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -26,14 +27,16 @@ type Step struct {
 	later  time.Duration
 	now    mainstem.LogAge
 
-	rows Rows
-	put  func(Write)
+	rows  Rows
+	hints *Hints
+	put   func(Write)
 }
 
 // Begin starts the step of a record with this header. What is put must be
-// visible in rows before the next transaction is judged or admitted.
-func Begin(rows Rows, tail *Tail, h *record.Header, put func(Write)) *Step {
-	s := &Step{Tail: tail.clone(), header: h, now: h.Age, rows: rows, put: put}
+// visible in rows before the next transaction is judged or admitted. Hints may
+// be nil; otherwise every step on these rows must have been taken with them.
+func Begin(rows Rows, hints *Hints, tail *Tail, h *record.Header, put func(Write)) *Step {
+	s := &Step{Tail: tail.clone(), header: h, now: h.Age, rows: rows, hints: hints, put: put}
 	t := s.Tail
 	if g := h.Genesis; g != nil {
 		t.Genesis, t.Database, t.Partition = *g, h.Database, h.Partition
@@ -151,50 +154,55 @@ func (s *Step) Refuse(r record.Refusal) error {
 }
 
 // Expired returns, as transactions of their own, at most most deletions of
-// keys whose TTL has ended by now. It forgets, on the way, expiries
-// that the key has outlived.
-func (s *Step) Expired(most int) ([]*record.Transaction, error) {
-	var due []*record.Transaction
-	for row, err := range s.rows.Scan([]byte{kindExpiry}, bucketKey(kindExpiry, s.now+1)) {
+// keys whose TTL has ended by now. Expiries that the key has outlived say
+// nothing any more; it forgets them, by the writes that it also returns.
+func (s *Step) Expired(most int) (due []*record.Transaction, outlived []Write, err error) {
+	if s.now < s.hints.NextExpiry() {
+		return nil, nil, nil
+	}
+	ended, next, err := s.ended(most)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, d := range ended {
+		e := &d.Effects[0]
+		v, err := s.newest(d.Group, e.Name)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		if v.Exists && v.Until == e.Until {
+			due = append(due, d)
+			continue
+		}
+		outlived = append(outlived, Write{Key: expiryKey(e.Until, d.Group, e.Name), Delete: true})
+	}
+	for _, w := range outlived {
+		s.put(w)
+	}
+	s.hints.expires(next)
+	return due, outlived, nil
+}
+
+// ended lists at most most expiries that are due, and says when the next is.
+func (s *Step) ended(most int) (ended []*record.Transaction, next mainstem.LogAge, err error) {
+	for row, err := range s.rows.Scan([]byte{kindExpiry}, []byte{kindExpiry + 1}) {
+		if err != nil {
+			return nil, 0, err
+		}
+		until := mainstem.LogAge(eventNumber(row.Key[:9]))
+		if until > s.now || len(ended) == most {
+			return ended, until, nil
 		}
 		group, name, ok := names(row.Key, 8, 0)
 		if !ok {
-			return nil, mainstem.Errorf(mainstem.Corrupt, "a stored row of an expiry does not parse (L12)")
+			return nil, 0, mainstem.Errorf(mainstem.Corrupt, "a stored row of an expiry does not parse (L12)")
 		}
-		until := mainstem.LogAge(eventNumber(row.Key[:9]))
-		due = append(due, &record.Transaction{
+		ended = append(ended, &record.Transaction{
 			Group: group, Later: s.now.Sub(s.header.Age),
 			Effects: []mainstem.Effect{{Kind: mainstem.EffectExpire, Name: name, Until: until}},
 		})
-		if len(due) == most {
-			break
-		}
 	}
-	kept := due[:0]
-	for _, d := range due {
-		e := &d.Effects[0]
-		v, err := newest(s.rows, d.Group, e.Name, s.Tail.Last)
-		if err != nil {
-			return nil, err
-		}
-		if v.Exists && v.Until == e.Until {
-			kept = append(kept, d)
-			continue
-		}
-		s.put(Write{Key: expiryKey(e.Until, d.Group, e.Name), Delete: true})
-	}
-	return kept, nil
-}
-
-// NextExpiry is the log age at which the next key may expire, or false.
-func NextExpiry(rows Rows) (mainstem.LogAge, bool, error) {
-	row, ok, err := rows.First([]byte{kindExpiry}, []byte{kindExpiry + 1})
-	if err != nil || !ok {
-		return 0, false, err
-	}
-	return mainstem.LogAge(eventNumber(row.Key[:9])), true, nil
+	return ended, math.MaxInt64, nil
 }
 
 // Horizons decides, for a checkpoint record, from which positions on history
@@ -306,7 +314,7 @@ func Replay(rows Rows, tail *Tail, r *record.Record, head journal.Head, put func
 	if err := tail.Follows(r); err != nil {
 		return nil, err
 	}
-	s := Begin(rows, tail, &r.Header, put)
+	s := Begin(rows, nil, tail, &r.Header, put)
 	for i := range r.Transactions {
 		if _, err := s.Admit(&r.Transactions[i]); err != nil {
 			return nil, err

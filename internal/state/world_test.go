@@ -19,6 +19,7 @@ type world struct {
 	tail   *Tail
 	replay mapRows
 	read   *Tail
+	hints  *Hints // small, so that they forget
 }
 
 // judge is a *testing.T or a *rapid.T.
@@ -29,7 +30,7 @@ type judge interface {
 }
 
 func newWorld(tb judge) *world {
-	return &world{tb: tb, rows: mapRows{}, tail: &Tail{}, replay: mapRows{}, read: &Tail{}}
+	return &world{tb: tb, rows: mapRows{}, tail: &Tail{}, replay: mapRows{}, read: &Tail{}, hints: NewHints(2*hintBytes, 0)}
 }
 
 // epoch is the wall time at log age 0.
@@ -65,7 +66,7 @@ func (w *world) write(h record.Header, expire int, txs []*mainstem.Transaction) 
 	w.tb.Helper()
 	overlay := NewOverlay(w.rows)
 	var writes []Write
-	s := Begin(overlay, w.tail, &h, func(o Write) {
+	s := Begin(overlay, w.hints, w.tail, &h, func(o Write) {
 		writes = append(writes, o)
 		overlay.Put(o, h.Index)
 	})
@@ -79,7 +80,7 @@ func (w *world) write(h record.Header, expire int, txs []*mainstem.Transaction) 
 		decided = append(decided, *d.decided)
 		all = append(all, d)
 	}
-	due, err := s.Expired(expire)
+	due, _, err := s.Expired(expire)
 	if err != nil {
 		w.tb.Fatal(err)
 	}
