@@ -149,8 +149,8 @@ func (d *doing) once(ctx context.Context) (r *Receipt, again bool, err error) {
 		request.ID = d.id
 	}
 	tx := &Txn{
-		group: d.group, read: map[string]bool{}, keys: map[string]pending{}, events: map[string][]Event{},
-		open: func(ctx context.Context) (Snapshot, error) { return d.group.db.backend.View(ctx, request) },
+		group: d.group,
+		open:  func(ctx context.Context) (Snapshot, error) { return d.group.db.backend.View(ctx, request) },
 	}
 	defer func() {
 		if failed := tx.close(); err == nil {
@@ -174,10 +174,9 @@ func (d *doing) once(ctx context.Context) (r *Receipt, again bool, err error) {
 	t := tx.transaction()
 	d.attempt++
 	t.ID, t.Attempt, t.Fingerprint, t.Meta, t.Deadline = d.id, d.attempt, d.settings.fingerprint, d.settings.meta, d.settings.deadline
-	if err := t.Validate(); err != nil {
-		return nil, false, err
+	if r, err = d.group.db.backend.Commit(ctx, t); err == nil {
+		return r, false, nil
 	}
-	r, err = d.group.db.backend.Commit(ctx, t)
 	var failed *Error
 	if errors.As(err, &failed) {
 		// A late copy of an earlier attempt may have been refused meanwhile. The

@@ -59,6 +59,7 @@ func (tx *Txn) yieldOwn(name string, yield func(Version, error) bool) bool {
 
 func (tx *Txn) writtenIn(from, to string) []string {
 	var names []string
+	tx.note()
 	for name := range tx.keys {
 		if name >= from && (to == "" || strings.Compare(name, to) < 0) {
 			names = append(names, name)

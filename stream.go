@@ -39,7 +39,7 @@ func (s Stream[E]) Append(tx *Txn, events ...E) (Outcome, error) {
 // As in Txn.Length, events that this transaction appended before count. At
 // another version the transaction fails as Conflict.
 func (s Stream[E]) AppendAt(tx *Txn, version uint64, events ...E) (Outcome, error) {
-	own := uint64(len(tx.events[s.name]))
+	own := uint64(len(tx.appended(s.name)))
 	if own > version {
 		return 0, Errorf(Conflict, "stream %s is expected at version %d, but this transaction alone has appended %d events",
 			quoteShort(s.name), version, own)

@@ -21,8 +21,12 @@ type Txn struct {
 	read       map[string]bool // kind and name of reads already conditioned
 	required   []Condition
 	operations []Operation
-	keys       map[string]pending // keys written by this transaction
-	events     map[string][]Event // streams appended to by this transaction
+
+	// What a read has to show of the operations so far, the first noted of
+	// them; most transactions write what they did not read, and need none.
+	noted  int
+	keys   map[string]pending // keys written by this transaction
+	events map[string][]Event // streams appended to by this transaction
 
 	reply   []byte
 	refused bool
@@ -53,11 +57,33 @@ func (tx *Txn) Group() Group { return tx.group.db.Group(tx.group.name) }
 // Operate asks for any operation; the methods below are its short forms.
 func (tx *Txn) Operate(o Operation) Outcome {
 	tx.operations = append(tx.operations, o)
-	tx.note(o)
 	return Outcome(len(tx.operations) - 1)
 }
 
-func (tx *Txn) note(o Operation) {
+// note catches up with the operations, before a read.
+func (tx *Txn) note() {
+	if tx.noted < len(tx.operations) && tx.keys == nil {
+		tx.keys, tx.events = map[string]pending{}, map[string][]Event{}
+	}
+	for ; tx.noted < len(tx.operations); tx.noted++ {
+		tx.noteOne(tx.operations[tx.noted])
+	}
+}
+
+// written is a key as the operations so far leave it, if they wrote it.
+func (tx *Txn) written(name string) (pending, bool) {
+	tx.note()
+	p, ok := tx.keys[name]
+	return p, ok
+}
+
+// appended is the events that the operations so far append to a stream.
+func (tx *Txn) appended(stream string) []Event {
+	tx.note()
+	return tx.events[stream]
+}
+
+func (tx *Txn) noteOne(o Operation) {
 	switch o := o.(type) {
 	case Put:
 		tx.keys[o.Name] = pending{version: Version{Name: o.Name, Exists: true, Value: o.Value}}
@@ -158,6 +184,9 @@ func (tx *Txn) view(ctx context.Context) (Snapshot, error) {
 // require notes the condition that a read implies, once.
 func (tx *Txn) depends(key string, c Condition) {
 	if !tx.read[key] {
+		if tx.read == nil {
+			tx.read = map[string]bool{}
+		}
 		tx.read[key] = true
 		tx.reads = append(tx.reads, c)
 	}
@@ -165,7 +194,7 @@ func (tx *Txn) depends(key string, c Condition) {
 
 // Get reads one key.
 func (tx *Txn) Get(ctx context.Context, name string) (Version, error) {
-	p, written := tx.keys[name]
+	p, written := tx.written(name)
 	if written && !p.added {
 		return p.version, nil
 	}
@@ -183,7 +212,7 @@ func (tx *Txn) Get(ctx context.Context, name string) (Version, error) {
 
 // apply shows a stored version as this transaction leaves it.
 func (tx *Txn) apply(v Version) Version {
-	p, written := tx.keys[v.Name]
+	p, written := tx.written(v.Name)
 	switch {
 	case !written:
 	case p.added:
@@ -214,7 +243,7 @@ func (tx *Txn) Events(ctx context.Context, stream string, after uint64) iter.Seq
 			yield(Recorded{}, err)
 			return
 		}
-		for i, e := range tx.events[stream] {
+		for i, e := range tx.appended(stream) {
 			if n := stored + uint64(i) + 1; n > after && !yield(Recorded{Event: e, Number: n}, nil) {
 				return
 			}
@@ -225,7 +254,7 @@ func (tx *Txn) Events(ctx context.Context, stream string, after uint64) iter.Seq
 // Length is the number of events in a stream, this transaction's included.
 func (tx *Txn) Length(ctx context.Context, stream string) (uint64, error) {
 	n, err := tx.storedLength(ctx, stream)
-	return n + uint64(len(tx.events[stream])), err
+	return n + uint64(len(tx.appended(stream))), err
 }
 
 func (tx *Txn) storedLength(ctx context.Context, stream string) (uint64, error) {
