@@ -191,6 +191,9 @@ func (e *Error) Is(target error) bool {
 
 // CodeOf is the code of the first Error in err's chain, or 0.
 func CodeOf(err error) Code {
+	if err == nil {
+		return 0
+	}
 	var e *Error
 	if errors.As(err, &e) {
 		return e.Code

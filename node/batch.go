@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/mainstemdb/mainstem"
@@ -48,6 +49,8 @@ func (b *batch) now() {
 		b.step.Now(p.age(b.step.Tail))
 		return
 	}
+	b.decided, b.answers = p.spareDecided, p.spareAnswers
+	p.spareDecided, p.spareAnswers = nil, nil
 	b.header, b.after = p.header(p.ahead), p.ahead.Head
 	b.step = state.Begin(p.overlay, p.hints, p.ahead, &b.header, b.write)
 }
@@ -162,6 +165,14 @@ func (b *batch) worthRecord() bool {
 // abandon forgets a batch that nothing came of.
 func (b *batch) abandon() { b.p.overlay.Drop(b.header.Index) }
 
+// recycle leaves to the next batch the room that this one has used.
+func (b *batch) recycle() {
+	clear(b.decided)
+	clear(b.answers)
+	b.p.spareDecided, b.p.spareAnswers = b.decided[:0], b.answers[:0]
+	b.decided, b.answers = nil, nil
+}
+
 // encode fixes the bytes of the record, and with them the chain.
 func (b *batch) encode() error {
 	if err := b.finish(); err != nil {
@@ -175,12 +186,12 @@ func (b *batch) encode() error {
 	if err := b.p.ahead.Follows(r); err != nil {
 		return err
 	}
-	bytes, err := record.Encode(nil, r)
-	if err != nil {
+	var err error
+	if b.p.scratch, err = record.Encode(b.p.scratch[:0], r); err != nil {
 		return err
 	}
-	b.bytes = bytes
-	b.step.Seal(&b.header, journal.Sum(bytes))
+	b.bytes = bytes.Clone(b.p.scratch) // as long as it has to be: the ring keeps it
+	b.step.Seal(&b.header, journal.Sum(b.bytes))
 	b.head = b.step.Tail.Head
 	return nil
 }

@@ -107,6 +107,7 @@ func (p *partition) gather(b *batch) *batch {
 		return b
 	}
 	b.abandon()
+	b.recycle()
 	p.clear(b.outlived)
 	return nil
 }
@@ -181,6 +182,7 @@ func (p *partition) apply(b *batch) {
 	}
 	p.sweeper.grow(len(b.bytes))
 	b.answerAll(nil)
+	b.recycle()
 	p.node.tellNews()
 }
 

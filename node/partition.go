@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/record"
 	"github.com/mainstemdb/mainstem/internal/state"
 	"github.com/mainstemdb/mainstem/internal/store"
 )
@@ -40,7 +41,11 @@ type partition struct {
 	ahead   *state.Tail // the tail as the newest judged record will leave it
 	flight  *batch      // appended, not yet durable
 	landed  chan landing
-	full    bool // the last append found no room: expiries wait for the next tick
+	scratch []byte
+	// What the batch before has used, to be used again.
+	spareDecided []record.Transaction
+	spareAnswers []pendingAnswer
+	full         bool // the last append found no room: expiries wait for the next tick
 
 	stopOnce sync.Once
 	stopping chan struct{}

@@ -16,8 +16,10 @@ const LimitIDs = 50_000_000
 // judgement is one transaction being judged: the step it would become part of,
 // and what its own operations have changed so far.
 type judgement struct {
-	step      *Step
-	t         *mainstem.Transaction
+	step *Step
+	t    *mainstem.Transaction
+	more bool // operations follow, which may ask what this one has changed
+
 	keys      map[string]mainstem.Version
 	streams   map[string]streamHead
 	leases    map[string]mainstem.Lease
@@ -51,6 +53,7 @@ func (s *Step) Judge(t *mainstem.Transaction) (*record.Transaction, *mainstem.Re
 		decided.Results = make([]mainstem.Result, 0, len(t.Operations))
 	}
 	for i, o := range t.Operations {
+		j.more = i+1 < len(t.Operations)
 		e, err := j.decide(o)
 		if err != nil {
 			return nil, nil, numbered(err, len(t.Conditions)+i+1)

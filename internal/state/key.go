@@ -86,6 +86,9 @@ func (j *judgement) key(name string) (mainstem.Version, error) {
 }
 
 func (j *judgement) setKey(v mainstem.Version) {
+	if !j.more {
+		return
+	}
 	if j.keys == nil {
 		j.keys = make(map[string]mainstem.Version)
 	}

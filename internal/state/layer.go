@@ -16,6 +16,7 @@ type layer struct {
 	// are, because a range deletion follows them.
 	at    map[string]int
 	fence int
+	most  int // rows that at has ever held
 	// passed counts writes that a later one of the same row has replaced.
 	passed int
 
@@ -23,7 +24,17 @@ type layer struct {
 	fresh  []int // rows that sorted lacks
 }
 
-func newLayer(index uint64) *layer { return &layer{index: index, at: make(map[string]int)} }
+// again is an empty layer, if it can with the room of this one. Clearing a map
+// costs as much as the most it ever held, so after a flood it is let go.
+func (l *layer) again() *layer {
+	const small, much = 1 << 10, 8
+	if l.most = max(l.most, len(l.at)); l.most > small && l.most > much*len(l.at) {
+		return nil
+	}
+	clear(l.at)
+	clear(l.writes)
+	return &layer{writes: l.writes[:0], at: l.at, most: l.most, sorted: l.sorted[:0], fresh: l.fresh[:0]}
+}
 
 func (l *layer) put(w Write) {
 	if w.End != nil {

@@ -120,10 +120,13 @@ func recordKey(last mainstem.Position, index uint64) []byte {
 	return binary.BigEndian.AppendUint64(b, index)
 }
 
-func sessionKey(s mainstem.SessionID) []byte { return append([]byte{kindSession}, s[:]...) }
+func sessionKey(s mainstem.SessionID) []byte {
+	return append(append(make([]byte, 0, 1+len(s)), kindSession), s[:]...)
+}
 
 func numberKey(s mainstem.SessionID, n uint64) []byte {
-	return binary.BigEndian.AppendUint64(append([]byte{kindNumber}, s[:]...), n)
+	b := append(append(make([]byte, 0, 1+len(s)+suffix), kindNumber), s[:]...)
+	return binary.BigEndian.AppendUint64(b, n)
 }
 
 func bucketKey(kind byte, start mainstem.LogAge) []byte {

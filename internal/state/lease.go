@@ -23,6 +23,9 @@ func (j *judgement) lease(name string) (mainstem.Lease, error) {
 }
 
 func (j *judgement) setLease(name string, l mainstem.Lease) {
+	if !j.more {
+		return
+	}
 	if j.leases == nil {
 		j.leases = make(map[string]mainstem.Lease)
 	}

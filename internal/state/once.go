@@ -27,7 +27,7 @@ type idRow struct {
 }
 
 func (r *idRow) encode() []byte {
-	w := writer{b: make([]byte, 0, 64+len(r.group)+len(r.id.Opaque)+len(r.reply))}
+	w := writer{b: make([]byte, 0, 64+len(r.group)+len(r.id.Opaque)+len(r.reply)+12*len(r.results))}
 	w.string(r.group)
 	w.string(r.id.Opaque)
 	w.uint(uint64(r.attempt))
@@ -190,7 +190,7 @@ func readSession(rows Rows, id mainstem.SessionID) (session, error) {
 }
 
 func (s session) encode() []byte {
-	var w writer
+	w := writer{b: make([]byte, 0, 4*binary.MaxVarintLen64)}
 	w.uint(s.low)
 	w.uint(s.newest)
 	w.uint(uint64(s.age))

@@ -14,6 +14,7 @@ import (
 type Overlay struct {
 	base   Rows
 	layers []*layer
+	spare  *layer // dropped, to be used again
 }
 
 // NewOverlay puts an empty overlay on base. Base may gain rows that the
@@ -25,13 +26,18 @@ func NewOverlay(base Rows) *Overlay { return &Overlay{base: base} }
 func (o *Overlay) Put(w Write, index uint64) {
 	n := len(o.layers)
 	if n == 0 || o.layers[n-1].index != index {
-		o.layers = append(o.layers, newLayer(index))
+		l := o.spare
+		if o.spare = nil; l == nil {
+			l = &layer{at: make(map[string]int)}
+		}
+		l.index = index
+		o.layers = append(o.layers, l)
 	}
 	o.layers[len(o.layers)-1].put(w)
 }
 
 // Writes is what a record does to the rows: in order, and of several writes of
-// one row only the last.
+// one row only the last. They are good until the record is dropped.
 func (o *Overlay) Writes(index uint64) []Write {
 	for _, l := range o.layers {
 		if l.index == index {
@@ -43,7 +49,13 @@ func (o *Overlay) Writes(index uint64) []Write {
 
 // Drop forgets one record: the base shows its writes now, or nobody ever will.
 func (o *Overlay) Drop(index uint64) {
-	o.layers = slices.DeleteFunc(o.layers, func(l *layer) bool { return l.index == index })
+	o.layers = slices.DeleteFunc(o.layers, func(l *layer) bool {
+		if l.index != index {
+			return false
+		}
+		o.spare = l.again()
+		return true
+	})
 }
 
 // Settle does what reading would do on the way: from here on, until the next

@@ -71,10 +71,12 @@ func (j *judgement) append(o mainstem.Append) (mainstem.Effect, error) {
 	if err != nil {
 		return mainstem.Effect{}, err
 	}
-	if j.streams == nil {
+	if j.more && j.streams == nil {
 		j.streams = make(map[string]streamHead)
 	}
-	j.streams[o.Stream] = streamHead{length: h.length + uint64(len(o.Events)), last: j.position()}
+	if j.more {
+		j.streams[o.Stream] = streamHead{length: h.length + uint64(len(o.Events)), last: j.position()}
+	}
 	return mainstem.Effect{Kind: mainstem.EffectAppend, Name: o.Stream, Events: o.Events, First: h.length + 1}, nil
 }
 
