@@ -123,10 +123,7 @@ func (p *partition) clear(outlived []state.Write) {
 		p.hints.Forget()
 		return
 	}
-	p.mu.Lock()
-	err := p.store.Apply(outlived)
-	p.mu.Unlock()
-	if err != nil {
+	if err := p.change(outlived, nil); err != nil {
 		p.storeFailed(err)
 	}
 }
@@ -162,19 +159,13 @@ func (p *partition) apply(b *batch) {
 		return
 	}
 	b.applied = true
-	writes := b.writes()
-	p.mu.Lock()
-	err := p.store.Apply(writes)
-	if err == nil {
-		p.tail = b.step.Tail
-	}
-	p.mu.Unlock()
-	if err != nil {
+	if err := p.change(b.writes(), b.step.Tail); err != nil {
 		// The record is durable; only this process cannot go on with it.
 		b.answerAll(mainstem.Errorf(mainstem.Undecided, "partition %d could not apply a durable record: %w", p.id, err))
 		p.storeFailed(err)
 		return
 	}
+	p.tail = b.step.Tail
 	p.overlay.Drop(b.header.Index)
 	p.ring.add(&b.header, b.bytes, b.head)
 	if b.header.Checkpoint != nil {
@@ -262,10 +253,7 @@ func (p *partition) untilExpiry() time.Duration {
 	if p.full {
 		return idle
 	}
-	p.mu.RLock()
-	tail := p.tail
-	p.mu.RUnlock()
-	return max(time.Millisecond, min(idle, p.hints.NextExpiry().Sub(p.age(tail))))
+	return max(time.Millisecond, min(idle, p.hints.NextExpiry().Sub(p.age(p.tail))))
 }
 
 // header begins the record after a tail.

@@ -101,11 +101,16 @@ func (p *partition) replay(ctx context.Context) error {
 		return mainstem.Errorf(mainstem.Corrupt, "the state of partition %d is ahead of its log: it ends in record %d, which the log does not have", p.id, p.tail.Head.Index)
 	}
 	if p.node.cfg.ReadOnly {
+		// A read-only node shows the overlay instead of the store.
 		overlay.Settle()
-		p.replayed = overlay
+		p.publish(&frozen{rows: overlay, tail: p.tail, close: func() error { return nil }})
 		return nil
 	}
-	return flush()
+	if err := flush(); err != nil {
+		return err
+	}
+	p.freeze(p.tail)
+	return nil
 }
 
 // undecodable says of a stored record that does not decode whether it is

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/record"
@@ -15,8 +16,8 @@ import (
 
 // partition is one log with its state.
 //
-// Invariants: tail is what store holds, and nothing speculative (L4). Only the
-// loop's goroutine touches overlay, ahead and flight.
+// Invariants: newest is what store holds, and nothing speculative (L4). Only the
+// loop's goroutine touches the loop's own.
 type partition struct {
 	Part
 	id     int
@@ -25,17 +26,15 @@ type partition struct {
 	store  *store.Store
 	time   chronometer
 
-	mu   sync.RWMutex // guards tail together with what store shows
-	tail *state.Tail
+	changing sync.Mutex // held while store and newest change
+	newest   atomic.Pointer[frozen]
 
 	queue   queue
 	ring    ring
 	sweeper sweeper
 
-	// replayed is what a read-only node shows instead of the store.
-	replayed *state.Overlay
-
 	// The loop's own.
+	tail    *state.Tail // as of the last applied record
 	overlay *state.Overlay
 	hints   *state.Hints
 	ahead   *state.Tail // the tail as the newest judged record will leave it
@@ -137,16 +136,11 @@ func (p *partition) stateDir() string { return p.FS.PathJoin(p.Dir, "state") }
 
 // reading freezes the state as it is now, until release is called.
 func (p *partition) reading() (rows state.Rows, release func() error, tail *state.Tail, err error) {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
 	if err := p.down(); err != nil {
 		return nil, nil, nil, err
 	}
-	if p.replayed != nil {
-		return p.replayed, func() error { return nil }, p.tail, nil
-	}
-	frozen := p.store.Snapshot()
-	return frozen, frozen.Close, p.tail, nil
+	f := p.hold()
+	return f.rows, f.release, f.tail, nil
 }
 
 // age is the log age now, for what is not written into a record.

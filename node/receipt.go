@@ -13,10 +13,7 @@ func wallTime(unixNano int64) time.Time { return time.Unix(0, unixNano).UTC() }
 // complete adds to a receipt what only the whole database knows: its token,
 // and whether the engine's promise is weak.
 func (p *partition) complete(r *mainstem.Receipt) error {
-	p.mu.RLock()
-	tail := p.tail
-	p.mu.RUnlock()
-	return p.completeFrom(p.store.Rows(), tail, r)
+	return p.completeFrom(p.store.Rows(), p.tail, r)
 }
 
 // completeFrom is complete with what a frozen view shows.

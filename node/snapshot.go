@@ -158,9 +158,7 @@ func (p *partition) trim(ctx context.Context) error {
 	if err != nil || !ok {
 		return err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.store.Apply([]state.Write{state.ForgetPlaces(keep)})
+	return p.change([]state.Write{state.ForgetPlaces(keep)}, nil)
 }
 
 // setAside keeps one damaged state for whoever wants to know what happened.

@@ -155,9 +155,7 @@ func (p *partition) sweepRange(work sweep) error {
 	defer cancel()
 	var dead []state.Write
 	flush := func() error {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		err := p.store.Apply(dead)
+		err := p.change(dead, nil)
 		dead = dead[:0]
 		return err
 	}
@@ -221,7 +219,5 @@ func (p *partition) checkpoint(ctx context.Context) error {
 }
 
 func (p *partition) applied() *state.Tail {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.tail
+	return p.newest.Load().tail
 }

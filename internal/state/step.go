@@ -266,6 +266,12 @@ func (s *Step) endSessions() error {
 // Seal ends the step: the record has this index and hash.
 func (s *Step) Seal(h *record.Header, hash journal.Hash) {
 	s.Tail.Head = journal.Head{Index: h.Index, Hash: hash}
+	switch {
+	case h.Count > 0:
+		s.Tail.LastHash = shortHash(hash)
+	case h.Restored:
+		s.Tail.LastHash = 0 // nothing is at the end of the gap
+	}
 }
 
 // Settle is the writes that say where a durable record is; they belong to the
@@ -323,6 +329,7 @@ func Replay(rows Rows, tail *Tail, r *record.Record, head journal.Head, put func
 	if err := s.Finish(&r.Header); err != nil {
 		return nil, err
 	}
+	s.Seal(&r.Header, head.Hash)
 	for _, w := range Settle(s.Tail, &r.Header, head) {
 		put(w)
 	}

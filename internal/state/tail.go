@@ -16,8 +16,10 @@ import (
 // that state and log cannot be of different histories.
 type Tail struct {
 	Head journal.Head
-	// Last is the last position given to a transaction.
-	Last mainstem.Position
+	// Last is the last position given to a transaction, LastHash the part that
+	// tokens carry of its record's hash.
+	Last     mainstem.Position
+	LastHash uint32
 
 	Database    record.UUID
 	Generation  record.UUID
@@ -154,6 +156,7 @@ func (t *Tail) encode() []byte {
 	w.raw(t.Head.Hash[:])
 	w.uint(t.Head.Slot)
 	w.uint(uint64(t.Last))
+	w.uint(uint64(t.LastHash))
 	w.raw(t.Database[:])
 	w.raw(t.Generation[:])
 	w.uint(uint64(t.Incarnation))
@@ -210,7 +213,7 @@ func LoadTail(rows Rows) (*Tail, error) {
 	t.Head.Index = r.uint()
 	r.fill(t.Head.Hash[:])
 	t.Head.Slot = r.uint()
-	t.Last = mainstem.Position(r.uint())
+	t.Last, t.LastHash = mainstem.Position(r.uint()), uint32(r.uint())
 	r.fill(t.Database[:])
 	r.fill(t.Generation[:])
 	t.Incarnation, t.Partition = mainstem.Incarnation(r.uint()), uint32(r.uint())

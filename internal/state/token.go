@@ -14,6 +14,10 @@ func shortHash(h journal.Hash) uint32 { return binary.BigEndian.Uint32(h[:4]) }
 // the record is no longer kept, the mark has no hash to compare (0).
 func (t *Tail) MarkAt(rows Rows, p mainstem.Position) (mainstem.Mark, error) {
 	m := mainstem.Mark{Partition: int(t.Partition), Incarnation: t.incarnationOf(p), Position: p}
+	if p == t.Last {
+		m.Hash = t.LastHash
+		return m, nil
+	}
 	place, ok, err := PlaceOf(rows, p)
 	if ok {
 		m.Hash = shortHash(place.Head.Hash)
