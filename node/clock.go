@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/mainstemdb/mainstem"
@@ -22,12 +23,38 @@ type Clock interface {
 }
 
 // SystemClock is the machine's own.
-func SystemClock() Clock { return systemClock{boot: bootID()} }
+func SystemClock() Clock { return &systemClock{boot: bootID()} }
 
-type systemClock struct{ boot [16]byte }
+type systemClock struct {
+	boot [16]byte
+	last atomic.Pointer[tick]
+}
 
-func (c systemClock) Boot() ([16]byte, time.Duration) { return c.boot, bootTime() }
-func (c systemClock) Wall() time.Time                 { return time.Now() }
+// tick is one reading of the boot clock, and when it was read.
+type tick struct {
+	at      time.Time
+	elapsed time.Duration
+}
+
+// Asking the boot clock is a call into the kernel, where the monotonic clock is
+// none. They differ by the time that the machine was suspended, so that one
+// reading serves for a moment: right after a suspend log age is late by the
+// time since it, which lets things live longer, never shorter (L6).
+const asking = 10 * time.Millisecond
+
+func (c *systemClock) Boot() ([16]byte, time.Duration) {
+	last := c.last.Load()
+	if last != nil {
+		if since := time.Since(last.at); since < asking {
+			return c.boot, last.elapsed + since
+		}
+	}
+	now := &tick{at: time.Now(), elapsed: bootTime()}
+	c.last.Store(now)
+	return c.boot, now.elapsed
+}
+
+func (c *systemClock) Wall() time.Time { return time.Now() }
 
 // bootID is the kernel's; without one, a start of this process counts as a
 // boot, so that elapsed time is never compared between two of them.
