@@ -61,7 +61,7 @@ func TestCallRefuses(t *testing.T) {
 		if errors.As(err, &other) {
 			t.Errorf("an object is taken for a list: %v", other)
 		}
-		if got := mainstem.Outcome(0).Of(r); got != (mainstem.Result{}) {
+		if got := mainstem.Outcome(1).Of(r); got != (mainstem.Result{}) {
 			t.Errorf("a refusal has the result %+v", got)
 		}
 	}

@@ -77,9 +77,10 @@ func (g Group) Do(ctx context.Context, id string, fn func(tx *Txn) error, opts .
 	}
 	d := doing{group: g, settings: settings, fn: fn}
 	if id == "" {
-		d.id = g.db.ids.next()
-		defer g.db.ids.done(d.id)
-		d.made = true
+		if err := d.make(ctx); err != nil {
+			return nil, err
+		}
+		defer func() { g.db.ids.done(d.id) }()
 	} else {
 		parsed, err := ParseID(id)
 		if err != nil {
@@ -104,14 +105,52 @@ type doing struct {
 	undecided bool // an attempt that was sent may have committed
 }
 
+// make gives the Do an ID of the library's. It is born no later than now, in
+// log age as far as this DB has heard; when that was long ago, the ID is refused
+// as too old at its first attempt, and anew makes another.
+func (d *doing) make(ctx context.Context) error {
+	born, err := d.group.age(ctx)
+	d.id = d.group.db.ids.next()
+	d.id.Born, d.made = born, true
+	if err != nil {
+		d.group.db.ids.done(d.id)
+	}
+	return err
+}
+
+// stale reports whether the ID was too old from the beginning, and nothing can
+// have come of it: what this DB knew of log age was too long ago.
+func (d *doing) stale(code Code) bool {
+	return d.made && code == TooOld && d.attempt == 1 && d.settings.deadline == 0
+}
+
+// anew takes another ID, born now.
+func (d *doing) anew(ctx context.Context) error {
+	now, err := d.group.Now(ctx)
+	if err != nil {
+		return err
+	}
+	d.group.db.ages.learn(d.group.name, now)
+	d.group.db.ids.done(d.id)
+	d.attempt = 0
+	return d.make(ctx)
+}
+
 func (d *doing) run(ctx context.Context) (*Receipt, error) {
-	pause := time.Millisecond
+	pause, renewed := time.Millisecond, false
 	for reruns := 0; ; {
 		receipt, again, err := d.once(ctx)
 		code := CodeOf(err)
 		switch {
 		case err == nil:
+			d.group.db.ages.learn(d.group.name, receipt.Age)
 			return receipt, nil
+		case d.stale(code) && !renewed:
+			renewed = true
+			if err := d.anew(ctx); err != nil {
+				return nil, err
+			}
+			continue
 		case again && reruns < d.settings.reruns:
 			reruns++
 			if reruns < 4 { // the first few at once: most conflicts are over by then

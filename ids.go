@@ -1,8 +1,10 @@
 package mainstem
 
 import (
+	"context"
 	"crypto/rand"
 	"sync"
+	"sync/atomic"
 )
 
 // idSource hands out library-made IDs: numbers of a random session, each with
@@ -57,4 +59,32 @@ func (s *idSource) done(id ID) {
 		delete(s.ended, s.low)
 		s.low++
 	}
+}
+
+// ages is the newest log age that a DB has heard of, per slot, so that an ID can
+// say without a round trip when it was born. Partitions have clocks of their
+// own, and which slots share one is the Backend's to know.
+type ages [Slots]atomic.Int64
+
+func (a *ages) learn(group string, age LogAge) {
+	slot := &a[SlotOf(group)]
+	for {
+		known := slot.Load()
+		if int64(age) <= known || slot.CompareAndSwap(known, int64(age)) {
+			return
+		}
+	}
+}
+
+// age is a log age that the group's partition has reached. The first question
+// for a slot is a read; receipts answer the later ones.
+func (g Group) age(ctx context.Context) (LogAge, error) {
+	if known := LogAge(g.db.ages[SlotOf(g.name)].Load()); known > 0 {
+		return known, nil
+	}
+	now, err := g.Now(ctx)
+	if err == nil {
+		g.db.ages.learn(g.name, now)
+	}
+	return now, err
 }

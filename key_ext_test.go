@@ -123,6 +123,13 @@ func TestCounter(t *testing.T) {
 	if got := left.Of(r).Counter; got != 1 {
 		t.Errorf("the receipt says %d, must say 1", got)
 	}
+	// A replay comes without the function: its outcome names nothing, and not
+	// the result of another operation.
+	left = 0
+	again := do(t, g, "1", func(*mainstem.Txn) error { t.Error("the function ran again"); return nil })
+	if got := left.Of(again); got != (mainstem.Result{}) || again.Results[1].Counter != 1 {
+		t.Errorf("the zero outcome of a replay is %+v; its results are %+v", got, again.Results)
+	}
 	_, err := g.Do(ctx, "2", func(tx *mainstem.Txn) error { stock.Add(tx, -2, mainstem.Floor(0)); return nil })
 	code(t, err, mainstem.OutOfRange)
 	if n, err := stock.Get(ctx, view(t, g)); n != 1 || err != nil {

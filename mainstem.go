@@ -142,10 +142,11 @@ type Lease struct {
 type DB struct {
 	backend Backend
 	ids     *idSource
+	ages    *ages
 }
 
 // New makes a DB of a Backend. Library-made IDs come from one session per DB.
-func New(b Backend) *DB { return &DB{backend: b, ids: newIDSource()} }
+func New(b Backend) *DB { return &DB{backend: b, ids: newIDSource(), ages: new(ages)} }
 
 // Backend is what the DB stands on, for wrapping it.
 func (db *DB) Backend() Backend { return db.backend }

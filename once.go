@@ -18,10 +18,10 @@ type ID struct {
 	// Opaque is the caller's own ID: valid UTF-8 without NUL, at most
 	// LimitName bytes, not beginning with "~".
 	Opaque string
-	// Born is the log age at which an opaque ID was handed out, kept by every
-	// retry; 0 when not carried. With it, an ID older than the age for which
-	// IDs are kept is refused as too old, never run again. Without it such an
-	// ID can run again.
+	// Born is the log age at which the ID was handed out, kept by every retry; 0
+	// when not carried. With it, an ID older than the age for which IDs are kept
+	// is refused as too old, never run again. Without it such an ID can run
+	// again. Library-made IDs carry it.
 	Born LogAge
 
 	// Session and Number identify a library-made ID. Numbers start at 1.

@@ -28,7 +28,7 @@ type Session struct {
 func (db *DB) Session(token Token) *Session {
 	s := &Session{token: token}
 	// The session shares the source of IDs: nodes keep state per source.
-	s.db = &DB{backend: &sessionBackend{Backend: db.backend, session: s}, ids: db.ids}
+	s.db = &DB{backend: &sessionBackend{Backend: db.backend, session: s}, ids: db.ids, ages: db.ages}
 	return s
 }
 

@@ -39,16 +39,20 @@ type pending struct {
 	delta   int64
 }
 
-// Outcome names one operation of a transaction, to find its Result in a
-// Receipt.
+// Outcome names one operation of a transaction, to find its Result in the
+// Receipt of the same Do. The zero Outcome names none: a replayed receipt comes
+// without the function having run, and what the function would have set is then
+// still zero. Results of a replay are in Receipt.Results, in the order of the
+// operations; better give callers what they need as the reply, with Call.
 type Outcome int
 
-// Of is the operation's result. A refusal has no results: the zero Result.
+// Of is the operation's result; the zero Result of the zero Outcome, of a
+// refusal, which has no results, and of a receipt that lacks the operation.
 func (o Outcome) Of(r *Receipt) Result {
-	if r.Refused {
+	if o < 1 || int(o) > len(r.Results) {
 		return Result{}
 	}
-	return r.Results[o]
+	return r.Results[o-1]
 }
 
 // Group is the group the transaction works in.
@@ -57,7 +61,7 @@ func (tx *Txn) Group() Group { return tx.group.db.Group(tx.group.name) }
 // Operate asks for any operation; the methods below are its short forms.
 func (tx *Txn) Operate(o Operation) Outcome {
 	tx.operations = append(tx.operations, o)
-	return Outcome(len(tx.operations) - 1)
+	return Outcome(len(tx.operations))
 }
 
 // note catches up with the operations, before a read.
@@ -130,7 +134,8 @@ func Floor(n int64) Bound { return Bound{floor: &n} }
 // Ceiling makes an addition fail as OutOfRange rather than end above n.
 func Ceiling(n int64) Bound { return Bound{ceiling: &n} }
 
-// Add adds to a counter without reading it; the result is in the receipt.
+// Add adds to a counter without reading it; the result is in the receipt, also
+// in that of a replay: Receipt.Results, where Outcome does not reach.
 func (tx *Txn) Add(name string, delta int64, bounds ...Bound) Outcome {
 	o := Add{Name: name, Delta: delta}
 	for _, b := range bounds {

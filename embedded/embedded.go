@@ -15,9 +15,9 @@ import (
 // Defaults of the options.
 const (
 	DefaultMemory  = 256 << 20
-	DefaultIDAge   = 24 * time.Hour
+	DefaultIDAge   = node.DefaultIDAge
 	DefaultHistory = 10 * time.Minute
-	DefaultRetain  = 7 * 24 * time.Hour
+	DefaultRetain  = node.DefaultRetain
 )
 
 // DB is an open database. Everything of mainstem.DB is on it.
@@ -50,21 +50,26 @@ func Memory(bytes int64) Option { return option(func(c *config) { c.node.Memory 
 // is Invalid.
 func Partitions(n int) Option { return option(func(c *config) { c.node.Partitions = n }) }
 
-// IDAge is how long IDs are kept, in log age, at least a minute.
-func IDAge(d time.Duration) Option { return option(func(c *config) { c.node.IDAge = d }) }
+// IDAge is how long IDs are kept, in log age, at least a minute. It is recorded:
+// a database opened without this option keeps the age it has; a new one begins
+// with DefaultIDAge.
+func IDAge(d time.Duration) Option { return option(func(c *config) { c.node.IDAge = &d }) }
 
 // History keeps the versions of the keys whose group and name begin with the
 // given prefixes for at least d of log age; the longest matching prefix
 // counts. Less than DefaultHistory is raised to it, because conditions on
-// ranges need that much.
+// ranges need that much. The rules are recorded: those given when a database is
+// opened take the place of all that it has, and none given leave it those.
 func History(groupPrefix, namePrefix string, d time.Duration) Option {
 	return option(func(c *config) {
 		c.node.History = append(c.node.History, node.Keep{GroupPrefix: groupPrefix, NamePrefix: namePrefix, Age: d})
 	})
 }
 
-// Retain keeps records in the log, for feeds, for at least d of log age.
-func Retain(d time.Duration) Option { return option(func(c *config) { c.node.Retain = d }) }
+// Retain keeps records in the log, for feeds, for at least d of log age. It is
+// recorded: a database opened without this option keeps what it has; a new one
+// begins with DefaultRetain.
+func Retain(d time.Duration) Option { return option(func(c *config) { c.node.Retain = &d }) }
 
 // SegmentSize is the size of one file of the log, in bytes, 16 KiB to 256 MiB;
 // the default is 16 MiB. A restart after a crash writes the last one anew, so

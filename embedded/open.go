@@ -44,8 +44,7 @@ func (m manifest) sum() string {
 
 func defaults(opts []Option) config {
 	c := config{fs: disk.Default, node: node.Config{
-		Memory: DefaultMemory, IDAge: DefaultIDAge, Retain: DefaultRetain,
-		Clock: node.SystemClock(), Logger: slog.New(slog.DiscardHandler),
+		Memory: DefaultMemory, Clock: node.SystemClock(), Logger: slog.New(slog.DiscardHandler),
 	}}
 	if name, err := os.Hostname(); err == nil {
 		c.node.Name = name

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/internal/model"
 	"github.com/mainstemdb/mainstem/mainstemtest"
 )
@@ -271,3 +273,41 @@ func TestSameIDAfterRefusal(t *testing.T) {
 }
 
 func name(i int) string { return fmt.Sprintf("id-%d", i) }
+
+// TestALateCopyOfALibraryID: the request of a first attempt is on its way for
+// longer than IDs are kept. Do repeated it meanwhile and it committed; since
+// then its session was forgotten. The late copy must not commit once more (L5,
+// L11).
+func TestALateCopyOfALibraryID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clock := mainstemtest.NewClock()
+		db := mainstemtest.Open(t, embedded.OnClock(clock))
+		flaky := mainstemtest.NewFlaky(db.Backend())
+		client := mainstem.New(flaky)
+		add := func(want int64) {
+			t.Helper()
+			if _, err := client.Group("g").Do(t.Context(), "", func(tx *mainstem.Txn) error { tx.Add("n", 1); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			if v, err := db.Get(t.Context(), "g", "n", mainstem.Latest()); err != nil || v.Value.Int != want {
+				t.Errorf("n is %d, %v, must be %d", v.Value.Int, err, want)
+			}
+		}
+		flaky.Next(mainstemtest.Delay)
+		add(1)
+		clock.Advance(25 * time.Hour)
+		time.Sleep(time.Minute)
+		for i := range 2 { // log enough for a checkpoint, which forgets the session
+			if _, err := db.Group("other").Do(t.Context(), fmt.Sprint(i), func(tx *mainstem.Txn) error { tx.Put("k", make([]byte, 100<<10)); return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		late := flaky.Arrive(t.Context())
+		if len(late) != 1 || mainstem.CodeOf(late[0]) != mainstem.TooOld {
+			t.Errorf("what was late is answered %v, want too_old (L5)", late)
+		}
+		// What the client last heard of log age is now older than IDs are kept:
+		// its next call takes an ID that was born now.
+		add(2)
+	})
+}

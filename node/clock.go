@@ -87,6 +87,7 @@ func newChronometer(clock Clock, tail *state.Tail) chronometer {
 	c := chronometer{clock: clock, base: tail.Age, baseBoot: now}
 	switch {
 	case tail.Head.Index == 0:
+		c.base = 1 // so that no moment has the age that means none
 	case record.UUID(boot) == tail.Boot && now >= time.Duration(tail.BootTime):
 		c.baseBoot = time.Duration(tail.BootTime)
 	default:

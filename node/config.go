@@ -23,12 +23,14 @@ type Config struct {
 	// Partitions is how many partitions a new database has; 0 means 1, and for
 	// an existing database whatever it has.
 	Partitions int
-	// IDAge is how long IDs are kept, in log age.
-	IDAge time.Duration
-	// History are rules for how long versions are kept.
+	// IDAge is how long IDs are kept, in log age; History are rules for how
+	// long versions are kept; Retain is how long records stay in the log for
+	// feeds, in log age. They are the database's own, recorded in its log: nil
+	// leaves each as it is, and a new database with its default.
+	IDAge   *time.Duration
 	History []Keep
-	// Retain is how long records stay in the log for feeds, in log age.
-	Retain time.Duration
+	Retain  *time.Duration
+
 	Clock  Clock
 	Logger *slog.Logger
 	// Name is the node's name in the records it writes.
@@ -67,6 +69,12 @@ type Keep struct {
 	Age                     time.Duration
 }
 
+// What a new database begins with.
+const (
+	DefaultIDAge  = 24 * time.Hour
+	DefaultRetain = 7 * 24 * time.Hour
+)
+
 // Limits of the options.
 const (
 	MinMemory     = 16 << 20
@@ -84,10 +92,10 @@ func (c *Config) Validate() error {
 		return mainstem.Errorf(mainstem.Invalid, "%d partitions; there may be 1 to %d", c.Partitions, MaxPartitions)
 	case c.share(60) < store.MinMemory:
 		return mainstem.Errorf(mainstem.Invalid, "memory of %d bytes is too little for %d partitions; give at least %d", c.Memory, c.Partitions, c.Partitions*store.MinMemory*100/60+1)
-	case c.IDAge < MinIDAge || c.IDAge > maxAge:
-		return mainstem.Errorf(mainstem.Invalid, "IDs kept for %s; it may be %s to %s", c.IDAge, MinIDAge, maxAge)
-	case c.Retain < 0:
-		return mainstem.Errorf(mainstem.Invalid, "records retained for %s, which is negative", c.Retain)
+	case c.IDAge != nil && (*c.IDAge < MinIDAge || *c.IDAge > maxAge):
+		return mainstem.Errorf(mainstem.Invalid, "IDs kept for %s; it may be %s to %s", *c.IDAge, MinIDAge, maxAge)
+	case c.Retain != nil && (*c.Retain < 0 || *c.Retain > maxAge):
+		return mainstem.Errorf(mainstem.Invalid, "records retained for %s; it may be 0 to %s", *c.Retain, maxAge)
 	}
 	for _, k := range c.History {
 		if k.Age < 0 || k.Age > maxAge {
@@ -100,8 +108,21 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-func (c *Config) settings() record.Settings {
-	s := record.Settings{IDAge: int64(c.IDAge)}
+// settings are those in force from now on.
+func (c *Config) settings(before *state.Tail) record.Settings {
+	s := before.Settings
+	if before.Head.Index == 0 {
+		s = record.Settings{IDAge: int64(DefaultIDAge), Retain: int64(DefaultRetain)}
+	}
+	if c.IDAge != nil {
+		s.IDAge = int64(*c.IDAge)
+	}
+	if c.Retain != nil {
+		s.Retain = int64(*c.Retain)
+	}
+	if c.History != nil {
+		s.History = nil
+	}
 	for _, k := range c.History {
 		s.History = append(s.History, record.Keep{Group: k.GroupPrefix, Prefix: k.NamePrefix, Age: int64(max(k.Age, state.DefaultHistory))})
 	}

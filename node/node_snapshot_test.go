@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mainstemdb/mainstem"
@@ -153,6 +154,43 @@ func TestTrimmingKeepsWhatIsNeeded(t *testing.T) {
 	w.open()
 	w.whole(filled)
 	w.close()
+}
+
+// TestTheLogIsTrimmedByItsAge: a service that writes little, and restarts every
+// day, never writes a gigabyte in one life. Its log is trimmed all the same
+// (L10).
+func TestTheLogIsTrimmedByItsAge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, embedded.Retain(2*24*time.Hour), embedded.SegmentSize(256<<10))
+		oldest := func() mainstem.Position {
+			for batch, err := range w.db.Changes(t.Context(), mainstem.From{Drain: true}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(batch.Changes) > 0 {
+					return batch.Changes[0].Position
+				}
+			}
+			return 0
+		}
+		for day := range 8 {
+			if first := oldest(); day == 2 && first != 1 {
+				t.Errorf("after two days the log begins at %s; two days are retained", first)
+			}
+			time.Sleep(time.Minute) // a checkpoint may be due
+			for i := range 3 {
+				w.must("g", fmt.Sprint(day, i), put("k", string(make([]byte, 100<<10))))
+			}
+			synctest.Wait()
+			w.clock.Advance(24 * time.Hour)
+			w.close()
+			w.open()
+		}
+		if first := oldest(); first <= 3 {
+			t.Errorf("after eight days the log still begins at %s; two days are retained", first)
+		}
+		w.close()
+	})
 }
 
 // TestALogWithoutItsBeginningIsNoWholeOne: state and snapshots gone, and the

@@ -129,7 +129,7 @@ func (p *partition) undecodable(slot uint64, err error) error {
 func (p *partition) inaugurate(ctx context.Context) error {
 	b := &batch{p: p, header: p.header(p.ahead)}
 	h, cfg := &b.header, &p.node.cfg
-	settings := cfg.settings()
+	settings := cfg.settings(p.tail)
 	if h.Index == 1 {
 		g := cfg.genesis()
 		h.Genesis, h.Incarnation, h.First = &g, cfg.Incarnation, 1
@@ -141,7 +141,7 @@ func (p *partition) inaugurate(ctx context.Context) error {
 			h.Restored, h.Incarnation, h.First = false, p.tail.Incarnation, p.tail.Last+1
 		}
 	}
-	if old := p.tail.Settings; old.IDAge != settings.IDAge || !slices.Equal(old.History, settings.History) {
+	if old := p.tail.Settings; old.IDAge != settings.IDAge || old.Retain != settings.Retain || !slices.Equal(old.History, settings.History) {
 		h.Settings = &settings
 	}
 	if !b.worthRecord() && h.Leap == 0 {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/disk"
@@ -135,7 +136,7 @@ func (p *partition) trim(ctx context.Context) error {
 	defer release()
 	now := p.age(tail)
 	oldest, err := state.LastBefore(frozen, tail.Last, func(place state.Place) bool {
-		return place.Head.Index <= covered && now.Sub(place.Age) > p.node.cfg.Retain
+		return place.Head.Index <= covered && now.Sub(place.Age) > time.Duration(tail.Settings.Retain)
 	})
 	if err != nil || oldest == 0 {
 		return err

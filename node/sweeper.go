@@ -29,8 +29,10 @@ type sweeper struct {
 	settled *record.Checkpoint // the digest that is ready, if any
 	// unsaved is the bytes of log since the last snapshot.
 	unsaved int64
-	work    chan sweep
-	ended   chan struct{}
+	// saved is the log age of the last snapshot that this process made.
+	saved mainstem.LogAge
+	work  chan sweep
+	ended chan struct{}
 }
 
 type sweep struct {
@@ -113,19 +115,44 @@ func (p *partition) sweep() {
 	}
 }
 
-// snapshotBytes is after how much log a snapshot is made and the log trimmed.
-const snapshotBytes = 1 << 30
+// A snapshot is made and the log trimmed after so much log, and while there are
+// records beyond their retention, once in a quarter of it.
+const (
+	snapshotBytes = 1 << 30
+	snapshotEvery = time.Hour // of log age, at most
+)
 
-// save makes a snapshot and trims the log when enough has been written. That
-// it fails, on a full disk for example, is told and tried again: nothing
-// depends on it but space.
-func (p *partition) save() {
+func (p *partition) saveDue() (bool, error) {
 	p.sweeper.mu.Lock()
-	due := p.sweeper.unsaved >= snapshotBytes
+	unsaved, saved := p.sweeper.unsaved, p.sweeper.saved
 	p.sweeper.mu.Unlock()
+	if unsaved >= snapshotBytes {
+		return true, nil
+	}
+	rows, release, tail, err := p.reading()
+	if err != nil {
+		return false, nil // the partition ends
+	}
+	defer release()
+	now, retain := p.age(tail), time.Duration(tail.Settings.Retain)
+	every := max(retain/4, snapshotEvery)
+	oldest, ok, err := state.OldestPlace(rows)
+	return ok && now.Sub(oldest.Age) > retain+every && now.Sub(saved) >= every, err
+}
+
+// save makes a snapshot and trims the log when it is time. That it fails, on a
+// full disk for example, is told and tried again: nothing depends on it but
+// space.
+func (p *partition) save() {
+	due, err := p.saveDue()
+	if err != nil {
+		p.storeFailed(err)
+		return
+	}
 	if !due {
 		return
 	}
+	at := p.age(p.applied())
 	ctx, cancel := p.whileServing()
 	defer cancel()
 	if err := errors.Join(p.snapshot(ctx), p.trim(ctx)); err != nil {
@@ -133,7 +160,7 @@ func (p *partition) save() {
 		return
 	}
 	p.sweeper.mu.Lock()
-	p.sweeper.unsaved = 0
+	p.sweeper.unsaved, p.sweeper.saved = 0, at
 	p.sweeper.mu.Unlock()
 }
 

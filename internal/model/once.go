@@ -22,6 +22,12 @@ func (m *Model) known(g *group, age mainstem.LogAge, id mainstem.ID, fingerprint
 		return nil, nil
 	}
 	row, ok := m.remembered(g, age, id.String())
+	if rows := g.ids[id.String()]; ok && row.voided && len(rows) > 1 {
+		// A refusal stays the answer, voided or not, for as long as it is kept.
+		if before := rows[len(rows)-2]; before.receipt.Refused && age.Sub(before.age) <= m.IDAge {
+			row = before
+		}
+	}
 	switch {
 	case !ok:
 		return nil, nil

@@ -101,7 +101,7 @@ func (d *decision) appendEvents(o mainstem.Append) {
 
 // void answers an ID with "never", unless it was answered otherwise before.
 func (d *decision) void(id string) error {
-	if row, ok := d.model.remembered(d.group, d.age, id); ok && !row.voided {
+	if row, ok := d.model.remembered(d.group, d.age, id); ok && !row.voided && !row.receipt.Refused {
 		return no(mainstem.Exists, id+" has committed")
 	}
 	d.pending = append(d.pending, func() {

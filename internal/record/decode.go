@@ -204,6 +204,8 @@ func decodeSettings(b []byte, s *Settings) error {
 			s.IDAge = f.int()
 		case settingsHistory:
 			s.History = decodeList(&f, decodeKeep)
+		case settingsRetain:
+			s.Retain = f.int()
 		default:
 			f.unknown()
 		}

@@ -140,7 +140,8 @@ func appendGenesis(b []byte, g *Genesis) []byte {
 
 func appendSettings(b []byte, s *Settings) []byte {
 	b = putInt(b, settingsIDAge, s.IDAge)
-	return putList(b, settingsHistory, s.History, appendKeep)
+	b = putList(b, settingsHistory, s.History, appendKeep)
+	return putInt(b, settingsRetain, s.Retain)
 }
 
 func appendKeep(b []byte, k *Keep) []byte {

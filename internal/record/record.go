@@ -80,13 +80,16 @@ type Genesis struct {
 	Created  int64 // wall, Unix nanoseconds
 }
 
-// Settings are the rules that replay must follow.
+// Settings are the rules in force, which replay must follow.
 type Settings struct {
 	// IDAge is how long IDs are kept, in nanoseconds of log age.
 	IDAge int64
 	// History says, per prefix of GROUP/NAME, how long versions are kept, in
 	// nanoseconds of log age; the longest matching prefix counts.
 	History []Keep
+	// Retain is how long records are kept in the log, in nanoseconds of log
+	// age. No rule goes by it: only what trims the log does.
+	Retain int64
 }
 
 // Keep is how long the versions of a prefix of group and name are kept.

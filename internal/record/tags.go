@@ -43,8 +43,9 @@ const (
 const (
 	settingsIDAge   = 1<<1 | must
 	settingsHistory = 2<<1 | must
+	settingsRetain  = 3 << 1
 
-	settingsKnown = settingsHistory >> 1
+	settingsKnown = settingsRetain >> 1
 
 	keepGroup  = 1<<1 | must
 	keepPrefix = 2<<1 | must

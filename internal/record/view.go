@@ -74,6 +74,7 @@ type genesisView struct {
 type settingsView struct {
 	IDAge   signed     `json:"id_age"`
 	History []keepView `json:"history,omitempty"`
+	Retain  signed     `json:"retain,omitempty"`
 }
 
 type keepView struct {
@@ -109,7 +110,7 @@ func viewHeader(h *Header) headerView {
 		v.Genesis = &genesisView{g.Partitions, g.SlotEnds, time.Unix(0, g.Created).UTC()}
 	}
 	if s := h.Settings; s != nil {
-		v.Settings = &settingsView{IDAge: signed(s.IDAge)}
+		v.Settings = &settingsView{IDAge: signed(s.IDAge), Retain: signed(s.Retain)}
 		for _, k := range s.History {
 			v.Settings.History = append(v.Settings.History, keepView{k.Group, k.Prefix, signed(k.Age)})
 		}

@@ -48,6 +48,9 @@ func (s *Step) Judge(t *mainstem.Transaction) (*record.Transaction, *mainstem.Re
 		Group: t.Group, ID: t.ID, Attempt: t.Attempt, Fingerprint: t.Fingerprint,
 		Reply: t.Reply, Refused: t.Refused, Meta: t.Meta, Later: s.now.Sub(s.header.Age),
 	}
+	if t.ID.Opaque == "" {
+		decided.ID.Born = 0 // only judging asks for it
+	}
 	if len(t.Operations) > 0 {
 		decided.Effects = make([]mainstem.Effect, 0, len(t.Operations))
 		decided.Results = make([]mainstem.Result, 0, len(t.Operations))
@@ -111,10 +114,10 @@ func Known(rows Rows, tail *Tail, group string, id mainstem.ID, fingerprint []by
 		return nil, mainstem.Errorf(mainstem.IDReused, "ID %s in group %s committed at position %s with another request fingerprint", id, group, row.position)
 	case row != nil:
 		return row.receipt(tail.Partition), nil
+	case tail.tooOld(id.Born, now) && !breaklaw.On("L5"):
+		return nil, mainstem.Errorf(mainstem.TooOld, "ID %s in group %s was born at log age %s; at %s IDs that old are no longer known (L5)", id, group, id.Born, now)
 	case id.Opaque == "":
 		return nil, nil
-	case tail.tooOld(id.Born, now):
-		return nil, mainstem.Errorf(mainstem.TooOld, "ID %s in group %s was born at log age %s; at %s IDs that old are no longer known (L5)", id, group, id.Born, now)
 	}
 	void, err := voided(rows, group, id.Opaque)
 	if err == nil && void {
@@ -189,7 +192,7 @@ func (j *judgement) void(o mainstem.Void) (mainstem.Effect, error) {
 		return mainstem.Effect{}, mainstem.Errorf(mainstem.Invalid, "transaction %s would void itself", o.ID)
 	}
 	row, err := find(j.step.rows, j.step.Tail, j.t.Group, mainstem.ID{Opaque: o.ID}, j.step.now)
-	if err == nil && row != nil {
+	if err == nil && row != nil && !row.refused { // a refusal has done nothing, and nothing more comes of it
 		err = mainstem.Errorf(mainstem.Exists, "ID %s in group %s committed at position %s", o.ID, j.t.Group, row.position)
 	}
 	return mainstem.Effect{Kind: mainstem.EffectVoid, Name: o.ID}, err

@@ -160,6 +160,7 @@ func (w *words) id() mainstem.ID {
 	}
 	session, number, _ := strings.Cut(made, ".")
 	id := mainstem.ID{Session: mainstem.SessionID{byte(w.number(session))}, Number: uint64(w.number(number)), Low: 1}
+	id.Born = mainstem.LogAge(w.duration(w.named["born"]))
 	if low, ok := w.named["low"]; ok {
 		id.Low = uint64(w.number(low))
 	}

@@ -174,6 +174,7 @@ func (t *Tail) encode() []byte {
 		w.string(k.Prefix)
 		w.int(k.Age)
 	}
+	w.int(t.Settings.Retain)
 	w.uint(uint64(len(t.Past)))
 	for _, e := range t.Past {
 		w.uint(uint64(e.Incarnation))
@@ -226,6 +227,7 @@ func LoadTail(rows Rows) (*Tail, error) {
 	for range r.count(3) {
 		t.Settings.History = append(t.Settings.History, record.Keep{Group: r.string(), Prefix: r.string(), Age: r.int()})
 	}
+	t.Settings.Retain = r.int()
 	for range r.count(2) {
 		t.Past = append(t.Past, Era{Incarnation: mainstem.Incarnation(r.uint()), Last: mainstem.Position(r.uint())})
 	}
