@@ -71,6 +71,12 @@ func (g Group) Do(ctx context.Context, id string, fn func(tx *Txn) error, opts .
 	if reserved(g.name) && !g.own {
 		return nil, Errorf(Invalid, "group %q begins with ~, which marks Mainstem's own groups", g.name)
 	}
+	if err := CheckGroup(g.name); err != nil {
+		return nil, err
+	}
+	if fn == nil {
+		return nil, Errorf(Invalid, "Do in group %q has no function", g.name)
+	}
 	settings := doSettings{reruns: DefaultReruns}
 	for _, o := range opts {
 		o.apply(&settings)

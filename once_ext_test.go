@@ -52,3 +52,24 @@ func TestVoidOfARefusal(t *testing.T) {
 		t.Errorf("voiding what has committed: %v, want exists", err)
 	}
 }
+
+// TestWrongUse: mistakes of a caller are named as such, before anything runs.
+func TestWrongUse(t *testing.T) {
+	db, ctx := open(t), within(t)
+	nothing := func(*mainstem.Txn) error { return nil }
+	for what, err := range map[string]error{
+		"a group without a name": func() error { _, err := db.Group("").Do(ctx, "i", nothing); return err }(),
+		"no function":            func() error { _, err := db.Group("g").Do(ctx, "i", nil); return err }(),
+		"a closed view": func() error {
+			v, err := db.Group("g").View(ctx, mainstem.Latest())
+			must(t, err)
+			must(t, v.Close())
+			_, err = v.Get(ctx, "k")
+			return err
+		}(),
+	} {
+		if mainstem.CodeOf(err) != mainstem.Invalid {
+			t.Errorf("%s: %v, want invalid", what, err)
+		}
+	}
+}

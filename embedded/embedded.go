@@ -39,6 +39,8 @@ type config struct {
 	readOnly bool
 	segment  int64
 	node     node.Config
+	// partitions is how many a new database has, and an existing one must have.
+	partitions *int
 }
 
 // Memory is the one memory knob, in bytes: caches, tables, queues and feeds
@@ -48,7 +50,7 @@ func Memory(bytes int64) Option { return option(func(c *config) { c.node.Memory 
 // Partitions sets how many partitions a new database has, 1 to 4,096. The
 // count is fixed at creation; opening an existing database with another count
 // is Invalid.
-func Partitions(n int) Option { return option(func(c *config) { c.node.Partitions = n }) }
+func Partitions(n int) Option { return option(func(c *config) { c.partitions = &n }) }
 
 // IDAge is how long IDs are kept, in log age, at least a minute. It is recorded:
 // a database opened without this option keeps the age it has; a new one begins

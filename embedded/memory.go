@@ -30,9 +30,7 @@ type Verification = node.Verification
 func scratchPart(fs disk.FS, dir string) node.Part { return node.Part{FS: fs, Dir: dir} }
 
 func (c *config) inMemory(ctx context.Context) (*DB, error) {
-	if c.node.Partitions == 0 {
-		c.node.Partitions = 1
-	}
+	c.node.Partitions = c.count()
 	if c.fs == disk.Default {
 		c.fs = disk.NewMem()
 	}

@@ -145,6 +145,7 @@ func TestDirectoriesThatAreNotOurs(t *testing.T) {
 	refused(t, "a directory of something else", stranger, mainstem.Invalid)
 	refused(t, "a read-only database that is not there", t.TempDir(), mainstem.Invalid, embedded.ReadOnly())
 	for what, o := range map[string]embedded.Option{
+		"no partitions": embedded.Partitions(0), "more partitions than slots": embedded.Partitions(4097),
 		"too little memory": embedded.Memory(1), "a negative ID age": embedded.IDAge(-1), "a negative retention": embedded.Retain(-1),
 		"a long prefix": embedded.History(strings.Repeat("x", 600), "", time.Hour),
 	} {

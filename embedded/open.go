@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -73,8 +72,8 @@ func open(ctx context.Context, dir string, opts []Option) (*DB, error) {
 	if err != nil || len(id) != len(c.node.Database) {
 		return nil, mainstem.Errorf(mainstem.Corrupt, "%s names database %q, which is not 32 hexadecimal digits", c.fs.PathJoin(dir, manifestName), m.Database)
 	}
-	if c.node.Partitions != 0 && c.node.Partitions != m.Partitions {
-		return nil, mainstem.Errorf(mainstem.Invalid, "%s has %d partitions, not %d; the count is fixed when a database is created", dir, m.Partitions, c.node.Partitions)
+	if c.partitions != nil && *c.partitions != m.Partitions {
+		return nil, mainstem.Errorf(mainstem.Invalid, "%s has %d partitions, not %d; the count is fixed when a database is created", dir, m.Partitions, *c.partitions)
 	}
 	c.node.Partitions, c.node.ReadOnly = m.Partitions, c.readOnly
 	copy(c.node.Database[:], id)
@@ -94,6 +93,14 @@ func open(ctx context.Context, dir string, opts []Option) (*DB, error) {
 		return nil, errors.Join(err, closeParts(c.node.Parts))
 	}
 	return &DB{DB: mainstem.New(n), node: n, database: m.Database}, nil
+}
+
+// count is how many partitions a new database has.
+func (c *config) count() int {
+	if c.partitions == nil {
+		return 1
+	}
+	return *c.partitions
 }
 
 // newIncarnation is random, and never the zero that means none.
@@ -151,7 +158,7 @@ func (c *config) manifest(dir string) (manifest, error) {
 	}
 	var id [16]byte
 	rand.Read(id[:])
-	m := manifest{Format: formatVersion, Database: hex.EncodeToString(id[:]), Partitions: cmp.Or(c.node.Partitions, 1)}
+	m := manifest{Format: formatVersion, Database: hex.EncodeToString(id[:]), Partitions: c.count()}
 	if m.Partitions < 1 || m.Partitions > node.MaxPartitions {
 		return m, mainstem.Errorf(mainstem.Invalid, "%d partitions; there may be 1 to %d", m.Partitions, node.MaxPartitions)
 	}

@@ -20,8 +20,7 @@ import (
 type Config struct {
 	// Memory is the one memory knob, in bytes.
 	Memory int64
-	// Partitions is how many partitions a new database has; 0 means 1, and for
-	// an existing database whatever it has.
+	// Partitions is how many partitions the database has.
 	Partitions int
 	// IDAge is how long IDs are kept, in log age; History are rules for how
 	// long versions are kept; Retain is how long records stay in the log for

@@ -84,6 +84,8 @@ func typed(err error, format string, args ...any) error {
 		return mainstem.Errorf(mainstem.Corrupt, format+": %w", append(args, err)...)
 	case errors.Is(err, journal.ErrTrimmed):
 		return mainstem.Errorf(mainstem.Trimmed, format+": %w", append(args, err)...)
+	case errors.Is(err, store.ErrClosed):
+		return mainstem.Errorf(mainstem.Stopped, format+": the database is closed", args...)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return mainstem.Errorf(mainstem.Cancelled, format+": %w", append(args, err)...)
 	default:

@@ -3,7 +3,7 @@ package node
 import (
 	"context"
 	"errors"
-	"sync"
+	"sync/atomic"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/breaklaw"
@@ -17,7 +17,8 @@ type snapshot struct {
 	cuts  []cut
 	known *mainstem.Receipt
 	stamp mainstem.Stamp
-	once  sync.Once
+
+	closed atomic.Bool
 }
 
 type cut struct {
@@ -159,12 +160,13 @@ func (s *snapshot) Stamp() mainstem.Stamp { return s.stamp }
 
 // Close releases the frozen states.
 func (s *snapshot) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
 	var errs []error
-	s.once.Do(func() {
-		for _, c := range s.cuts {
-			errs = append(errs, c.release())
-		}
-	})
+	for _, c := range s.cuts {
+		errs = append(errs, c.release())
+	}
 	return errors.Join(errs...)
 }
 
@@ -172,6 +174,9 @@ func (s *snapshot) Close() error {
 func (s *snapshot) Read(ctx context.Context, q mainstem.Query) (mainstem.Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return mainstem.Answer{}, typed(err, "read")
+	}
+	if s.closed.Load() {
+		return mainstem.Answer{}, mainstem.Errorf(mainstem.Invalid, "the view was closed")
 	}
 	if q.Kind == mainstem.QueryGroups {
 		return s.groups(q)
