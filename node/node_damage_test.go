@@ -6,10 +6,12 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/internal/disk"
+	"github.com/mainstemdb/mainstem/internal/state"
 	"github.com/mainstemdb/mainstem/internal/store"
 )
 
@@ -158,4 +160,34 @@ func (w *world) state(change func(*store.Store)) {
 	if err := s.Close(); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+// TestDamageFoundByJudgingStopsThePartition: the row of a lease does not parse,
+// which shows when a transaction asks for it. It is told, and so is everybody
+// after it: going on would judge on a state that is known to be wrong (L12).
+func TestDamageFoundByJudgingStopsThePartition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, embedded.Partitions(2), embedded.Memory(32<<20))
+		g := groupOf(0, 2)
+		w.must(g, "grant", mainstem.Acquire{Lease: "l", Owner: "o", TTL: time.Hour})
+		w.close()
+		w.state(func(s *store.Store) {
+			for row, err := range s.Rows().Scan([]byte("l"), []byte("m")) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := s.Apply([]state.Write{{Key: append([]byte(nil), row.Key...), Value: []byte{0xff}}}); err != nil {
+					t.Fatal(err)
+				}
+				break
+			}
+		})
+		w.open()
+		w.must(g, "before", put("k", "before"))
+		_, err := w.send(g, "asks", mainstem.LeaseHeld{Lease: "l", Token: 1}, put("k", "asks"))
+		wantCode(t, "a transaction that meets the damage", err, mainstem.Corrupt)
+		synctest.Wait()
+		w.stopped(g, groupOf(1, 2))
+		w.end()
+	})
 }

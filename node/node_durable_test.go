@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/internal/disk"
 )
 
@@ -189,5 +190,40 @@ func TestAnAnswerWaitsForWhatItWasJudgedOn(t *testing.T) {
 		after.wantValue("g", "a", "1")
 		after.wantValue("g", "b", "-")
 		after.close()
+	})
+}
+
+// TestWhatWasJudgedOnAFailedRecordIsAnswered: a record finds no room on a full
+// disk while the next one waits for it. Everything judged into that one is told
+// that it is not there, for it was never sent; and the database goes on (L11).
+func TestWhatWasJudgedOnAFailedRecordIsAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, embedded.SegmentSize(1<<20))
+		half := []any{put("x", string(make([]byte, 240<<10))), put("y", string(make([]byte, 240<<10)))}
+		w.must("g", "1", half...)
+		w.must("g", "2", half...)
+		full := make(chan struct{})
+		w.faults.Inject(disk.Fault{Kind: disk.OpCreate, Path: "*.tmp", Hang: full, Err: disk.ErrFull, Stays: true})
+		flying := w.later("g", "flying", append(half, put("a", "1"))...) // needs a new segment
+		synctest.Wait()
+		next := map[string]<-chan answer{"a transaction of its own": w.later("g", "next", put("b", "1"))}
+		synctest.Wait()
+		next["a rejection"] = w.later("g", "rejected", mainstem.KeyAbsent{Name: "b"})
+		next["a replay"] = w.later("g", "next", put("b", "1"))
+		synctest.Wait()
+		close(full)
+		wantCode(t, "the record without room", (<-flying).err, mainstem.Unavailable)
+		synctest.Wait()
+		for what, c := range next {
+			select {
+			case a := <-c:
+				wantCode(t, what+" in the record after it", a.err, mainstem.Unavailable)
+			default:
+				t.Errorf("%s in the record after it is never answered (L11)", what)
+			}
+		}
+		w.faults.Heal()
+		w.must("g", "rejected", mainstem.KeyAbsent{Name: "a"}, mainstem.KeyAbsent{Name: "b"})
+		w.close()
 	})
 }

@@ -275,3 +275,84 @@ func TestAStateAheadOfItsLogIsRefused(t *testing.T) {
 	}
 	wantCode(t, "opening a state that is ahead of its log", err, mainstem.Corrupt)
 }
+
+// TestAStateOfAnotherHistoryIsRefused: two databases went on from the same
+// record, each with one of its own. The state of one on the log of the other
+// ends in a record of the same index, and is still not its state (L2).
+func TestAStateOfAnotherHistoryIsRefused(t *testing.T) {
+	w := start(t)
+	w.fill(0, 5)
+	w.close()
+	other := w.crash() // on a disk of its own
+	other.must("g", "t5", put("k", "theirs"))
+	other.close()
+	w.open()
+	w.must("g", "t5", put("k", "ours"))
+	w.close()
+	if err := w.faults.RemoveAll(dir + "/p0000/state"); err != nil {
+		t.Fatal(err)
+	}
+	if err := disk.CopyBetween(other.disk, dir+"/p0000/state", w.faults, dir+"/p0000/state"); err != nil {
+		t.Fatal(err)
+	}
+	err := w.tryOpen()
+	if err == nil {
+		t.Errorf("k is %q, the log says %q", w.value("g", "k"), "ours")
+		w.end()
+	}
+	wantCode(t, "opening a state of another history (L2)", err, mainstem.Corrupt)
+}
+
+// TestAStateIsNeverBehindItsTrimmedLog: the power is cut just after the log was
+// trimmed as far as it may be, with changes since the last snapshot. What the
+// state had not made durable is still in the log (RELIABILITY 1.10).
+func TestAStateIsNeverBehindItsTrimmedLog(t *testing.T) {
+	w := start(t, embedded.Retain(0), embedded.SegmentSize(1<<20))
+	for i := range 2 {
+		w.fill(i, i+1)
+		w.large(fmt.Sprint(i))
+		if err := w.db.Snapshot(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.large("in no snapshot")
+	w.fill(2, 3)
+	before := len(find(t, w.faults, dir+"/p0000/log", ".log"))
+	if err := w.db.Trim(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if after := len(find(t, w.faults, dir+"/p0000/log", ".log")); after >= before {
+		t.Errorf("%d segments before the trim, %d after: it trimmed nothing", before, after)
+	}
+	cut := w.crash()
+	cut.whole(3)
+	cut.close()
+	w.close()
+}
+
+// TestADamagedSnapshotIsNotKept: a table of the state rots, and a snapshot
+// would take it along. It is read back before it counts, block by block, and
+// refused (L12).
+func TestADamagedSnapshotIsNotKept(t *testing.T) {
+	w := start(t)
+	// In a block of its own: what the snapshot is opened with stays sound.
+	w.must("g", "t", put("a", strings.Repeat("x", 200<<10)), put("k", "precious"), put("z", strings.Repeat("x", 200<<10)))
+	w.close()
+	flipped := false
+	for _, path := range find(t, w.faults, dir+"/p0000/state", ".sst") {
+		flipped = flip(t, w.faults, path, "precious") || flipped
+	}
+	if !flipped {
+		t.Fatal("the value is in no table of the state")
+	}
+	w.open()
+	wantCode(t, "a snapshot of a damaged state (L12)", w.db.Snapshot(t.Context()), mainstem.Corrupt)
+	names, err := w.faults.List(dir + "/p0000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if count(names, "snapshot-") != 0 {
+		t.Errorf("a damaged snapshot is kept: %q (L12)", names)
+	}
+	w.end()
+}
