@@ -8,11 +8,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/internal/model"
 	"github.com/mainstemdb/mainstem/mainstemtest"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // over runs a test over every kind of database there is: what is true of the
 // model must be true of the product.

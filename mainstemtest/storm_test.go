@@ -154,32 +154,48 @@ func TestCutEndsFeedsThatRun(t *testing.T) {
 	})
 }
 
-// TestOneSeedIsOneStorm: from one goroutine a storm replays.
+// storm is how often each fault had been done after each of 40 calls, to the
+// model and to the product.
+func storm(t *testing.T, seed uint64) (counts [2][40][5]int) {
+	to := 0
+	over(t, func(t *testing.T, b mainstem.Backend) {
+		defer func() { to++ }()
+		net := mainstemtest.NewFlaky(b)
+		net.Storm(seed, 0.6)
+		for i := range counts[to] {
+			_, err := stubborn(t.Context(), mainstem.New(net).Group("g"), name(i), func(tx *mainstem.Txn) error {
+				tx.Add("n", 1)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for f := range counts[to][i] {
+				counts[to][i][f] = net.Count(mainstemtest.Fault(f))
+			}
+		}
+	})
+	return counts
+}
+
+// TestOneSeedIsOneStorm: from one goroutine a storm replays, fault by fault,
+// over whatever is behind it; another seed is another storm.
 func TestOneSeedIsOneStorm(t *testing.T) {
-	counts := func() (n [5]int) {
-		over(t, func(t *testing.T, b mainstem.Backend) {
-			net := mainstemtest.NewFlaky(b)
-			net.Storm(42, 0.6)
-			for i := range 40 {
-				_, err := stubborn(t.Context(), mainstem.New(net).Group("g"), name(i), func(tx *mainstem.Txn) error {
-					tx.Add("n", 1)
-					return nil
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
+	first, second := storm(t, 42), storm(t, 42)
+	for what, pair := range map[string][2][40][5]int{
+		"model, twice": {first[0], second[0]}, "product, twice": {first[1], second[1]}, "model and product": first,
+	} {
+		for i, n := range pair[0] {
+			if n != pair[1][i] {
+				t.Errorf("%s: after call %d of one seed's storm the faults were %v, and %v", what, i+1, n, pair[1][i])
+				break
 			}
-			for f := range n {
-				n[f] += net.Count(mainstemtest.Fault(f))
-			}
-		})
-		return n
+		}
 	}
-	first := counts()
-	if second := counts(); first != second {
-		t.Errorf("one seed gave the faults %v, and then %v", first, second)
+	if first == storm(t, 43) {
+		t.Error("two seeds gave the same storm")
 	}
-	for f, n := range first {
+	for f, n := range first[1][39] {
 		if n == 0 {
 			t.Errorf("the storm never did %q", mainstemtest.Fault(f))
 		}
