@@ -59,6 +59,7 @@ require (
 	github.com/charmbracelet/colorprofile v0.4.3
 	github.com/charmbracelet/x/term v0.2.2
 	github.com/mainstemdb/mainstem v0.0.0
+	go.uber.org/goleak v1.3.0
 )
 
 replace github.com/mainstemdb/mainstem => ../..
