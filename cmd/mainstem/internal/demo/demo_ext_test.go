@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/mainstemdb/mainstem/cmd/mainstem/internal/cli"
 )
 
@@ -21,7 +23,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv("MAINSTEM_TEST_BINARY") != "" {
 		os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // promises are the figures that must be zero or yes, in both audited runs.
