@@ -221,7 +221,12 @@ func (p *partition) rewind() {
 func (p *partition) wind(next *batch) {
 	p.queue.close(p.reason)
 	if next != nil {
-		next.refuse(p.reason)
+		why := p.reason
+		if mainstem.CodeOf(why) != mainstem.Stopped || p.node.Err() != nil {
+			// The record that it was judged on may never have been durable (L4).
+			why = mainstem.Errorf(mainstem.Unavailable, "partition %d stops: %w", p.id, why)
+		}
+		next.refuse(why)
 	}
 	if p.flight == nil {
 		return

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/mainstemdb/mainstem"
@@ -111,86 +110,6 @@ func (w *world) large(id string) {
 		w.must("big", fmt.Sprint(id, i), put("fill", string(make([]byte, 256<<10))), put("more", string(make([]byte, 200<<10))))
 	}
 	w.clock.Advance(2 * time.Minute)
-}
-
-// TestTrimmingKeepsWhatIsNeeded: snapshots, trims and restarts in turn, with
-// segments enough that files go. Everything is there, and can be verified.
-func TestTrimmingKeepsWhatIsNeeded(t *testing.T) {
-	w := start(t, embedded.Retain(time.Minute), embedded.SegmentSize(1<<20))
-	w.fill(0, 5)
-	filled := 5
-	for round := range 2 {
-		w.large(fmt.Sprint(round, "-before-"))
-		w.fill(filled, filled+5)
-		filled += 5
-		for range 2 {
-			if err := w.db.Snapshot(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			w.fill(filled, filled+1)
-			filled++
-		}
-		// Old enough to go, but in no snapshot.
-		w.large(fmt.Sprint(round, "-after-"))
-		before := len(find(t, w.faults, dir+"/p0000/log", ".log"))
-		if err := w.db.Trim(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if after := len(find(t, w.faults, dir+"/p0000/log", ".log")); after >= before || before == 0 {
-			t.Errorf("round %d: %d segments before the trim, %d after", round, before, after)
-		}
-		w.close()
-		w.open()
-	}
-	w.whole(filled)
-	w.close()
-	if problem := w.verify(); problem != "" {
-		t.Errorf("after trimming: %s", problem)
-	}
-	// Without its state, the snapshots and what is left of the log suffice.
-	if err := w.faults.RemoveAll(dir + "/p0000/state"); err != nil {
-		t.Fatal(err)
-	}
-	w.open()
-	w.whole(filled)
-	w.close()
-}
-
-// TestTheLogIsTrimmedByItsAge: a service that writes little, and restarts every
-// day, never writes a gigabyte in one life. Its log is trimmed all the same
-// (L10).
-func TestTheLogIsTrimmedByItsAge(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := start(t, embedded.Retain(2*24*time.Hour), embedded.SegmentSize(256<<10))
-		oldest := func() mainstem.Position {
-			for batch, err := range w.db.Changes(t.Context(), mainstem.From{Drain: true}) {
-				if err != nil {
-					t.Fatal(err)
-				}
-				if len(batch.Changes) > 0 {
-					return batch.Changes[0].Position
-				}
-			}
-			return 0
-		}
-		for day := range 8 {
-			if first := oldest(); day == 2 && first != 1 {
-				t.Errorf("after two days the log begins at %s; two days are retained", first)
-			}
-			time.Sleep(time.Minute) // a checkpoint may be due
-			for i := range 3 {
-				w.must("g", fmt.Sprint(day, i), put("k", string(make([]byte, 100<<10))))
-			}
-			synctest.Wait()
-			w.clock.Advance(24 * time.Hour)
-			w.close()
-			w.open()
-		}
-		if first := oldest(); first <= 3 {
-			t.Errorf("after eight days the log still begins at %s; two days are retained", first)
-		}
-		w.close()
-	})
 }
 
 // TestALogWithoutItsBeginningIsNoWholeOne: state and snapshots gone, and the

@@ -64,8 +64,8 @@ func (p *partition) replay(ctx context.Context) error {
 		return nil
 	}
 	for entry, err := range p.Log.Read(ctx, from) {
-		if errors.Is(err, journal.ErrTrimmed) && p.tail.Head.Index == 0 {
-			return mainstem.Errorf(mainstem.Corrupt, "partition %d has no state and no snapshot, and its log no longer begins with the first record: restore it from a backup", p.id)
+		if errors.Is(err, journal.ErrTrimmed) {
+			return p.behind()
 		}
 		if err != nil {
 			return typed(err, "the log of partition %d", p.id)
@@ -111,6 +111,16 @@ func (p *partition) replay(ctx context.Context) error {
 	}
 	p.freeze(p.tail)
 	return nil
+}
+
+// behind says of a state that its log no longer reaches back to it.
+func (p *partition) behind() error {
+	if p.tail.Head.Index == 0 {
+		return mainstem.Errorf(mainstem.Corrupt, "partition %d has no state and no snapshot, and its log no longer begins with the first record: restore it from a backup", p.id)
+	}
+	e := mainstem.Errorf(mainstem.Corrupt, "the state of partition %d ends in record %d, and its log begins after that: an old state was put back", p.id, p.tail.Head.Index)
+	e.Advice = "move " + p.stateDir() + " aside and open again: it is rebuilt from the newest snapshot and the log"
+	return e
 }
 
 // undecodable says of a stored record that does not decode whether it is

@@ -55,7 +55,7 @@ func (n *Node) Snapshot(ctx context.Context) error {
 			return err
 		}
 		if err := p.snapshot(ctx); err != nil {
-			return typed(err, "a snapshot of partition %d", p.id)
+			return p.damaged(typed(err, "a snapshot of partition %d", p.id))
 		}
 	}
 	return nil

@@ -155,13 +155,19 @@ func (p *partition) save() {
 	at := p.age(p.applied())
 	ctx, cancel := p.whileServing()
 	defer cancel()
-	if err := errors.Join(p.snapshot(ctx), p.trim(ctx)); err != nil {
-		p.logger.Warn("a snapshot or trimming the log failed", "err", err)
-		return
+	if err = p.snapshot(ctx); err == nil {
+		err = p.trim(ctx)
 	}
 	p.sweeper.mu.Lock()
 	p.sweeper.unsaved, p.sweeper.saved = 0, at
 	p.sweeper.mu.Unlock()
+	switch {
+	case err == nil, ctx.Err() != nil:
+	case errors.Is(err, store.ErrCorrupt):
+		p.storeFailed(err) // the copy shares its files with the state (L12)
+	default:
+		p.logger.Warn("a snapshot or trimming the log failed; it is tried again when the log has grown", "err", err)
+	}
 }
 
 // whileServing is a context that ends when the partition stops.
