@@ -43,6 +43,7 @@ var floors = []struct {
 	{"cmd/mainstem/internal/*", []string{"*"}},
 	{"examples/*", []string{".", "embedded", "lease", "mainstemtest"}},
 	{"bench", []string{"*"}},
+	{"bench/internal/*", []string{"*"}},
 	{"tools/*", nil},
 }
 

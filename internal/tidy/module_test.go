@@ -6,15 +6,16 @@ import (
 	"testing"
 )
 
-// modules asks that go.work uses every module but the tools, so that make
-// test and an editor see all of them. A tool is built alone, because the
-// dependencies of two tools need not agree.
+// modules asks that a go.work uses every module but the tools, so that make
+// test and an editor see all of them: the one of the root, or the module's own,
+// which keeps what it needs out of everybody else's builds. A tool is built
+// alone, because the dependencies of two tools need not agree.
 func modules(t *tree) (bad []violation) {
 	used := map[string]bool{}
 	for _, f := range t.files {
-		if f.path == "go.work" {
+		if path.Base(f.path) == "go.work" {
 			for word := range strings.FieldsSeq(string(f.data)) {
-				used[path.Clean(word)] = true
+				used[path.Join(f.dir(), word)] = true
 			}
 		}
 	}
@@ -36,6 +37,8 @@ func modules(t *tree) (bad []violation) {
 func TestModuleGoesRed(t *testing.T) {
 	red(t, modules, plant{
 		"go.work":               "go 1.26.0\n\nuse (\n\t.\n\t./cmd/mainstem\n\t./tools/a\n)\n",
+		"alone/go.mod":          "module alone\n",
+		"alone/go.work":         "go 1.26.0\n\nuse .\n",
 		"bench/go.mod":          "module bench\n",
 		"cmd/mainstem/go.mod":   "module mainstem\n",
 		"go.mod":                "module root\n",

@@ -25,7 +25,7 @@ var dependencies = []struct {
 }
 
 // ownModules have a go.mod of their own.
-var ownModules = []string{"cmd/mainstem", "cmd/mainstem/*", "cmd/mainstem/internal/*", "bench", "examples/*", "tools/*"}
+var ownModules = []string{"cmd/mainstem", "cmd/mainstem/*", "cmd/mainstem/internal/*", "bench", "bench/internal/*", "examples/*", "tools/*"}
 
 // rooms holds every import from outside to the table. The root package has
 // none: it is the vocabulary, and everyone pays for its imports.
