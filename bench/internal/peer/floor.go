@@ -1,0 +1,105 @@
+package peer
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/mainstemdb/mainstem/internal/disk"
+)
+
+// floorSync is what the disk allows to anybody who gathers as Mainstem does:
+// one writer, one preallocated file, one write and one fdatasync per group.
+var floorSync = Peer{Name: "floor-sync", Kinds: []Kind{CAS}, Open: openFloor}
+
+// floorFile is how much is written before the file is begun anew. Every byte of it has
+// been written once, so that no sync has to record where the blocks are.
+const floorFile = 64 << 20
+
+type floor struct {
+	file   disk.File
+	record Record
+	waits  chan chan error
+	stop   chan struct{}
+	writer sync.WaitGroup
+}
+
+func openFloor(_ context.Context, c Config) (System, error) {
+	name := filepath.Join(c.Dir, "floor")
+	if err := os.WriteFile(name, make([]byte, floorFile), 0o600); err != nil {
+		return nil, err
+	}
+	file, err := disk.OpenReadWrite(disk.Default, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := file.Sync(); err != nil {
+		return nil, err
+	}
+	s := &floor{file: file, record: c.Record, waits: make(chan chan error, max(1, c.Clients)), stop: make(chan struct{})}
+	s.writer.Go(s.write)
+	return s, nil
+}
+
+// Do waits until a record that has room for one more transaction is durable.
+func (s *floor) Do(ctx context.Context, _ *Op) (uint64, error) {
+	done := make(chan error, 1)
+	s.waits <- done
+	select {
+	case err := <-done:
+		return 1, err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+func (s *floor) write() {
+	buf := make([]byte, floorFile)
+	var offset int64
+	var group []chan error
+	for {
+		group = group[:0]
+		select {
+		case first := <-s.waits:
+			group = append(group, first)
+		case <-s.stop:
+			return
+		}
+		for more := true; more; {
+			select {
+			case next := <-s.waits:
+				group = append(group, next)
+			default:
+				more = false
+			}
+		}
+		size := min(int64(s.record.Base+s.record.Each*float64(len(group))), floorFile)
+		if offset+size > floorFile {
+			offset = 0
+		}
+		_, err := s.file.WriteAt(buf[:size], offset)
+		if err == nil {
+			err = s.file.SyncData()
+		}
+		offset += size
+		for _, done := range group {
+			done <- err
+		}
+	}
+}
+
+// Floor says that nothing is stored under keys.
+func (s *floor) Floor() {}
+
+// Settings are the sizes that were taken from Mainstem's own log.
+func (s *floor) Settings() map[string]string {
+	return map[string]string{"record": fmt.Sprintf("%.0f bytes + %.0f per transaction, as Mainstem wrote", s.record.Base, s.record.Each), "writers": "1"}
+}
+
+func (s *floor) Close() error {
+	close(s.stop)
+	s.writer.Wait()
+	return s.file.Close()
+}

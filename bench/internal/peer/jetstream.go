@@ -1,0 +1,140 @@
+package peer
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+var jetstreamPeer = Peer{Name: "jetstream", Kinds: []Kind{CAS, Add, Append, Get}, Open: openJetStream}
+
+// jet is one embedded NATS server with JetStream, reached over the loopback
+// interface by several connections.
+type jet struct {
+	server *server.Server
+	conns  []*nats.Conn
+	kv     []jetstream.KeyValue // one per connection
+	js     []jetstream.JetStream
+}
+
+const jetConnections = 16
+
+func openJetStream(ctx context.Context, c Config) (System, error) {
+	ns, err := server.NewServer(&server.Options{
+		ServerName: "bench", Host: "127.0.0.1", Port: server.RANDOM_PORT, DontListen: false, NoSigs: true, NoLog: true,
+		JetStream: true, StoreDir: c.Dir, SyncAlways: true, JetStreamMaxStore: 64 << 30, JetStreamMaxMemory: 1 << 30,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := &jet{server: ns}
+	ns.Start()
+	if !ns.ReadyForConnections(startTimeout) {
+		return nil, errors.Join(errors.New("the NATS server did not become ready"), s.Close())
+	}
+	for range min(c.Clients, jetConnections) {
+		if err := s.connect(ctx); err != nil {
+			return nil, errors.Join(err, s.Close())
+		}
+	}
+	_, err = s.kv[0].Put(ctx, "counter", binary.BigEndian.AppendUint64(nil, counterStart))
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *jet) connect(ctx context.Context) error {
+	conn, err := nats.Connect(s.server.ClientURL())
+	if err != nil {
+		return err
+	}
+	s.conns = append(s.conns, conn)
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return err
+	}
+	kv, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "keys", Storage: jetstream.FileStorage, Replicas: 1, History: 1})
+	if err != nil {
+		return err
+	}
+	_, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: "EVENTS", Subjects: []string{"events.>"}, Storage: jetstream.FileStorage, Replicas: 1})
+	s.kv, s.js = append(s.kv, kv), append(s.js, js)
+	return err
+}
+
+// Do runs one operation. Versions of keys are sequences of the bucket's stream.
+func (s *jet) Do(ctx context.Context, op *Op) (uint64, error) {
+	kv := s.kv[op.Client%len(s.kv)]
+	switch op.Kind {
+	case CAS:
+		if op.Version == 0 {
+			return kv.Create(ctx, keyName(op.Key), op.Value)
+		}
+		return kv.Update(ctx, keyName(op.Key), op.Value, op.Version)
+	case Add:
+		return 0, jetTake(ctx, kv)
+	case Append:
+		// The expected version is the sequence of the subject's last event.
+		ack, err := s.js[op.Client%len(s.js)].Publish(ctx, "events."+digits(op.Client), op.Value,
+			jetstream.WithExpectLastSequencePerSubject(op.Version))
+		if err != nil {
+			return 0, err
+		}
+		return ack.Sequence, nil
+	case Get:
+		// A bucket of one server answers from its leader; with replicas such a
+		// read would not be linearizable.
+		e, err := kv.Get(ctx, keyName(op.Key))
+		if errors.Is(err, jetstream.ErrKeyNotFound) {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		return e.Revision(), nil
+	default:
+		return 0, unsupported(op.Kind)
+	}
+}
+
+// jetTake reads and compares until it wins: the bucket has no counters here.
+func jetTake(ctx context.Context, kv jetstream.KeyValue) error {
+	for {
+		e, err := kv.Get(ctx, "counter")
+		if err != nil {
+			return err
+		}
+		n := binary.BigEndian.Uint64(e.Value())
+		if n == 0 {
+			return errors.New("the counter is at its floor")
+		}
+		_, err = kv.Update(ctx, "counter", binary.BigEndian.AppendUint64(nil, n-1), e.Revision())
+		var refused *jetstream.APIError
+		if err == nil || !errors.As(err, &refused) || refused.ErrorCode != jetstream.JSErrCodeStreamWrongLastSequence {
+			return err
+		}
+	}
+}
+
+// Settings are those that count.
+func (s *jet) Settings() map[string]string {
+	return map[string]string{
+		"servers": "1, embedded, over loopback", "connections": fmt.Sprint(len(s.conns)), "replicas": "1", "storage": "file",
+		"sync_interval": "always", "version": server.VERSION,
+	}
+}
+
+func (s *jet) Close() error {
+	for _, c := range s.conns {
+		c.Close()
+	}
+	s.server.Shutdown()
+	s.server.WaitForShutdown()
+	return nil
+}

@@ -1,0 +1,144 @@
+package peer
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync/atomic"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/embedded"
+)
+
+var mainstemPeer = Peer{
+	Name:  "mainstem",
+	Kinds: []Kind{CAS, Add, Append, Get},
+	Open: func(ctx context.Context, c Config) (System, error) {
+		s, err := OpenMainstem(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		return s, s.setCounter(ctx)
+	},
+}
+
+// Mainstem is Mainstem, embedded, through its public door.
+type Mainstem struct {
+	// DB is the open database, for scenarios that only Mainstem has.
+	DB     *embedded.DB
+	config Config
+	// run makes callers' IDs of this process differ from those before it.
+	run  string
+	next atomic.Uint64
+}
+
+// OpenMainstem opens Mainstem alone. One knob apart, everything is its default.
+func OpenMainstem(ctx context.Context, c Config) (*Mainstem, error) {
+	if c.Memory == 0 {
+		c.Memory = embedded.DefaultMemory
+	}
+	db, err := embedded.Open(ctx, c.Dir, embedded.Memory(c.Memory))
+	if err != nil {
+		return nil, err
+	}
+	now, err := db.Group("bench").Now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Mainstem{DB: db, config: c, run: strconv.FormatInt(int64(now), 36)}, nil
+}
+
+// setCounter gives the counter something to take from.
+func (s *Mainstem) setCounter(ctx context.Context) error {
+	_, err := s.DB.Group("counter").Do(ctx, "counter", func(tx *mainstem.Txn) error {
+		tx.Set("stock", counterStart)
+		return nil
+	})
+	return err
+}
+
+// Do runs one operation.
+func (s *Mainstem) Do(ctx context.Context, op *Op) (uint64, error) {
+	switch op.Kind {
+	case CAS:
+		group, name := place(op.Key)
+		r, err := s.DB.Group(group).Do(ctx, s.id(op.Client), func(tx *mainstem.Txn) error {
+			if op.Version == 0 {
+				tx.Require(mainstem.KeyAbsent{Name: name})
+			} else {
+				tx.Require(mainstem.KeyUnchanged{Name: name, Since: mainstem.Position(op.Version)})
+			}
+			tx.Put(name, op.Value)
+			return nil
+		})
+		if err != nil {
+			return 0, err
+		}
+		return uint64(r.Position), nil
+	case Add:
+		_, err := s.DB.Group("counter").Do(ctx, s.id(op.Client), func(tx *mainstem.Txn) error {
+			tx.Add("stock", -1, mainstem.Floor(0))
+			return nil
+		})
+		return 0, err
+	case Append:
+		_, err := s.DB.Group("client-"+digits(op.Client)).Do(ctx, s.id(op.Client), func(tx *mainstem.Txn) error {
+			tx.Require(mainstem.StreamLength{Stream: "events", Length: op.Version})
+			tx.Append("events", mainstem.Event{Type: "bench.v1", Data: op.Value})
+			return nil
+		})
+		return op.Version + 1, err
+	case Get:
+		group, name := place(op.Key)
+		v, err := s.DB.Get(ctx, group, name, mainstem.Latest())
+		if err != nil || !v.Exists {
+			return 0, err
+		}
+		return uint64(v.Position), nil
+	default:
+		return 0, unsupported(op.Kind)
+	}
+}
+
+// id is empty, so that the library makes one, or the caller's own.
+func (s *Mainstem) id(client int) string {
+	if !s.config.CallerIDs {
+		return ""
+	}
+	return s.run + "-" + strconv.Itoa(client) + "-" + strconv.FormatUint(s.next.Add(1), 10)
+}
+
+func place(key int) (group, name string) {
+	return "group-" + digits(key/keysPerGroup), "key-" + digits(key%keysPerGroup)
+}
+
+// Load writes a group of keys per transaction, many transactions at a time.
+func (s *Mainstem) Load(ctx context.Context, from, to int, value []byte) error {
+	return inParallel(from, to, keysPerGroup, func(from, to int) error {
+		group, _ := place(from)
+		_, err := s.DB.Group(group).Do(ctx, "", func(tx *mainstem.Txn) error {
+			for key := from; key < to; key++ {
+				_, name := place(key)
+				tx.Put(name, value)
+			}
+			return nil
+		})
+		return err
+	})
+}
+
+// Settings are those that were given, and what the engine says of itself.
+func (s *Mainstem) Settings() map[string]string {
+	ids := "made by the library"
+	if s.config.CallerIDs {
+		ids = "the caller's, kept 24 h"
+	}
+	g := s.DB.Guarantees()
+	return map[string]string{
+		"memory": fmt.Sprintf("%d MiB", s.config.Memory>>20), "history": "default, 10 min", "ids": ids,
+		"partitions": "1", "engine": g.Engine, "synced": strconv.FormatBool(g.Synced),
+	}
+}
+
+// Close closes the database.
+func (s *Mainstem) Close() error { return s.DB.Close() }
