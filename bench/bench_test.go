@@ -1,0 +1,253 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/mainstemdb/mainstem/bench/internal/meter"
+)
+
+// TestMain lets the test's program be the process of a visit, as the command is.
+func TestMain(m *testing.M) {
+	if os.Getenv(visitVariable) != "" {
+		os.Exit(serveVisit(os.Stdin, os.Stdout))
+	}
+	os.Exit(m.Run())
+}
+
+// scratch is on the file system of the sources: the usual place for temporary
+// files may be memory, where nothing is ever synced.
+func scratch(t *testing.T) string {
+	t.Helper()
+	const dir = "../.tmp"
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if fs := meter.Filesystem(dir); fs == "tmpfs" || fs == "ramfs" {
+		t.Skip("not run: the sources are on " + fs + ", which syncs nothing; check them out on a disk")
+	}
+	return dir
+}
+
+// bench runs one command line and returns what it printed.
+func bench(t *testing.T, args ...string) (code int, out, said string) {
+	t.Helper()
+	var o, s bytes.Buffer
+	code = command(t.Context(), args, &o, &s)
+	return code, o.String(), s.String()
+}
+
+func schema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	f, err := os.Open("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	doc, err := jsonschema.UnmarshalJSON(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource("schema.json", doc); err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Compile("schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// report runs a scenario and holds what it prints to the schema.
+func report(t *testing.T, s *jsonschema.Schema, args ...string) *Report {
+	t.Helper()
+	code, out, said := bench(t, append(args, "-json", "-dir", scratch(t))...)
+	if code != 0 {
+		t.Fatalf("exit code %d: %s", code, said)
+	}
+	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Validate(doc); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var r Report
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		t.Fatal(err)
+	}
+	return &r
+}
+
+// TestEveryScenario runs each for a moment, on Mainstem and bbolt.
+func TestEveryScenario(t *testing.T) {
+	s := schema(t)
+	for _, sc := range scenarios {
+		t.Run(sc.name, func(t *testing.T) {
+			r := report(t, s, "-scenario", sc.name, "-clients", "4", "-seconds", "0.12", "-rounds", "2", "-peers", "bbolt",
+				"-keys", "200", "-rates", "500", "-fill", "3000", fmt.Sprintf("-check=%t", sc.name == "append"))
+			has := func(system string) bool {
+				return slices.ContainsFunc(r.Results, func(row Result) bool { return row.System == system })
+			}
+			if !has("mainstem") {
+				t.Error("no row of Mainstem")
+			}
+			named := slices.ContainsFunc(r.Missing, func(m Missing) bool { return m.System == "bbolt" })
+			if has("bbolt") == named {
+				t.Errorf("bbolt has a row: %t, is named as missing: %t", has("bbolt"), named)
+			}
+			for _, row := range r.Results {
+				if b, ok := row.SyncsChecked.(bool); ok && !b {
+					t.Errorf("%s answered before it had synced", row.System)
+				}
+				if row.System == "bbolt" && (row.Settings["MaxBatchDelay"] == "" || len(row.Tuned) != 5) {
+					t.Errorf("bbolt's delay is %q, the best of %v", row.Settings["MaxBatchDelay"], row.Tuned)
+				}
+			}
+		})
+	}
+	left, err := filepath.Glob(filepath.Join(scratch(t), ".bench-*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// TestSyncsAreChecked: where strace is, the check says yes or no of those who
+// write, in so many words.
+func TestSyncsAreChecked(t *testing.T) {
+	r := report(t, schema(t), "-scenario", "cas", "-clients", "2", "-seconds", "0.1", "-rounds", "1", "-peers", "bbolt", "-keys", "20")
+	for _, row := range r.Results {
+		switch c := row.SyncsChecked.(type) {
+		case bool:
+			if !c || row.FsyncsPerS == nil || *row.FsyncsPerS == 0 {
+				t.Errorf("%s: checked %v, %v syncs per second", row.System, c, row.FsyncsPerS)
+			}
+		case string:
+			if !strings.Contains(c, "strace") {
+				t.Errorf("%s: %s", row.System, c)
+			}
+			t.Skip("not run: the check of syncs: " + c)
+		}
+	}
+}
+
+// TestMissingIsNamed: a server that is not there is said to be missing, and
+// everybody else is measured.
+func TestMissingIsNamed(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	r := report(t, schema(t), "-scenario", "cas", "-clients", "1", "-seconds", "0.05", "-rounds", "1", "-peers", "redis", "-keys", "10")
+	if len(r.Missing) != 1 || r.Missing[0].System != "redis" || !strings.Contains(r.Missing[0].Why, "redis-server") {
+		t.Errorf("missing: %v, want redis-server", r.Missing)
+	}
+	if len(r.Results) != 1 || r.Results[0].SyncsChecked == true {
+		t.Errorf("results: %+v, want Mainstem, unchecked without strace", r.Results)
+	}
+	if len(r.Results) == 1 && r.Results[0].FsyncsPerS != nil {
+		t.Error("syncs per second are given, and were not counted")
+	}
+}
+
+func TestMistakesAreExplained(t *testing.T) {
+	for _, c := range []struct{ line, want string }{
+		{"", "-scenario"},
+		{"-scenario dance", `no scenario is called "dance"; there are: cas, counter`},
+		{"-scenario cas -peers oracle", `no system is called "oracle"; there are: bbolt`},
+		{"-scenario cas -clients 0", "-clients must be"},
+		{"-scenario cas -clients 1,x", `"x" is no number`},
+		{"-scenario growth -keys 100,10", "-keys must grow"},
+		{"-scenario cas -seconds -1", "-seconds"},
+		{"-scenario cas -chart x.svg", "-record"},
+		{"-scenario cas more", `"more" is no flag`},
+		{"-dance", "-dance"},
+	} {
+		code, _, said := bench(t, strings.Fields(c.line)...)
+		if code != 2 || !strings.Contains(said, c.want) {
+			t.Errorf("%q: exit code %d, %q; want 2 and %q", c.line, code, said, c.want)
+		}
+	}
+	if code, _, said := bench(t, "-h"); code != 0 || !strings.Contains(said, "go run . -scenario cas") {
+		t.Errorf("-h: exit code %d, %q", code, said)
+	}
+}
+
+// TestTable: the figures, the settings and what is missing are in what people read.
+func TestTable(t *testing.T) {
+	code, out, said := bench(t, "-scenario", "cas", "-clients", "2", "-seconds", "0.1", "-rounds", "1", "-peers", "bbolt,floor-sync,floor-state",
+		"-keys", "20", "-check=false", "-dir", scratch(t))
+	if code != 0 {
+		t.Fatal(said)
+	}
+	for _, want := range []string{"ops/s", "p999", "mainstem", "MaxBatchDelay=", "the best of", "floor-sync", "as Mainstem wrote", "floor-state", "batches="} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the table lacks %q:\n%s", want, out)
+		}
+	}
+}
+
+// TestSum: the rate is the median of the rounds, the rest is of all of them.
+func TestSum(t *testing.T) {
+	second := func(ops int64, peak int64) Figure {
+		return Figure{Ops: ops, Elapsed: time.Second, CPU: 10 * time.Millisecond, Of: "x", Written: 4000, Flushes: 7, Extra: Extra{PeakRSS: peak}}
+	}
+	r := sum("x", 1, []Figure{second(100, 5), second(300, 9), second(200, 7)})
+	if r.OpsPerS != 200 || *r.CPUPerOp != 50 || *r.BytesPerOp != 20 || *r.DeviceFlushesPerS != 7 || r.PeakRSS != 9 || r.P50 != nil {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestHistoryAndChart(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "history.jsonl")
+	for day := range 3 {
+		r := &Report{Scenario: "cas", Started: time.Date(2026, 1, 1+day, 0, 0, 0, 0, time.UTC), Commit: "c<0>", Missing: []Missing{{System: "redis", Why: "gone"}}}
+		for _, system := range []string{"mainstem", "bbolt"} {
+			r.Results = append(r.Results, Result{System: system, Clients: 64, OpsPerS: 1000 * float64(day+1), SyncsChecked: true})
+		}
+		if err := appendHistory(name, entry([]*Report{r})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	chart := filepath.Join(t.TempDir(), "chart.svg")
+	if code, _, said := bench(t, "-record", name, "-chart", chart); code != 0 {
+		t.Fatal(said)
+	}
+	svg, err := os.ReadFile(chart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := xml.NewDecoder(bytes.NewReader(svg))
+	for err = error(nil); err == nil; {
+		_, err = d.Token()
+	}
+	if !errors.Is(err, io.EOF) {
+		t.Fatalf("the chart is no XML: %v", err)
+	}
+	for _, want := range []string{"cas, 64 clients", "mainstem 3,000", "bbolt 3,000", "2026-01-01", "2026-01-03", "c&lt;0&gt;", "1 k", "10 k"} {
+		if !bytes.Contains(svg, []byte(want)) {
+			t.Errorf("the chart lacks %q", want)
+		}
+	}
+	if n := bytes.Count(svg, []byte("<circle")); n != 6 {
+		t.Errorf("%d points, want two systems in three runs", n)
+	}
+	if len(draw(nil)) == 0 {
+		t.Error("a history without runs draws nothing")
+	}
+	entries, err := readHistory(name)
+	if err != nil || len(entries) != 3 || entries[2].Missing[0].Why != "cas: gone" {
+		t.Errorf("%d entries, %v", len(entries), err)
+	}
+}

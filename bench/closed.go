@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/mainstemdb/mainstem/bench/internal/load"
+	"github.com/mainstemdb/mainstem/bench/internal/meter"
+	"github.com/mainstemdb/mainstem/bench/internal/peer"
+	"github.com/mainstemdb/mainstem/bench/internal/strace"
+)
+
+// valueBytes is the size of every value and event.
+const valueBytes = 100
+
+// openPeer opens the system that a job names.
+func openPeer(ctx context.Context, job *Job) (peer.System, error) {
+	p, err := peer.Find(job.Peer)
+	if err != nil {
+		return nil, err
+	}
+	c := peer.Config{Dir: job.Dir, Clients: job.Clients, Variant: job.Variant, Memory: job.Memory, CallerIDs: job.CallerIDs}
+	if job.Peer == "floor-sync" {
+		if c.Record, err = recordSize(ctx, job); err != nil {
+			return nil, err
+		}
+	}
+	return p.Open(ctx, c)
+}
+
+// closed measures clients that ask again as soon as they are answered.
+func closed(ctx context.Context, job *Job) (figures []Figure, err error) {
+	s, err := openPeer(ctx, job)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	w, err := newWorkload(ctx, s, job)
+	if err != nil {
+		return nil, err
+	}
+	var beside *writer
+	if job.Beside {
+		if beside, err = startWriter(ctx, s, job); err != nil {
+			return nil, err
+		}
+	}
+	f, err := measured(s, job, func(opened, shut func() error) (load.Outcome, error) {
+		return load.Closed{Clients: job.Clients, Warm: job.Warm, For: job.For, Opened: opened, Shut: shut}.Run(ctx, w.call)
+	})
+	if beside != nil {
+		var failed error
+		f.WriterPerS, failed = beside.stop()
+		err = errors.Join(err, failed)
+	}
+	f.Keys = w.keys()
+	return []Figure{f}, err
+}
+
+// measured runs something and reads the meters at both ends of its window.
+func measured(s peer.System, job *Job, run func(opened, shut func() error) (load.Outcome, error)) (Figure, error) {
+	f := Figure{Settings: s.Settings(), Of: "the process, clients included"}
+	pid := 0
+	if server, ok := s.(peer.Server); ok {
+		pid, f.Of = server.PID(), "the server's processes, without clients"
+	}
+	var before, after meter.Reading
+	opened := func() (err error) {
+		before, err = meter.Read(pid, job.Dir)
+		if job.Marked {
+			strace.BeginWindow()
+		}
+		return err
+	}
+	shut := func() (err error) {
+		if job.Marked {
+			strace.EndWindow()
+		}
+		after, err = meter.Read(pid, job.Dir)
+		return err
+	}
+	o, err := run(opened, shut)
+	f.Ops, f.Elapsed, f.Latencies = o.Ops, o.Elapsed, o.Latencies
+	used := after.Since(before)
+	f.CPU, f.Written, f.Flushes = used.CPU, used.Written, used.Flushes
+	return f, err
+}
+
+// workload is what the clients of a visit ask for.
+type workload struct {
+	system  peer.System
+	job     *Job
+	clients []client
+}
+
+type client struct {
+	random *rand.Rand
+	value  []byte
+	turn   int
+	// first and n are the client's own keys, versions what it knows of them.
+	first, n int
+	versions []uint64
+	events   uint64
+	_        [64]byte // a cache line of its own
+}
+
+// newWorkload makes the keys exist and tells each client the versions of its own.
+func newWorkload(ctx context.Context, s peer.System, job *Job) (*workload, error) {
+	w := &workload{system: s, job: job, clients: make([]client, job.Clients)}
+	per := max(1, job.Keys/max(1, job.Clients))
+	for i := range w.clients {
+		c := &w.clients[i]
+		c.random = rand.New(rand.NewPCG(uint64(i), uint64(job.Serial)))
+		c.value = make([]byte, valueBytes)
+		for b := range c.value {
+			c.value[b] = byte(c.random.Uint32()) // a value that does not compress
+		}
+		c.first, c.n = i*per, per
+	}
+	if err := w.prepare(ctx, per); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// preparers is how many keys are made or looked up at a time.
+const preparers = 256
+
+func (w *workload) prepare(ctx context.Context, per int) error {
+	writes, reads := w.has(peer.CAS), w.has(peer.Get)
+	if _, floor := w.system.(interface{ Floor() }); floor || !writes && !reads {
+		for i := range w.clients {
+			w.clients[i].versions = make([]uint64, per)
+		}
+		return nil
+	}
+	all := per * len(w.clients)
+	if l, ok := w.system.(peer.Loader); ok && !writes {
+		last, err := w.system.Do(ctx, &peer.Op{Kind: peer.Get, Key: all - 1})
+		if err != nil || last > 0 {
+			return err
+		}
+		return l.Load(ctx, 0, all, w.clients[0].value)
+	}
+	var g errgroup.Group
+	g.SetLimit(preparers)
+	for i := range w.clients {
+		c := &w.clients[i]
+		c.versions = make([]uint64, per)
+		for k := range per {
+			g.Go(func() (err error) {
+				c.versions[k], err = w.version(ctx, i, c.first+k)
+				return err
+			})
+		}
+	}
+	return g.Wait()
+}
+
+// version is the version of a key, which is made if it is not there.
+func (w *workload) version(ctx context.Context, client, key int) (uint64, error) {
+	op := peer.Op{Kind: peer.Get, Client: client, Key: key, Value: w.clients[client].value}
+	version, err := w.system.Do(ctx, &op)
+	if err != nil || version > 0 {
+		return version, err
+	}
+	op.Kind = peer.CAS
+	return w.system.Do(ctx, &op)
+}
+
+// keys is how many keys the clients use, all together.
+func (w *workload) keys() int {
+	if !w.has(peer.CAS) && !w.has(peer.Get) {
+		return 0
+	}
+	return w.clients[0].n * len(w.clients)
+}
+
+func (w *workload) has(kind peer.Kind) bool {
+	for _, k := range w.job.Kinds {
+		if k == kind {
+			return true
+		}
+	}
+	return false
+}
+
+// streams is how many clients a visit may have: each has a stream of its own,
+// and no two visits share one.
+const streams = 1 << 14
+
+// call is the next operation of a client.
+func (w *workload) call(ctx context.Context, i int) error {
+	c := &w.clients[i]
+	op := peer.Op{Kind: w.job.Kinds[c.turn%len(w.job.Kinds)], Client: i, Value: c.value}
+	c.turn++
+	k := 0
+	switch op.Kind {
+	case peer.CAS:
+		k = c.random.IntN(c.n)
+		op.Key, op.Version = c.first+k, c.versions[k]
+		c.value[c.turn%valueBytes]++
+	case peer.Append:
+		op.Client, op.Version = w.job.Serial*streams+i, c.events
+	case peer.Get:
+		op.Key = c.random.IntN(c.n * len(w.clients))
+	case peer.Add:
+	}
+	if w.job.Marked && len(w.clients) == 1 {
+		strace.BeginOp()
+		defer strace.EndOp()
+	}
+	version, err := w.system.Do(ctx, &op)
+	if err != nil {
+		return err
+	}
+	switch op.Kind {
+	case peer.CAS:
+		c.versions[k] = version
+	case peer.Append:
+		c.events = version
+	case peer.Get, peer.Add:
+	}
+	return nil
+}
+
+// writer is an open-loop writer beside readers, at half of what it can do alone.
+type writer struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+	ops    atomic.Int64
+	from   time.Time
+	err    error
+}
+
+// writerClients is how many calls of the writer may be under way.
+const writerClients = 64
+
+func startWriter(ctx context.Context, s peer.System, job *Job) (*writer, error) {
+	own := *job
+	own.Kinds, own.Clients, own.Keys = []peer.Kind{peer.CAS}, writerClients, min(job.Keys, 10_000)
+	work, err := newWorkload(ctx, s, &own)
+	if err != nil {
+		return nil, err
+	}
+	peak, err := load.Closed{Clients: writerClients, Warm: job.Warm / 2, For: max(job.For/4, 50*time.Millisecond)}.Run(ctx, work.call)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	w := &writer{cancel: cancel, done: make(chan struct{}), from: time.Now()}
+	go func() {
+		defer close(w.done)
+		_, w.err = load.Open{Rate: peak.Rate() / 2, For: time.Hour, Clients: writerClients, Seed: 1}.Run(ctx, func(ctx context.Context, i int) error {
+			defer w.ops.Add(1)
+			return work.call(ctx, i)
+		})
+	}()
+	return w, nil
+}
+
+// stop ends the writer and says what it has written per second.
+func (w *writer) stop() (float64, error) {
+	rate := load.Outcome{Ops: w.ops.Load(), Elapsed: time.Since(w.from)}.Rate()
+	w.cancel()
+	<-w.done
+	if errors.Is(w.err, context.Canceled) {
+		w.err = nil
+	}
+	return round(rate), w.err
+}

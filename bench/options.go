@@ -1,0 +1,189 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mainstemdb/mainstem/bench/internal/peer"
+)
+
+// options are what the command line says.
+type options struct {
+	scenario string
+	clients  []int
+	seconds  float64
+	rounds   int
+	peers    []string
+	keys     []int
+	rates    []float64
+	fill     int
+	memory   int64
+	dir      string
+	json     bool
+	check    bool
+	commit   string
+	record   string
+	chart    string
+
+	quiet bool // no progress
+}
+
+const usage = `Measures Mainstem and its peers side by side, on the same disk, in one run.
+
+  go run . -scenario cas -clients 1,64,512 -seconds 20 -peers bbolt,etcd -json
+  go run . -scenario get -keys 10000,10000000
+  go run . -scenario openloop -rates 1000,20000 -clients 1024 -peers all
+  go run . -scenario cas -clients 4096 -peers floor-sync,floor-state
+  go run . -scenario all -record history.jsonl -chart ../docs/bench.svg
+  go run . -record history.jsonl -chart ../docs/bench.svg     (draws only)
+
+Scenarios:
+%s
+Systems for -peers: %s; all means every one but the floors.
+
+Flags:
+`
+
+// parseOptions reads the command line. Its error is the user's to mend.
+func parseOptions(args []string, out io.Writer) (*options, error) {
+	o := &options{}
+	var clients, peers, keys, rates string
+	var memory int64
+	set := flag.NewFlagSet("bench", flag.ContinueOnError)
+	set.SetOutput(out)
+	set.StringVar(&o.scenario, "scenario", "", "what to measure: one of the scenarios above, or all")
+	set.StringVar(&clients, "clients", "1,64,512", "numbers of clients, each a row; where a scenario has one number, the highest counts")
+	set.Float64Var(&o.seconds, "seconds", 20, "how long each row is measured, over all rounds")
+	set.IntVar(&o.rounds, "rounds", 3, "in how many parts: each round visits every row, so that drift hits all alike")
+	set.StringVar(&peers, "peers", "all", "systems to measure beside Mainstem, or none")
+	set.StringVar(&keys, "keys", "", "numbers of keys; get and growth take several (default 10000; growth to 1000000)")
+	set.StringVar(&rates, "rates", "1000,5000,20000,50000", "arrivals per second of openloop")
+	set.IntVar(&o.fill, "fill", 1_000_000, "transactions in the log that feed, follow and open read")
+	set.Int64Var(&memory, "memory", 0, "Mainstem's memory budget in MiB (default: its own, 256)")
+	set.StringVar(&o.dir, "dir", "", "where the data goes: a new directory in it, removed at the end (default: here)")
+	set.BoolVar(&o.json, "json", false, "print one JSON object, as schema.json describes it; with -scenario all, one per line")
+	set.BoolVar(&o.check, "check", true, "check with strace that each system syncs before it answers")
+	set.StringVar(&o.commit, "commit", "", "the commit to name in the output")
+	set.StringVar(&o.record, "record", "", "append the figures to this file, one JSON line per run")
+	set.StringVar(&o.chart, "chart", "", "draw what -record holds into this SVG file")
+	set.Usage = func() {
+		fmt.Fprintf(out, usage, aboutScenarios(), listed(append(peerNames(), "floor-state")))
+		set.PrintDefaults()
+	}
+	if err := set.Parse(args); err != nil {
+		return nil, err
+	}
+	if set.NArg() > 0 {
+		return nil, fmt.Errorf("%q is no flag; -h lists them", set.Arg(0))
+	}
+	o.memory = memory << 20
+	err := errors.Join(numbers(clients, "clients", &o.clients), numbers(keys, "keys", &o.keys), numbers(rates, "rates", &o.rates), o.setPeers(peers))
+	if err != nil {
+		return nil, err
+	}
+	return o, o.validate()
+}
+
+func (o *options) validate() error {
+	drawing := o.scenario == "" && o.record != "" && o.chart != ""
+	switch {
+	case drawing:
+		return nil
+	case o.scenario == "":
+		return errors.New("say what to measure, for example -scenario cas; -h lists the scenarios")
+	case o.chart != "" && o.record == "":
+		return errors.New("-chart draws what -record holds: name both")
+	case o.seconds <= 0 || o.rounds < 1 || o.fill < 1:
+		return errors.New("-seconds, -rounds and -fill must be more than 0")
+	case len(o.clients) == 0 || slices.Min(o.clients) < 1 || slices.Max(o.clients) > streams:
+		return fmt.Errorf("-clients must be between 1 and %d", streams)
+	case len(o.keys) > 0 && slices.Min(o.keys) < 1, len(o.rates) == 0 || slices.Min(o.rates) <= 0:
+		return errors.New("-keys and -rates must be more than 0")
+	case !slices.IsSorted(o.keys):
+		return errors.New("-keys must grow")
+	}
+	if o.scenario != "all" {
+		_, err := findScenario(o.scenario)
+		return err
+	}
+	return nil
+}
+
+func (o *options) setPeers(list string) error {
+	switch list {
+	case "", "none":
+		return nil
+	case "all":
+		for _, name := range peerNames() {
+			if !strings.HasPrefix(name, "floor-") {
+				o.peers = append(o.peers, name)
+			}
+		}
+		return nil
+	}
+	for name := range strings.SplitSeq(list, ",") {
+		if name = strings.TrimSpace(name); name == "mainstem" || slices.Contains(o.peers, name) {
+			continue
+		}
+		if name != "floor-state" && !slices.Contains(peerNames(), name) {
+			return fmt.Errorf("no system is called %q; there are: %s", name, listed(append(peerNames(), "floor-state")))
+		}
+		o.peers = append(o.peers, name)
+	}
+	return nil
+}
+
+// peerNames are the systems beside Mainstem.
+func peerNames() (names []string) {
+	for _, p := range peer.All[1:] {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+func aboutScenarios() string {
+	var b strings.Builder
+	for _, sc := range scenarios {
+		fmt.Fprintf(&b, "  %-12s %s\n", sc.name, sc.about)
+	}
+	return b.String()
+}
+
+func listed(names []string) string { return strings.Join(names, ", ") }
+
+// numbers reads a list of numbers.
+func numbers[N int | float64](list, flagName string, to *[]N) error {
+	if list == "" {
+		return nil
+	}
+	for word := range strings.SplitSeq(list, ",") {
+		f, err := strconv.ParseFloat(strings.TrimSpace(word), 64)
+		if err != nil || float64(N(f)) != f {
+			return fmt.Errorf("-%s: %q is no number that fits", flagName, word)
+		}
+		*to = append(*to, N(f))
+	}
+	return nil
+}
+
+// part is how long a row is measured in one round.
+func (o *options) part() time.Duration {
+	return time.Duration(o.seconds / float64(o.rounds) * float64(time.Second))
+}
+
+func (o *options) keysOr(usual ...int) []int {
+	if len(o.keys) == 0 {
+		return usual
+	}
+	return o.keys
+}
+
+// place is a directory of this run.
+func (o *options) place(name string) string { return filepath.Join(o.dir, name) }

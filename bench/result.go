@@ -1,0 +1,143 @@
+package main
+
+import (
+	"time"
+
+	"github.com/mainstemdb/mainstem/bench/internal/load"
+	"github.com/mainstemdb/mainstem/bench/internal/meter"
+)
+
+// Report is the one object that a run prints as JSON. bench/schema.json says
+// the same for other readers.
+type Report struct {
+	Scenario string        `json:"scenario"`
+	About    string        `json:"about"`
+	Machine  meter.Machine `json:"machine"`
+	Started  time.Time     `json:"started"`
+	Commit   string        `json:"commit,omitempty"`
+	// Seconds is how long each row was measured, in Rounds parts.
+	Seconds float64   `json:"seconds"`
+	Rounds  int       `json:"rounds"`
+	Results []Result  `json:"results"`
+	Missing []Missing `json:"missing"`
+	// Failed are rows that ended with an error; the others count all the same.
+	Failed []Failed `json:"failed"`
+}
+
+// Missing is a system that this machine does not have, or that lacks what the
+// scenario needs.
+type Missing struct {
+	System string `json:"system"`
+	Why    string `json:"why"`
+}
+
+// Failed is a row that could not be measured.
+type Failed struct {
+	System  string `json:"system"`
+	Clients int    `json:"clients"`
+	Error   string `json:"error"`
+}
+
+// Result is one row. What a row does not have is null.
+type Result struct {
+	System   string            `json:"system"`
+	Clients  int               `json:"clients"`
+	Settings map[string]string `json:"settings"`
+	// OpsPerS is the median of the rounds; the quantiles are of all latencies
+	// of all rounds, in microseconds.
+	OpsPerS float64   `json:"ops_per_s"`
+	Rounds  []float64 `json:"ops_per_s_of_rounds"`
+	P50     *float64  `json:"p50_us"`
+	P99     *float64  `json:"p99_us"`
+	P999    *float64  `json:"p999_us"`
+	// CPUPerOp is user and system time of CPUOf.
+	CPUPerOp *float64 `json:"cpu_us_per_op"`
+	CPUOf    string   `json:"cpu_of"`
+	// BytesPerOp is what was written to the whole device, by anybody, while the
+	// row was measured.
+	BytesPerOp *float64 `json:"bytes_per_op"`
+	// FsyncsPerS is OpsPerS times the syncs per operation that a trace counted
+	// with as many clients.
+	FsyncsPerS *float64 `json:"fsyncs_per_s"`
+	// DeviceFlushesPerS is of the whole device while the row was measured.
+	DeviceFlushesPerS *float64 `json:"device_flushes_per_s"`
+	// SyncsChecked is true if a trace shows a sync between every request and its
+	// reply, false if it does not, or a text that says why it was not looked at.
+	SyncsChecked any `json:"syncs_checked"`
+	// Tuned is what each value of the searched setting reached, in operations per second.
+	Tuned map[string]float64 `json:"tuned,omitempty"`
+	Extra
+}
+
+// Extra is what only some scenarios have.
+type Extra struct {
+	Keys int `json:"keys,omitempty"`
+	// OfferedPerS is the rate of arrivals in an open loop.
+	OfferedPerS float64 `json:"offered_per_s,omitempty"`
+	// WriterPerS is what an open-loop writer committed beside the row.
+	WriterPerS float64 `json:"writer_per_s,omitempty"`
+	PeakRSS    int64   `json:"peak_rss_bytes,omitempty"`
+	Memory     int64   `json:"memory_budget_bytes,omitempty"`
+	// Slices are operations per second of equal stretches of the run, each of
+	// SliceSeconds.
+	Slices       []float64 `json:"ops_per_s_of_slices,omitempty"`
+	SliceSeconds float64   `json:"slice_seconds,omitempty"`
+	// P999Busy and P999Quiet are of the seconds in which tables of the state
+	// were written or removed, and of the others.
+	P999Busy  *float64 `json:"p999_us_flushing_or_compacting,omitempty"`
+	P999Quiet *float64 `json:"p999_us_otherwise,omitempty"`
+	// Replayed is how many transactions an opening found in the log only.
+	Replayed int64  `json:"replayed,omitempty"`
+	LogBytes int64  `json:"log_bytes,omitempty"`
+	Note     string `json:"note,omitempty"`
+}
+
+// sum makes a row of the figures of its rounds.
+func sum(system string, clients int, figures []Figure) Result {
+	r := Result{System: system, Clients: clients, Settings: map[string]string{}, SyncsChecked: notChecked}
+	var total Figure
+	latencies := load.NewLatencies()
+	for i := range figures {
+		f := &figures[i]
+		r.Rounds = append(r.Rounds, round(f.Rate()))
+		r.Settings, r.CPUOf, r.Extra = f.Settings, f.Of, merge(r.Extra, f.Extra)
+		total.Ops, total.Elapsed, total.CPU = total.Ops+f.Ops, total.Elapsed+f.Elapsed, total.CPU+f.CPU
+		total.Written, total.Flushes = total.Written+max(0, f.Written), total.Flushes+max(0, f.Flushes)
+		if f.Latencies != nil {
+			latencies.Add(f.Latencies)
+		}
+	}
+	r.OpsPerS = round(load.Median(r.Rounds))
+	if latencies.Count() > 0 {
+		r.P50, r.P99, r.P999 = micros(latencies, 0.5), micros(latencies, 0.99), micros(latencies, 0.999)
+	}
+	if total.Ops > 0 && r.CPUOf != "" {
+		r.CPUPerOp = number(float64(total.CPU.Microseconds()) / float64(total.Ops))
+	}
+	if total.Ops > 0 && total.Written > 0 {
+		r.BytesPerOp = number(float64(total.Written) / float64(total.Ops))
+	}
+	if total.Flushes > 0 {
+		r.DeviceFlushesPerS = number(float64(total.Flushes) / total.Elapsed.Seconds())
+	}
+	return r
+}
+
+// merge keeps the highest peak; all else is the same in every round, or the
+// newest counts.
+func merge(before, e Extra) Extra {
+	e.PeakRSS = max(before.PeakRSS, e.PeakRSS)
+	return e
+}
+
+func micros(l *load.Latencies, q float64) *float64 {
+	return number(float64(l.Quantile(q).Nanoseconds()) / 1e3)
+}
+
+func number(f float64) *float64 {
+	f = round(f)
+	return &f
+}
+
+// round keeps what a reader can use: tenths.
+func round(f float64) float64 { return float64(int64(f*10+0.5)) / 10 }

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/mainstemdb/mainstem/bench/internal/meter"
+	"github.com/mainstemdb/mainstem/bench/internal/peer"
+	"github.com/mainstemdb/mainstem/bench/internal/strace"
+)
+
+// run is one scenario under way.
+type run struct {
+	options  *options
+	scenario *scenario
+	report   *Report
+
+	serial  int
+	gone    map[string]bool               // systems that are missing
+	failed  map[int]bool                  // rows that ended with an error
+	best    map[string]string             // the searched setting, by system and clients
+	tuned   map[string]map[string]float64 // what each value reached
+	figures map[int]map[int][]Figure      // by row, and by place in its visit's answer
+	traces  map[string]map[int]*traced    // by system, and by clients
+	say     func(format string, args ...any)
+}
+
+// measure runs a scenario in a directory of its own, which it removes.
+func measure(ctx context.Context, o *options, sc *scenario) (report *Report, err error) {
+	own := *o
+	if sc.alone {
+		own.rounds = 1
+	}
+	where := o.dir
+	if where == "" {
+		where = "."
+	}
+	if own.dir, err = os.MkdirTemp(where, ".bench-"); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(own.dir)) }()
+	if own.dir, err = filepath.Abs(own.dir); err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(own.dir, 0o711); err != nil { // PostgreSQL runs as another user
+		return nil, err
+	}
+	r := &run{
+		options: &own, scenario: sc, gone: map[string]bool{}, failed: map[int]bool{}, best: map[string]string{},
+		tuned: map[string]map[string]float64{}, figures: map[int]map[int][]Figure{}, traces: map[string]map[int]*traced{},
+		report: &Report{
+			Scenario: sc.name, About: sc.about, Machine: meter.Describe(own.dir), Started: time.Now().UTC().Truncate(time.Second),
+			Commit: o.commit, Seconds: own.seconds, Rounds: own.rounds, Results: []Result{}, Missing: []Missing{}, Failed: []Failed{},
+		},
+		say: func(format string, args ...any) {
+			if !o.quiet {
+				fmt.Fprintf(os.Stderr, "bench: "+sc.name+": "+format+"\n", args...)
+			}
+		},
+	}
+	if fs := r.report.Machine.Filesystem; fs == "tmpfs" || fs == "ramfs" {
+		return nil, fmt.Errorf("%s is on %s, which is memory: nothing there is ever synced; name another place with -dir", where, fs)
+	}
+	return r.report, r.all(ctx)
+}
+
+func (r *run) all(ctx context.Context) error {
+	rows, missing := r.scenario.plan(r.options)
+	r.report.Missing = append(r.report.Missing, missing...)
+	for i := range rows {
+		if err := r.prepare(ctx, i, &rows[i]); err != nil {
+			return err
+		}
+	}
+	for n := range r.options.rounds {
+		for i := range rows {
+			at := (i + n) % len(rows) // nobody is always the first after another
+			if err := r.visit(ctx, n, at, &rows[at]); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range rows {
+		if err := r.check(ctx, i, &rows[i]); err != nil {
+			return err
+		}
+	}
+	r.sum(rows)
+	return nil
+}
+
+// prepare does what comes before the first round: setting up, and searching the
+// best setting.
+func (r *run) prepare(ctx context.Context, i int, at *row) error {
+	if at.before != nil {
+		r.say("%s: %s", at.system, at.before.Task)
+		if _, err := r.try(ctx, i, at, at.before); err != nil {
+			return err
+		}
+	}
+	p, err := peer.Find(at.job.Peer)
+	if err != nil || p.Variants == nil {
+		return nil //nolint:nilerr // a floor that is no peer has no settings
+	}
+	key := fmt.Sprint(p.Name, at.job.Clients)
+	if _, known := r.best[key]; known || r.gone[p.Name] {
+		return nil
+	}
+	reached := map[string]float64{}
+	for _, variant := range p.Variants(at.job.Clients) {
+		job := at.job
+		job.Task, job.Variant, job.Beside = "closed", variant, false
+		job.For = min(max(at.job.For/4, 50*time.Millisecond), 2*time.Second)
+		job.Warm = job.For / 4
+		f, err := r.try(ctx, i, at, &job)
+		if err != nil {
+			return err
+		}
+		if len(f) > 0 {
+			reached[variant] = round(f[0].Rate())
+			if best, ok := r.best[key]; !ok || reached[variant] > reached[best] {
+				r.best[key] = variant
+			}
+		}
+	}
+	if len(reached) > 0 {
+		r.tuned[key] = reached
+		r.say("%s, %d clients: best of %v is %s", p.Name, at.job.Clients, reached, r.best[key])
+	}
+	return nil
+}
+
+// visit measures a row in a round.
+func (r *run) visit(ctx context.Context, n, i int, at *row) error {
+	job := at.job
+	job.Variant = r.best[fmt.Sprint(job.Peer, job.Clients)]
+	figures, err := r.try(ctx, i, at, &job)
+	if err != nil || len(figures) == 0 {
+		return err
+	}
+	if r.figures[i] == nil {
+		r.figures[i] = map[int][]Figure{}
+	}
+	for k := range figures {
+		r.figures[i][k] = append(r.figures[i][k], figures[k])
+		r.say("round %d of %d: %s, %d clients: %.0f/s", n+1, r.options.rounds, at.system, job.Clients, figures[k].Rate())
+	}
+	return nil
+}
+
+// try does one visit, unless the system is missing or the row has failed. Both
+// are noted and end nothing else; the error is the end of everything.
+func (r *run) try(ctx context.Context, i int, at *row, job *Job) ([]Figure, error) {
+	if r.gone[job.Peer] || r.failed[i] {
+		return nil, nil
+	}
+	r.serial++
+	job.Serial = r.serial
+	figures, err := visit(ctx, job)
+	return figures, r.note(ctx, i, at, err)
+}
+
+func (r *run) note(ctx context.Context, i int, at *row, err error) error {
+	var missing errMissing
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.As(err, &missing):
+		r.gone[at.job.Peer] = true
+		r.report.Missing = append(r.report.Missing, Missing{System: at.job.Peer, Why: missing.why})
+		r.say("%s is missing: %s", at.job.Peer, missing.why)
+	default:
+		r.failed[i] = true
+		r.report.Failed = append(r.report.Failed, Failed{System: at.system, Clients: at.job.Clients, Error: err.Error()})
+		r.say("%s failed: %v", at.system, err)
+	}
+	return nil
+}
+
+// sum makes the results of all figures.
+func (r *run) sum(rows []row) {
+	for i := range rows {
+		at := &rows[i]
+		key := fmt.Sprint(at.job.Peer, at.job.Clients)
+		for k := range len(r.figures[i]) {
+			result := sum(at.system, at.job.Clients, r.figures[i][k])
+			result.Tuned = r.tuned[key]
+			r.addTrace(&result, at)
+			r.report.Results = append(r.report.Results, result)
+		}
+	}
+	slices.SortStableFunc(r.report.Missing, func(a, b Missing) int {
+		return slices.Index(peerNames(), a.System) - slices.Index(peerNames(), b.System)
+	})
+	r.report.Missing = slices.Compact(r.report.Missing)
+}
+
+// traced is what a trace of a system has shown at a number of clients.
+type traced struct {
+	report strace.Report
+	ops    int64
+	why    string // it was not run
+}

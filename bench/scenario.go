@@ -1,0 +1,209 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/mainstemdb/mainstem/bench/internal/peer"
+)
+
+// scenario is a question, and the rows that answer it.
+type scenario struct {
+	name  string
+	about string
+	// kinds are the operations of a client, in turn; nil for what is no
+	// operation of a client.
+	kinds []peer.Kind
+	// rows are what is measured; nil means every system at every number of clients.
+	rows func(o *options, sc *scenario) ([]row, []Missing)
+	// alone says that it is one long visit, not several rounds.
+	alone bool
+}
+
+// row is one line of the table: a job that is done once per round.
+type row struct {
+	system string
+	job    Job
+	// before is done once, before the first round.
+	before *Job
+}
+
+// scenarios in the order of the page that explains them.
+var scenarios = []scenario{
+	{name: "cas", about: "durable compare-and-set of 100-byte values, each client on its own keys", kinds: []peer.Kind{peer.CAS}},
+	{name: "counter", about: "all clients take one from the same counter, which has a floor", kinds: []peer.Kind{peer.Add}},
+	{name: "append", about: "append of a 100-byte event to the client's stream, at an expected version", kinds: []peer.Kind{peer.Append}},
+	{name: "get", about: "reads of random keys, as fresh as the last acknowledged write", kinds: []peer.Kind{peer.Get}, rows: getRows},
+	{name: "mixed", about: "half reads as in get, half writes as in cas", kinds: []peer.Kind{peer.Get, peer.CAS}},
+	{name: "openloop", about: "cas by arrivals at a fixed rate, latency from when each was meant to begin", kinds: []peer.Kind{peer.CAS}, rows: openRows},
+	{name: "callerid", about: "cas under IDs of the callers' own, beside IDs made by the library", kinds: []peer.Kind{peer.CAS}, rows: callerRows},
+	{name: "feed", about: "changes per second that one reader gets out of a filled log, without images of before", rows: feedRows("feed")},
+	{name: "follow", about: "changes per second of a follower with a durable cursor", rows: feedRows("follow")},
+	{name: "open", about: "opening after SIGKILL: transactions replayed per second", rows: replayRows},
+	{name: "growth", about: "cas while the number of keys grows, in one process", rows: growthRows, alone: true},
+	{name: "memory", about: "the most memory resident while the number of keys grows, beside the budget", rows: growthRows, alone: true},
+	{name: "soak", about: "cas for long: the last slice beside the first, and answers while tables are merged", kinds: []peer.Kind{peer.CAS}, rows: soakRows, alone: true},
+	{name: "floor-sync", about: "cas beside a raw write and fdatasync of the same bytes", kinds: []peer.Kind{peer.CAS}, rows: floorRows("floor-sync")},
+	{name: "floor-state", about: "cas beside the same batches applied to the state store, without log or sync", kinds: []peer.Kind{peer.CAS}, rows: floorRows("floor-state")},
+}
+
+func findScenario(name string) (*scenario, error) {
+	var names []string
+	for i := range scenarios {
+		if scenarios[i].name == name {
+			return &scenarios[i], nil
+		}
+		names = append(names, scenarios[i].name)
+	}
+	return nil, fmt.Errorf("no scenario is called %q; there are: %s, and all", name, listed(names))
+}
+
+// plan is the rows of a scenario, and what the systems asked for cannot do.
+func (sc *scenario) plan(o *options) (rows []row, missing []Missing) {
+	if sc.rows != nil {
+		return sc.rows(o, sc)
+	}
+	return systemRows(o, sc, sc.kinds)
+}
+
+// systemRows are all systems that can, at every number of clients.
+func systemRows(o *options, sc *scenario, kinds []peer.Kind) (rows []row, missing []Missing) {
+	able, missing := o.able(kinds)
+	for _, clients := range o.clients {
+		for _, name := range able {
+			rows = append(rows, o.row(name, sc.name, "closed", kinds, clients))
+		}
+	}
+	return rows, missing
+}
+
+// able are Mainstem and those of the peers asked for that can do this.
+func (o *options) able(kinds []peer.Kind) (able []string, missing []Missing) {
+	able = []string{"mainstem"}
+	for _, name := range o.peers {
+		p, err := peer.Find(name)
+		switch {
+		case name == "floor-state" && slices.Equal(kinds, []peer.Kind{peer.CAS}), err == nil && p.Can(kinds...):
+			able = append(able, name)
+		default:
+			missing = append(missing, Missing{System: name, Why: fmt.Sprintf("does not have the operations %v of this scenario", kinds)})
+		}
+	}
+	return able, missing
+}
+
+// apart says of every peer asked for that a scenario has no row for it.
+func (o *options) apart() (missing []Missing) {
+	for _, name := range o.peers {
+		missing = append(missing, Missing{System: name, Why: "this scenario is Mainstem's alone; docs/bench.md says why"})
+	}
+	return missing
+}
+
+// row is one system's row; visits to one system in one scenario share a directory.
+func (o *options) row(system, where, task string, kinds []peer.Kind, clients int) row {
+	job := Job{
+		Task: task, Peer: system, Dir: o.place(where + "-" + system), Clients: clients, Kinds: kinds, Keys: o.keysOr(10_000)[0],
+		For: o.part(), Warm: min(o.part()/4, time.Second), Memory: o.memory,
+	}
+	if system == "floor-state" {
+		job.Task = "floor-state"
+		job.Dir = o.place(fmt.Sprintf("%s-%s-%d", where, system, clients))
+	}
+	return row{system: system, job: job}
+}
+
+// bulk is how many keys a system may be asked to hold that has no way to load many.
+const bulk = 200_000
+
+func getRows(o *options, sc *scenario) (rows []row, missing []Missing) {
+	able, missing := o.able(sc.kinds)
+	for _, keys := range o.keysOr(10_000) {
+		for _, clients := range o.clients {
+			for _, name := range able {
+				if keys > bulk && name != "mainstem" && name != "bbolt" {
+					missing = append(missing, Missing{System: name, Why: fmt.Sprintf("loading %d keys one by one takes too long", keys)})
+					continue
+				}
+				r := o.row(name, fmt.Sprintf("get-%d", keys), "closed", sc.kinds, clients)
+				r.job.Keys = keys
+				rows = append(rows, r)
+				if name == "mainstem" {
+					r.job.Beside, r.system = true, "mainstem, beside a writer"
+					rows = append(rows, r)
+				}
+			}
+		}
+	}
+	return rows, missing
+}
+
+func openRows(o *options, sc *scenario) (rows []row, missing []Missing) {
+	able, missing := o.able(sc.kinds)
+	for _, rate := range o.rates {
+		for _, name := range able {
+			if name == "floor-state" {
+				continue // nobody arrives there
+			}
+			r := o.row(name, sc.name, "open", sc.kinds, slices.Max(o.clients))
+			r.job.Rate = rate
+			rows = append(rows, r)
+		}
+	}
+	return rows, missing
+}
+
+func callerRows(o *options, sc *scenario) (rows []row, missing []Missing) {
+	for _, clients := range o.clients {
+		made := o.row("mainstem", sc.name, "closed", sc.kinds, clients)
+		own := o.row("mainstem", sc.name+"-own", "closed", sc.kinds, clients)
+		own.job.CallerIDs, own.system = true, "mainstem, callers' IDs"
+		rows = append(rows, made, own)
+	}
+	return rows, o.apart()
+}
+
+func feedRows(task string) func(*options, *scenario) ([]row, []Missing) {
+	return func(o *options, sc *scenario) ([]row, []Missing) {
+		r := o.row("mainstem", sc.name, task, nil, 1)
+		r.job.Fill = o.fill
+		return []row{r}, o.apart()
+	}
+}
+
+func replayRows(o *options, sc *scenario) ([]row, []Missing) {
+	r := o.row("mainstem", sc.name, "replay", nil, 1)
+	before := r.job
+	before.Task, before.Fill = "die", o.fill
+	r.before = &before
+	floor := o.row("floor-state", sc.name, "floor-state", nil, slices.Max(o.clients))
+	return []row{r, floor}, o.apart()
+}
+
+func growthRows(o *options, sc *scenario) ([]row, []Missing) {
+	r := o.row("mainstem", sc.name, "growth", nil, slices.Max(o.clients))
+	r.job.Steps = o.keysOr(10_000, 100_000, 1_000_000)
+	return []row{r}, o.apart()
+}
+
+func soakRows(o *options, sc *scenario) ([]row, []Missing) {
+	r := o.row("mainstem", sc.name, "soak", sc.kinds, slices.Max(o.clients))
+	r.job.Slice = min(time.Minute, r.job.For/10)
+	return []row{r}, o.apart()
+}
+
+func floorRows(floor string) func(*options, *scenario) ([]row, []Missing) {
+	return func(o *options, sc *scenario) ([]row, []Missing) {
+		with := *o
+		with.peers = []string{floor}
+		rows, _ := systemRows(&with, sc, sc.kinds)
+		var missing []Missing
+		for _, m := range o.apart() {
+			if m.System != floor {
+				missing = append(missing, m)
+			}
+		}
+		return rows, missing
+	}
+}
