@@ -15,10 +15,10 @@ import (
 // logarithmic axis.
 const (
 	panelsPerRow = 2
-	panelWidth   = 470
+	panelWidth   = 480
 	panelHeight  = 300
 	top          = 64 // room for the title
-	left, right  = 52, 140
+	left, right  = 52, 150
 	above, below = 34, 40
 	labelHeight  = 14
 )

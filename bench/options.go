@@ -59,11 +59,11 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	set := flag.NewFlagSet("bench", flag.ContinueOnError)
 	set.SetOutput(out)
 	set.StringVar(&o.scenario, "scenario", "", "what to measure: one of the scenarios above, or all")
-	set.StringVar(&clients, "clients", "1,64,512", "numbers of clients, each a row; where a scenario has one number, the highest counts")
-	set.Float64Var(&o.seconds, "seconds", 20, "how long each row is measured, over all rounds")
+	set.StringVar(&clients, "clients", "", "numbers of clients, each a row; where a scenario has one number, the highest counts (default: the scenario's own)")
+	set.Float64Var(&o.seconds, "seconds", 0, "how long each row is measured, over all rounds (default: the scenario's own, mostly 20)")
 	set.IntVar(&o.rounds, "rounds", 3, "in how many parts: each round visits every row, so that drift hits all alike")
-	set.StringVar(&peers, "peers", "all", "systems to measure beside Mainstem, or none")
-	set.StringVar(&keys, "keys", "", "numbers of keys; get and growth take several (default 10000; growth to 1000000)")
+	set.StringVar(&peers, "peers", "", "systems to measure beside Mainstem, or none (default: the scenario's own, mostly all)")
+	set.StringVar(&keys, "keys", "", "numbers of keys; get and growth take several (default: the scenario's own, mostly 10000)")
 	set.StringVar(&rates, "rates", "1000,5000,20000,50000", "arrivals per second of openloop")
 	set.IntVar(&o.fill, "fill", 1_000_000, "transactions in the log that feed, follow and open read")
 	set.Int64Var(&memory, "memory", 0, "Mainstem's memory budget in MiB (default: its own, 256)")
@@ -100,9 +100,9 @@ func (o *options) validate() error {
 		return errors.New("say what to measure, for example -scenario cas; -h lists the scenarios")
 	case o.chart != "" && o.record == "":
 		return errors.New("-chart draws what -record holds: name both")
-	case o.seconds <= 0 || o.rounds < 1 || o.fill < 1:
+	case o.seconds < 0 || o.rounds < 1 || o.fill < 1:
 		return errors.New("-seconds, -rounds and -fill must be more than 0")
-	case len(o.clients) == 0 || slices.Min(o.clients) < 1 || slices.Max(o.clients) > streams:
+	case len(o.clients) > 0 && (slices.Min(o.clients) < 1 || slices.Max(o.clients) > streams):
 		return fmt.Errorf("-clients must be between 1 and %d", streams)
 	case len(o.keys) > 0 && slices.Min(o.keys) < 1, len(o.rates) == 0 || slices.Min(o.rates) <= 0:
 		return errors.New("-keys and -rates must be more than 0")
@@ -116,26 +116,26 @@ func (o *options) validate() error {
 	return nil
 }
 
+// setPeers reads the list of systems; an empty one leaves it to the scenario.
 func (o *options) setPeers(list string) error {
-	switch list {
-	case "", "none":
-		return nil
-	case "all":
-		for _, name := range peerNames() {
-			if !strings.HasPrefix(name, "floor-") {
-				o.peers = append(o.peers, name)
-			}
-		}
+	if list == "" {
 		return nil
 	}
+	o.peers = []string{}
 	for name := range strings.SplitSeq(list, ",") {
-		if name = strings.TrimSpace(name); name == "mainstem" || slices.Contains(o.peers, name) {
-			continue
-		}
-		if name != "floor-state" && !slices.Contains(peerNames(), name) {
+		switch name = strings.TrimSpace(name); {
+		case name == "none", name == "mainstem", slices.Contains(o.peers, name):
+		case name == "all":
+			for _, each := range peerNames() {
+				if !strings.HasPrefix(each, "floor-") {
+					o.peers = append(o.peers, each)
+				}
+			}
+		case name == "floor-state", slices.Contains(peerNames(), name):
+			o.peers = append(o.peers, name)
+		default:
 			return fmt.Errorf("no system is called %q; there are: %s", name, listed(append(peerNames(), "floor-state")))
 		}
-		o.peers = append(o.peers, name)
 	}
 	return nil
 }
@@ -176,13 +176,6 @@ func numbers[N int | float64](list, flagName string, to *[]N) error {
 // part is how long a row is measured in one round.
 func (o *options) part() time.Duration {
 	return time.Duration(o.seconds / float64(o.rounds) * float64(time.Second))
-}
-
-func (o *options) keysOr(usual ...int) []int {
-	if len(o.keys) == 0 {
-		return usual
-	}
-	return o.keys
 }
 
 // place is a directory of this run.

@@ -32,9 +32,9 @@ type run struct {
 
 // measure runs a scenario in a directory of its own, which it removes.
 func measure(ctx context.Context, o *options, sc *scenario) (report *Report, err error) {
-	own := *o
-	if sc.alone {
-		own.rounds = 1
+	own, err := o.at(sc)
+	if err != nil {
+		return nil, err
 	}
 	where := o.dir
 	if where == "" {
@@ -51,7 +51,7 @@ func measure(ctx context.Context, o *options, sc *scenario) (report *Report, err
 		return nil, err
 	}
 	r := &run{
-		options: &own, scenario: sc, gone: map[string]bool{}, failed: map[int]bool{}, best: map[string]string{},
+		options: own, scenario: sc, gone: map[string]bool{}, failed: map[int]bool{}, best: map[string]string{},
 		tuned: map[string]map[string]float64{}, figures: map[int]map[int][]Figure{}, traces: map[string]map[int]*traced{},
 		report: &Report{
 			Scenario: sc.name, About: sc.about, Machine: meter.Describe(own.dir), Started: time.Now().UTC().Truncate(time.Second),
@@ -115,7 +115,7 @@ func (r *run) prepare(ctx context.Context, i int, at *row) error {
 	for _, variant := range p.Variants(at.job.Clients) {
 		job := at.job
 		job.Task, job.Variant, job.Beside = "closed", variant, false
-		job.For = min(max(at.job.For/4, 50*time.Millisecond), 2*time.Second)
+		job.For = min(max(at.job.For/4, 20*time.Millisecond), 2*time.Second)
 		job.Warm = job.For / 4
 		f, err := r.try(ctx, i, at, &job)
 		if err != nil {

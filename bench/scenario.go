@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -19,6 +20,49 @@ type scenario struct {
 	rows func(o *options, sc *scenario) ([]row, []Missing)
 	// alone says that it is one long visit, not several rounds.
 	alone bool
+	// usual is what counts where the command line leaves a flag out.
+	usual usual
+}
+
+// usual is how a scenario is measured unless told otherwise. Together they are
+// the published table: make bench leaves everything out.
+type usual struct {
+	clients []int
+	seconds float64
+	keys    []int
+	peers   string
+}
+
+// fallback is what a scenario does not say itself.
+var fallback = usual{clients: []int{1, 64, 512}, seconds: 20, keys: []int{10_000}, peers: "all"}
+
+// at is the options as they count for a scenario.
+func (o *options) at(sc *scenario) (*options, error) {
+	own := *o
+	if sc.alone {
+		own.rounds = 1
+	}
+	u := sc.usual
+	if own.clients == nil {
+		own.clients = orElse(u.clients, fallback.clients)
+	}
+	if own.keys == nil {
+		own.keys = orElse(u.keys, fallback.keys)
+	}
+	if own.seconds == 0 {
+		own.seconds = cmp.Or(u.seconds, fallback.seconds)
+	}
+	if own.peers == nil {
+		return &own, own.setPeers(cmp.Or(u.peers, fallback.peers))
+	}
+	return &own, nil
+}
+
+func orElse(a, b []int) []int {
+	if a != nil {
+		return a
+	}
+	return b
 }
 
 // row is one line of the table: a job that is done once per round.
@@ -31,21 +75,57 @@ type row struct {
 
 // scenarios in the order of the page that explains them.
 var scenarios = []scenario{
-	{name: "cas", about: "durable compare-and-set of 100-byte values, each client on its own keys", kinds: []peer.Kind{peer.CAS}},
-	{name: "counter", about: "all clients take one from the same counter, which has a floor", kinds: []peer.Kind{peer.Add}},
-	{name: "append", about: "append of a 100-byte event to the client's stream, at an expected version", kinds: []peer.Kind{peer.Append}},
-	{name: "get", about: "reads of random keys, as fresh as the last acknowledged write", kinds: []peer.Kind{peer.Get}, rows: getRows},
-	{name: "mixed", about: "half reads as in get, half writes as in cas", kinds: []peer.Kind{peer.Get, peer.CAS}},
-	{name: "openloop", about: "cas by arrivals at a fixed rate, latency from when each was meant to begin", kinds: []peer.Kind{peer.CAS}, rows: openRows},
-	{name: "callerid", about: "cas under IDs of the callers' own, beside IDs made by the library", kinds: []peer.Kind{peer.CAS}, rows: callerRows},
+	{
+		name: "cas", about: "durable compare-and-set of 100-byte values, each client on its own keys", kinds: []peer.Kind{peer.CAS},
+		usual: usual{clients: []int{1, 64, 512, 4096}, seconds: 60, peers: "all,floor-sync,floor-state"},
+	},
+	{
+		name: "counter", about: "all clients take one from the same counter, which has a floor", kinds: []peer.Kind{peer.Add},
+		usual: usual{clients: []int{1, 512}},
+	},
+	{
+		name: "append", about: "append of a 100-byte event to the client's stream, at an expected version", kinds: []peer.Kind{peer.Append},
+		usual: usual{clients: []int{1, 512}},
+	},
+	{
+		name: "get", about: "reads of random keys, as fresh as the last acknowledged write", kinds: []peer.Kind{peer.Get}, rows: getRows,
+		usual: usual{clients: []int{64}, keys: []int{10_000, 10_000_000}},
+	},
+	{
+		name: "mixed", about: "half reads as in get, half writes as in cas", kinds: []peer.Kind{peer.Get, peer.CAS},
+		usual: usual{clients: []int{64, 512}},
+	},
+	{
+		name: "openloop", about: "cas by arrivals at a fixed rate, latency from when each was meant to begin", kinds: []peer.Kind{peer.CAS}, rows: openRows,
+		usual: usual{clients: []int{1024}},
+	},
+	{
+		name: "callerid", about: "cas under IDs of the callers' own, beside IDs made by the library", kinds: []peer.Kind{peer.CAS}, rows: callerRows,
+		usual: usual{clients: []int{64, 512}},
+	},
 	{name: "feed", about: "changes per second that one reader gets out of a filled log, without images of before", rows: feedRows("feed")},
 	{name: "follow", about: "changes per second of a follower with a durable cursor", rows: feedRows("follow")},
 	{name: "open", about: "opening after SIGKILL: transactions replayed per second", rows: replayRows},
-	{name: "growth", about: "cas while the number of keys grows, in one process", rows: growthRows, alone: true},
-	{name: "memory", about: "the most memory resident while the number of keys grows, beside the budget", rows: growthRows, alone: true},
-	{name: "soak", about: "cas for long: the last slice beside the first, and answers while tables are merged", kinds: []peer.Kind{peer.CAS}, rows: soakRows, alone: true},
-	{name: "floor-sync", about: "cas beside a raw write and fdatasync of the same bytes", kinds: []peer.Kind{peer.CAS}, rows: floorRows("floor-sync")},
-	{name: "floor-state", about: "cas beside the same batches applied to the state store, without log or sync", kinds: []peer.Kind{peer.CAS}, rows: floorRows("floor-state")},
+	{
+		name: "growth", about: "cas while the number of keys grows, in one process", rows: growthRows, alone: true,
+		usual: usual{keys: []int{10_000, 100_000, 1_000_000, 10_000_000}},
+	},
+	{
+		name: "memory", about: "the most memory resident with many keys, beside the budget", rows: growthRows, alone: true,
+		usual: usual{keys: []int{10_000_000}},
+	},
+	{
+		name: "soak", about: "cas for long: the last slice beside the first, and answers while tables are merged", kinds: []peer.Kind{peer.CAS}, rows: soakRows, alone: true,
+		usual: usual{seconds: 600},
+	},
+	{
+		name: "floor-sync", about: "cas beside a raw write and fdatasync of the same bytes", kinds: []peer.Kind{peer.CAS}, rows: floorRows("floor-sync"),
+		usual: usual{clients: []int{1}},
+	},
+	{
+		name: "floor-state", about: "cas beside the same batches applied to the state store, without log or sync", kinds: []peer.Kind{peer.CAS}, rows: floorRows("floor-state"),
+		usual: usual{clients: []int{4096}},
+	},
 }
 
 func findScenario(name string) (*scenario, error) {
@@ -104,7 +184,7 @@ func (o *options) apart() (missing []Missing) {
 // row is one system's row; visits to one system in one scenario share a directory.
 func (o *options) row(system, where, task string, kinds []peer.Kind, clients int) row {
 	job := Job{
-		Task: task, Peer: system, Dir: o.place(where + "-" + system), Clients: clients, Kinds: kinds, Keys: o.keysOr(10_000)[0],
+		Task: task, Peer: system, Dir: o.place(where + "-" + system), Clients: clients, Kinds: kinds, Keys: o.keys[0],
 		For: o.part(), Warm: min(o.part()/4, time.Second), Memory: o.memory,
 	}
 	if system == "floor-state" {
@@ -119,7 +199,7 @@ const bulk = 200_000
 
 func getRows(o *options, sc *scenario) (rows []row, missing []Missing) {
 	able, missing := o.able(sc.kinds)
-	for _, keys := range o.keysOr(10_000) {
+	for _, keys := range o.keys {
 		for _, clients := range o.clients {
 			for _, name := range able {
 				if keys > bulk && name != "mainstem" && name != "bbolt" {
@@ -183,7 +263,7 @@ func replayRows(o *options, sc *scenario) ([]row, []Missing) {
 
 func growthRows(o *options, sc *scenario) ([]row, []Missing) {
 	r := o.row("mainstem", sc.name, "growth", nil, slices.Max(o.clients))
-	r.job.Steps = o.keysOr(10_000, 100_000, 1_000_000)
+	r.job.Steps = o.keys
 	return []row{r}, o.apart()
 }
 

@@ -14,9 +14,10 @@ import (
 // one writer, one preallocated file, one write and one fdatasync per group.
 var floorSync = Peer{Name: "floor-sync", Kinds: []Kind{CAS}, Open: openFloor}
 
-// floorFile is how much is written before the file is begun anew. Every byte of it has
-// been written once, so that no sync has to record where the blocks are.
-const floorFile = 64 << 20
+// floorFile is as long as a segment of Mainstem's log; then it is begun anew. Every
+// byte of it has been written once, so that no sync has to record where the
+// blocks are.
+const floorFile = 16 << 20
 
 type floor struct {
 	file   disk.File
