@@ -32,7 +32,7 @@ type options struct {
 	record   string
 	chart    string
 
-	quiet bool // no progress
+	progress io.Writer
 }
 
 const usage = `Measures Mainstem and its peers side by side, on the same disk, in one run.
@@ -51,9 +51,10 @@ Systems for -peers: %s; all means every one but the floors.
 Flags:
 `
 
-// parseOptions reads the command line. Its error is the user's to mend.
+// parseOptions reads the command line; help and, later, progress go to out. Its
+// error is the user's to mend.
 func parseOptions(args []string, out io.Writer) (*options, error) {
-	o := &options{}
+	o := &options{progress: out}
 	var clients, peers, keys, rates string
 	var memory int64
 	set := flag.NewFlagSet("bench", flag.ContinueOnError)

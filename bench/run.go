@@ -58,9 +58,7 @@ func measure(ctx context.Context, o *options, sc *scenario) (report *Report, err
 			Commit: o.commit, Seconds: own.seconds, Rounds: own.rounds, Results: []Result{}, Missing: []Missing{}, Failed: []Failed{},
 		},
 		say: func(format string, args ...any) {
-			if !o.quiet {
-				fmt.Fprintf(os.Stderr, "bench: "+sc.name+": "+format+"\n", args...)
-			}
+			fmt.Fprintf(o.progress, "bench: "+sc.name+": "+format+"\n", args...)
 		},
 	}
 	if fs := r.report.Machine.Filesystem; fs == "tmpfs" || fs == "ramfs" {
