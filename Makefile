@@ -13,6 +13,7 @@ RACE_ROUNDS ?= 0.1
 SOAK        ?= 20
 FUZZTIME    ?= 10s
 RUN         ?= .
+BENCH       ?= -scenario all
 
 TMP      := $(CURDIR)/.tmp
 BIN      := $(TMP)/bin
@@ -26,6 +27,9 @@ MODULES   = $(shell go list -m -f '{{.Dir}}')
 PACKAGES  = $(addsuffix /...,$(MODULES))
 TOOLBUILD = GOWORK=off go build -trimpath
 
+# What the figures of a run belong to; "+" says that the tree has changes.
+COMMIT    = $(shell git rev-parse --short HEAD 2>/dev/null)$(shell git diff --quiet HEAD -- '*.go' 2>/dev/null || echo +)
+
 # A C compiler, or nothing.
 CC_FOUND  = $(shell command -v "$$(go env CC)" 2>/dev/null || true)
 
@@ -35,7 +39,7 @@ gotest = go test -json -count=1 -run '$(RUN)' $(2) | tee $(TMP)/$(1).json | $(RE
 
 .PHONY: help
 help: ## Print this list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 } /^##@ / { sub(/^##@ ?/, "  "); print }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 } /^##@ / { sub(/^##@ ?/, "  "); print }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Run the inventory demo: shoppers, kill -9, an audit (under a minute)
@@ -47,9 +51,9 @@ build: ## Build every package of every module, and .tmp/bin/mainstem if its sour
 	@if ls cmd/mainstem/*.go >/dev/null 2>&1; then go build -trimpath -o $(BIN)/mainstem ./cmd/mainstem; fi
 
 .PHONY: test
-test: $(REPORT) ## Test everything: suite, breaklaw, tools, race. Ends with a summary
+test: $(REPORT) ## Test everything: suite, breaklaw, tools, bench-test, race. Ends with a summary
 	@rc=0; summary=""; \
-	for step in suite breaklaw tools race; do \
+	for step in suite breaklaw tools bench-test race; do \
 		echo "== $$step"; from=$$SECONDS; \
 		if $(MAKE) --silent $$step; then verdict=passed; else verdict=FAILED; rc=1; fi; \
 		if [ -e $(TMP)/$$step.notrun ]; then verdict=$$(cat $(TMP)/$$step.notrun); fi; \
@@ -75,6 +79,11 @@ breaklaw: $(REPORT) ## Step of test: break each law on purpose, see which check 
 tools: ## Step of test: the repository's own tools
 	@cd tools/testreport && GOWORK=off go test -count=1 ./...
 
+# bench is a workspace of its own: its dependencies are no part of MODULES.
+.PHONY: bench-test
+bench-test: $(REPORT) ## Step of test: the benchmark, each scenario for a moment on Mainstem and bbolt
+	@cd bench && $(call gotest,bench-test,-timeout 5m ./...)
+
 .PHONY: race
 race: $(REPORT) ## Step of test: all that runs concurrently, a tenth of the rounds, with race; needs a C compiler
 	@rm -f $(TMP)/$@.notrun; \
@@ -89,6 +98,14 @@ race: $(REPORT) ## Step of test: all that runs concurrently, a tenth of the roun
 .PHONY: test-fast
 test-fast: ## Test what changed since last time, cached, a tenth of the rounds
 	MAINSTEM_ROUNDS=0.1 go test $(PACKAGES)
+
+.PHONY: bench
+bench: ## Measure all scenarios with all peers, hours: make bench BENCH="-scenario cas -clients 64 -seconds 5"
+	@cd bench && go run . -commit "$(COMMIT)" $(BENCH)
+
+.PHONY: bench-record
+bench-record: ## The same, appended to bench/history.jsonl as one line, and drawn anew in docs/bench.svg
+	@cd bench && go run . -commit "$(COMMIT)" -record history.jsonl -chart ../docs/bench.svg $(BENCH)
 
 .PHONY: soak
 soak: $(REPORT) ## Test with SOAK times the rounds, fresh seeds, no time limit: make soak SOAK=100 RUN=Crash
@@ -114,14 +131,14 @@ cover: ## Measure coverage of every module; profile in .tmp/cover.out
 .PHONY: lint
 lint: ## Lint every module with the pinned golangci-lint; without it go vet and gofmt, and say so
 	@if $(MAKE) --silent $(LINT); then \
-		rc=0; for dir in $(MODULES); do \
+		rc=0; for dir in $(MODULES) $(CURDIR)/bench; do \
 			if ! (cd "$$dir" && go list ./... 2>/dev/null | grep -q .); then continue; fi; \
 			echo "lint: $$(realpath --relative-to=. "$$dir")"; \
 			(cd "$$dir" && $(LINT) run --config $(CURDIR)/.golangci.yml ./...) || rc=1; \
 		done; exit $$rc; \
 	else \
 		echo "lint: golangci-lint: not run (it could not be built, see above); go vet and gofmt only"; \
-		rc=0; go vet $(PACKAGES) || rc=1; \
+		rc=0; go vet $(PACKAGES) || rc=1; (cd bench && go vet ./...) || rc=1; \
 		unformatted=$$(gofmt -l $(MODULES)); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; rc=1; fi; \
 		exit $$rc; \
 	fi
@@ -157,4 +174,5 @@ $(GOFUMPT): tools/gofumpt/go.mod
 ##@ Variables: ROUNDS=1 scales the randomized tests of make test, RACE_ROUNDS=0.1
 ##@ those of its race step (MAINSTEM_ROUNDS), SOAK=20 those of make soak
 ##@ (MAINSTEM_SOAK). RUN=REGEXP runs only matching tests, MAINSTEM_SEED=N repeats
-##@ a failure that printed seed N. make test stays below 30 minutes on two cores.
+##@ a failure that printed seed N. BENCH="-scenario cas -seconds 5" are the flags of
+##@ make bench and bench-record (cd bench && go run . -h). make test stays below 30 minutes on two cores.
