@@ -15,8 +15,10 @@ import (
 const (
 	notChecked = "not run: this row acknowledges no writes"
 	notAsked   = "not run: -check=false"
-	// checkFor is how long a system is traced, at most.
-	checkFor = 500 * time.Millisecond
+	// checkFor is how long a system is traced, at most, after warming up for as
+	// long: with thousands of clients the slowest take most of a second to answer
+	// for the first time.
+	checkFor = time.Second
 )
 
 // check traces a row's system: once with a single client, whether each request
@@ -50,7 +52,7 @@ func (r *run) trace(ctx context.Context, at *row, clients int) (*traced, error) 
 	job.Kinds = slices.DeleteFunc(slices.Clone(job.Kinds), func(k peer.Kind) bool { return k == peer.Get })
 	job.Keys = min(job.Keys, 2*clients)
 	job.For = min(max(job.For/4, 100*time.Millisecond), checkFor)
-	job.Warm = job.For / 4
+	job.Warm = job.For
 	job.Variant = r.best[fmt.Sprint(job.Peer, at.job.Clients)]
 	r.serial++
 	job.Serial = r.serial

@@ -56,6 +56,7 @@ func closed(ctx context.Context, job *Job) (figures []Figure, err error) {
 	if beside != nil {
 		var failed error
 		f.WriterPerS, failed = beside.stop()
+		f.WriterOffered = round(beside.rate)
 		err = errors.Join(err, failed)
 	}
 	f.Keys = w.keys()
@@ -231,6 +232,7 @@ func (w *workload) call(ctx context.Context, i int) error {
 
 // writer is an open-loop writer beside readers, at half of what it can do alone.
 type writer struct {
+	rate   float64
 	cancel context.CancelFunc
 	done   chan struct{}
 	ops    atomic.Int64
@@ -253,10 +255,10 @@ func startWriter(ctx context.Context, s peer.System, job *Job) (*writer, error) 
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	w := &writer{cancel: cancel, done: make(chan struct{}), from: time.Now()}
+	w := &writer{rate: peak.Rate() / 2, cancel: cancel, done: make(chan struct{}), from: time.Now()}
 	go func() {
 		defer close(w.done)
-		_, w.err = load.Open{Rate: peak.Rate() / 2, For: time.Hour, Clients: writerClients, Seed: 1}.Run(ctx, func(ctx context.Context, i int) error {
+		_, w.err = load.Open{Rate: w.rate, For: time.Hour, Clients: writerClients, Seed: 1}.Run(ctx, func(ctx context.Context, i int) error {
 			defer w.ops.Add(1)
 			return work.call(ctx, i)
 		})

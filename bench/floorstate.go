@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/mainstemdb/mainstem"
@@ -104,6 +105,9 @@ func floorState(ctx context.Context, job *Job) ([]Figure, error) {
 		"batches": fmt.Sprint(len(batches)), "transactions": fmt.Sprint(transactions), "memory": fmt.Sprintf("%d MiB, as Mainstem's state", memory*stateShare/100>>20),
 		"history": "as Mainstem writes it", "log": "none", "sync": "none",
 	}}
+	// The sample is a large heap, and looking through it again and again is no
+	// work of the store's.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	for f.Elapsed < job.For {
 		took, err := applyAll(filepath.Join(job.Dir, "floor-state"), memory*stateShare/100, batches)
 		if err != nil {

@@ -74,10 +74,12 @@ type Extra struct {
 	Keys int `json:"keys,omitempty"`
 	// OfferedPerS is the rate of arrivals in an open loop.
 	OfferedPerS float64 `json:"offered_per_s,omitempty"`
-	// WriterPerS is what an open-loop writer committed beside the row.
-	WriterPerS float64 `json:"writer_per_s,omitempty"`
-	PeakRSS    int64   `json:"peak_rss_bytes,omitempty"`
-	Memory     int64   `json:"memory_budget_bytes,omitempty"`
+	// WriterOffered is how many writes per second arrived beside the row, half of
+	// what the writer can do alone, and WriterPerS how many were answered.
+	WriterOffered float64 `json:"writer_offered_per_s,omitempty"`
+	WriterPerS    float64 `json:"writer_per_s,omitempty"`
+	PeakRSS       int64   `json:"peak_rss_bytes,omitempty"`
+	Memory        int64   `json:"memory_budget_bytes,omitempty"`
 	// Slices are operations per second of equal stretches of the run, each of
 	// SliceSeconds.
 	Slices       []float64 `json:"ops_per_s_of_slices,omitempty"`

@@ -109,8 +109,13 @@ func (r *run) prepare(ctx context.Context, i int, at *row) error {
 	if _, known := r.best[key]; known || r.gone[p.Name] {
 		return nil
 	}
+	variants := p.Variants(at.job.Clients, writes(at))
+	if len(variants) == 1 {
+		r.best[key] = variants[0]
+		return nil
+	}
 	reached := map[string]float64{}
-	for _, variant := range p.Variants(at.job.Clients) {
+	for _, variant := range variants {
 		job := at.job
 		job.Task, job.Variant, job.Beside = "closed", variant, false
 		job.For = min(max(at.job.For/4, 20*time.Millisecond), 2*time.Second)

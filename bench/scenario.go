@@ -101,30 +101,30 @@ var scenarios = []scenario{
 	},
 	{
 		name: "callerid", about: "cas under IDs of the callers' own, beside IDs made by the library", kinds: []peer.Kind{peer.CAS}, rows: callerRows,
-		usual: usual{clients: []int{64, 512}},
+		usual: usual{clients: []int{64, 512}, peers: "none"},
 	},
-	{name: "feed", about: "changes per second that one reader gets out of a filled log, without images of before", rows: feedRows("feed")},
-	{name: "follow", about: "changes per second of a follower with a durable cursor", rows: feedRows("follow")},
-	{name: "open", about: "opening after SIGKILL: transactions replayed per second", rows: replayRows},
+	{name: "feed", about: "changes per second that one reader gets out of a filled log, without images of before", rows: feedRows("feed"), usual: usual{peers: "none"}},
+	{name: "follow", about: "changes per second of a follower with a durable cursor", rows: feedRows("follow"), usual: usual{peers: "none"}},
+	{name: "open", about: "opening after SIGKILL: transactions replayed per second", rows: replayRows, usual: usual{peers: "none"}},
 	{
 		name: "growth", about: "cas while the number of keys grows, in one process", rows: growthRows, alone: true,
-		usual: usual{keys: []int{10_000, 100_000, 1_000_000, 10_000_000}},
+		usual: usual{keys: []int{10_000, 100_000, 1_000_000, 10_000_000}, peers: "none"},
 	},
 	{
 		name: "memory", about: "the most memory resident with many keys, beside the budget", rows: growthRows, alone: true,
-		usual: usual{keys: []int{10_000_000}},
+		usual: usual{keys: []int{10_000_000}, peers: "none"},
 	},
 	{
 		name: "soak", about: "cas for long: the last slice beside the first, and answers while tables are merged", kinds: []peer.Kind{peer.CAS}, rows: soakRows, alone: true,
-		usual: usual{seconds: 600},
+		usual: usual{seconds: 600, peers: "none"},
 	},
 	{
 		name: "floor-sync", about: "cas beside a raw write and fdatasync of the same bytes", kinds: []peer.Kind{peer.CAS}, rows: floorRows("floor-sync"),
-		usual: usual{clients: []int{1}},
+		usual: usual{clients: []int{1}, peers: "none"},
 	},
 	{
 		name: "floor-state", about: "cas beside the same batches applied to the state store, without log or sync", kinds: []peer.Kind{peer.CAS}, rows: floorRows("floor-state"),
-		usual: usual{clients: []int{4096}},
+		usual: usual{clients: []int{4096}, peers: "none"},
 	},
 }
 

@@ -80,7 +80,7 @@ func remarks(row *Result) string {
 		add("%s/s offered", thousands(row.OfferedPerS))
 	}
 	if row.WriterPerS > 0 {
-		add("%s writes/s beside", thousands(row.WriterPerS))
+		add("%s of %s writes/s beside", thousands(row.WriterPerS), thousands(row.WriterOffered))
 	}
 	if row.PeakRSS > 0 {
 		add("peak RSS %d MiB, budget %d MiB", row.PeakRSS>>20, row.Memory>>20)

@@ -15,7 +15,10 @@ import (
 var bboltPeer = Peer{
 	Name:  "bbolt",
 	Kinds: []Kind{CAS, Add, Append, Get},
-	Variants: func(int) []string {
+	Variants: func(_ int, writes bool) []string {
+		if !writes {
+			return []string{"1ms"} // no batch, no delay
+		}
 		return []string{"500µs", "1ms", "2ms", "5ms", "10ms"}
 	},
 	Open: openBbolt,

@@ -92,7 +92,7 @@ type Peer struct {
 	Kinds []Kind
 	// Variants are the values of the one setting that is searched for its best
 	// at each number of clients; nil if nothing is searched.
-	Variants func(clients int) []string
+	Variants func(clients int, writes bool) []string
 	Open     func(context.Context, Config) (System, error)
 }
 

@@ -39,7 +39,7 @@ func TestConditionsHold(t *testing.T) {
 		t.Run(p.Name, func(t *testing.T) {
 			c := Config{Dir: dir(t), Clients: 2}
 			if p.Variants != nil {
-				c.Variant = p.Variants(c.Clients)[0]
+				c.Variant = p.Variants(c.Clients, true)[0]
 			}
 			s, err := p.Open(t.Context(), c)
 			if errors.Is(err, ErrMissing) {
@@ -118,7 +118,7 @@ func TestLoad(t *testing.T) {
 			continue
 		}
 		if p.Variants != nil {
-			c.Variant = p.Variants(1)[0]
+			c.Variant = p.Variants(1, true)[0]
 		}
 		s, err := p.Open(t.Context(), c)
 		if err != nil {

@@ -21,7 +21,7 @@ var postgresPeer = Peer{
 	Kinds: []Kind{CAS, Add, Append, Get},
 	// More connections gather more commits into one sync, and cost more
 	// processes: the best is searched.
-	Variants: func(clients int) (sizes []string) {
+	Variants: func(clients int, _ bool) (sizes []string) {
 		for _, n := range []int{16, 64, 128, 256} {
 			if n < clients {
 				sizes = append(sizes, strconv.Itoa(n))
