@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -253,5 +254,33 @@ func TestHistoryAndChart(t *testing.T) {
 	entries, err := readHistory(name)
 	if err != nil || len(entries) != 3 || entries[2].Missing[0].Why != "cas: gone" {
 		t.Errorf("%d entries, %v", len(entries), err)
+	}
+}
+
+// firstRound cancels a run once its first row is measured.
+type firstRound struct{ cancel context.CancelFunc }
+
+func (f firstRound) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("round 1 of 9")) {
+		f.cancel()
+	}
+	return len(p), nil
+}
+
+// TestInterrupted: a run that is cut off ends, and nothing of it stays.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	dir, err := os.MkdirTemp(scratch(t), "interrupted-") //nolint:usetesting // see scratch
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The first row is measured for a tenth of a second, and then there are 17 to come.
+	args := strings.Fields("-scenario cas -clients 2 -seconds 0.9 -rounds 9 -peers floor-sync -keys 20 -dir " + dir)
+	if code := command(ctx, args, io.Discard, firstRound{cancel}); code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Errorf("something is left: %v", err)
 	}
 }

@@ -57,15 +57,17 @@ func (r *run) trace(ctx context.Context, at *row, clients int) (*traced, error) 
 	r.serial++
 	job.Serial = r.serial
 	out := r.options.place("trace")
-	defer os.Remove(out)
 	figures, report, err := visitTraced(ctx, &job, out)
+	if removed := os.Remove(out); err == nil {
+		err = removed
+	}
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case errors.Is(err, strace.ErrMissing):
 		return &traced{why: "not run: " + err.Error()}, nil
 	case err != nil:
-		return &traced{why: "not run: the traced visit failed: " + err.Error()}, nil
+		return &traced{why: "not run: the traced visit failed: " + err.Error()}, nil //nolint:nilerr // it is told in the row
 	}
 	return &traced{report: report, ops: figures[0].Ops}, nil
 }

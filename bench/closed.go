@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -182,14 +183,7 @@ func (w *workload) keys() int {
 	return w.clients[0].n * len(w.clients)
 }
 
-func (w *workload) has(kind peer.Kind) bool {
-	for _, k := range w.job.Kinds {
-		if k == kind {
-			return true
-		}
-	}
-	return false
-}
+func (w *workload) has(kind peer.Kind) bool { return slices.Contains(w.job.Kinds, kind) }
 
 // streams is how many clients a visit may have: each has a stream of its own,
 // and no two visits share one.

@@ -198,10 +198,9 @@ func readTrace(name, dir string) (strace.Report, error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return strace.Report{}, err
 	}
-	f, err := os.Open(name)
+	trace, err := os.ReadFile(name)
 	if err != nil {
 		return strace.Report{}, fmt.Errorf("%w: %w", strace.ErrMissing, err)
 	}
-	defer f.Close()
-	return strace.Read(f, dir)
+	return strace.Read(bytes.NewReader(trace), dir)
 }

@@ -64,7 +64,7 @@ func Filesystem(dir string) string {
 	for magic, name := range map[int64]string{
 		0xef53: "ext4", 0x58465342: "xfs", 0x9123683e: "btrfs", 0x01021994: "tmpfs", 0x858458f6: "ramfs", 0x794c7630: "overlayfs", 0x2fc12fc1: "zfs",
 	} {
-		if int64(st.Type)&0xffffffff == magic {
+		if st.Type&0xffffffff == magic {
 			return name
 		}
 	}

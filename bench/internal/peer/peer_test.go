@@ -13,7 +13,7 @@ func dir(t *testing.T) string {
 	if err := os.MkdirAll("../../../.tmp", 0o755); err != nil {
 		t.Fatal(err)
 	}
-	d, err := os.MkdirTemp("../../../.tmp", "peer-")
+	d, err := os.MkdirTemp("../../../.tmp", "peer-") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func openSQLite(ctx context.Context, c Config) (System, error) {
 		{&s.add, s.write, "INSERT INTO events SELECT ?1, ?2 + 1, ?3 WHERE ?2 = coalesce((SELECT max(number) FROM events WHERE stream = ?1), 0)"},
 		{&s.get, s.read, "SELECT version, value FROM keys WHERE k = ?"},
 	} {
-		if *p.to, err = p.db.PrepareContext(ctx, p.sql); err != nil {
+		if *p.to, err = p.db.PrepareContext(ctx, p.sql); err != nil { //nolint:sqlclosecheck // they live as long as their connections
 			return nil, errors.Join(err, s.Close())
 		}
 	}
