@@ -72,7 +72,11 @@ func measured(s peer.System, job *Job, run func(opened, shut func() error) (load
 		pid, f.Of = server.PID(), "the server's processes, without clients"
 	}
 	var before, after meter.Reading
+	var p profile
 	opened := func() (err error) {
+		if err := p.start(job.Profile); err != nil {
+			return err
+		}
 		before, err = meter.Read(pid, job.Dir)
 		if job.Marked {
 			strace.BeginWindow()
@@ -84,7 +88,7 @@ func measured(s peer.System, job *Job, run func(opened, shut func() error) (load
 			strace.EndWindow()
 		}
 		after, err = meter.Read(pid, job.Dir)
-		return err
+		return errors.Join(err, p.stop())
 	}
 	o, err := run(opened, shut)
 	f.Ops, f.Elapsed, f.Latencies = o.Ops, o.Elapsed, o.Latencies

@@ -31,6 +31,7 @@ type options struct {
 	commit   string
 	record   string
 	chart    string
+	profiles string
 
 	progress io.Writer
 }
@@ -74,6 +75,7 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	set.StringVar(&o.commit, "commit", "", "the commit to name in the output")
 	set.StringVar(&o.record, "record", "", "append the figures to this file, one JSON line per run")
 	set.StringVar(&o.chart, "chart", "", "draw what -record holds into this SVG file")
+	set.StringVar(&o.profiles, "profiles", "", "write processor profiles of the windows into this directory, for go tool pprof")
 	set.Usage = func() {
 		fmt.Fprintf(out, usage, aboutScenarios(), listed(append(peerNames(), "floor-state")))
 		set.PrintDefaults()
@@ -85,6 +87,12 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 		return nil, fmt.Errorf("%q is no flag; -h lists them", set.Arg(0))
 	}
 	o.memory = memory << 20
+	if o.profiles != "" { // visits run elsewhere
+		var err error
+		if o.profiles, err = filepath.Abs(o.profiles); err != nil {
+			return nil, err
+		}
+	}
 	err := errors.Join(numbers(clients, "clients", &o.clients), numbers(keys, "keys", &o.keys), numbers(rates, "rates", &o.rates), o.setPeers(peers))
 	if err != nil {
 		return nil, err

@@ -62,6 +62,11 @@ func reopen(ctx context.Context, job *Job) (took time.Duration, replayed, size i
 	if err := os.CopyFS(scratch, os.DirFS(job.Dir)); err != nil {
 		return 0, 0, 0, nil, err
 	}
+	if job.Anew {
+		if err := os.RemoveAll(stateDir(scratch)); err != nil {
+			return 0, 0, 0, nil, err
+		}
+	}
 	had, err := durable(stateDir(scratch))
 	if err != nil {
 		return 0, 0, 0, nil, err

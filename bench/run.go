@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mainstemdb/mainstem/bench/internal/meter"
@@ -142,6 +143,13 @@ func (r *run) prepare(ctx context.Context, i int, at *row) error {
 func (r *run) visit(ctx context.Context, n, i int, at *row) error {
 	job := at.job
 	job.Variant = r.best[fmt.Sprint(job.Peer, job.Clients)]
+	if r.options.profiles != "" {
+		if err := os.MkdirAll(r.options.profiles, 0o755); err != nil {
+			return err
+		}
+		name := fmt.Sprintf("%s-%s-%d-%d.pprof", r.scenario.name, strings.ReplaceAll(at.system, " ", "-"), job.Clients, n+1)
+		job.Profile = filepath.Join(r.options.profiles, name)
+	}
 	figures, err := r.try(ctx, i, at, &job)
 	if err != nil || len(figures) == 0 {
 		return err

@@ -257,8 +257,10 @@ func replayRows(o *options, sc *scenario) ([]row, []Missing) {
 	before := r.job
 	before.Task, before.Fill = "die", o.fill
 	r.before = &before
+	anew := r
+	anew.system, anew.job.Anew, anew.before = "mainstem, its state removed", true, nil
 	floor := o.row("floor-state", sc.name, "floor-state", nil, slices.Max(o.clients))
-	return []row{r, floor}, o.apart()
+	return []row{r, anew, floor}, o.apart()
 }
 
 func growthRows(o *options, sc *scenario) ([]row, []Missing) {

@@ -45,6 +45,10 @@ type Job struct {
 	CallerIDs bool  `json:"caller_ids,omitempty"`
 	// Marked makes the operations visible in a trace; a single client marks each.
 	Marked bool `json:"marked,omitempty"`
+	// Anew removes the state before a log is opened, so that all of it is replayed.
+	Anew bool `json:"anew,omitempty"`
+	// Profile is a file for a processor profile of the window.
+	Profile string `json:"profile,omitempty"`
 	// Serial tells visits of one directory apart.
 	Serial int `json:"serial,omitempty"`
 	// Slice is the length of the stretches that a soak is cut into.
