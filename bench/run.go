@@ -78,7 +78,10 @@ func (r *run) all(ctx context.Context) error {
 	}
 	for n := range r.options.rounds {
 		for i := range rows {
-			at := (i + n) % len(rows) // nobody is always the first after another
+			at := (i + n) % len(rows)
+			if n%2 == 1 { // nobody always comes after the same one
+				at = len(rows) - 1 - at
+			}
 			if err := r.visit(ctx, n, at, &rows[at]); err != nil {
 				return err
 			}

@@ -107,11 +107,11 @@ var scenarios = []scenario{
 	{name: "follow", about: "changes per second of a follower with a durable cursor", rows: feedRows("follow"), usual: usual{peers: "none"}},
 	{name: "open", about: "opening after SIGKILL: transactions replayed per second", rows: replayRows, usual: usual{peers: "none"}},
 	{
-		name: "growth", about: "cas while the number of keys grows, in one process", rows: growthRows, alone: true,
+		name: "growth", about: "cas while the number of keys grows, in one process", kinds: []peer.Kind{peer.CAS}, rows: growthRows, alone: true,
 		usual: usual{keys: []int{10_000, 100_000, 1_000_000, 10_000_000}, peers: "none"},
 	},
 	{
-		name: "memory", about: "the most memory resident with many keys, beside the budget", rows: growthRows, alone: true,
+		name: "memory", about: "the most memory resident with many keys, beside the budget", kinds: []peer.Kind{peer.CAS}, rows: growthRows, alone: true,
 		usual: usual{keys: []int{10_000_000}, peers: "none"},
 	},
 	{
@@ -264,7 +264,7 @@ func replayRows(o *options, sc *scenario) ([]row, []Missing) {
 }
 
 func growthRows(o *options, sc *scenario) ([]row, []Missing) {
-	r := o.row("mainstem", sc.name, "growth", nil, slices.Max(o.clients))
+	r := o.row("mainstem", sc.name, "growth", sc.kinds, slices.Max(o.clients))
 	r.job.Steps = o.keys
 	return []row{r}, o.apart()
 }

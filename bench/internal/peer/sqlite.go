@@ -103,7 +103,7 @@ func (s *lite) one(ctx context.Context, stmt *sql.Stmt, args ...any) error {
 
 // Settings are asked from the connection that writes.
 func (s *lite) Settings() map[string]string {
-	settings := map[string]string{"connections": "1 writes, 4 read", "gathering": "none: a transaction, a sync"}
+	settings := map[string]string{"connections": "1 writes, 4 read", "gathering": "none: a transaction, a sync", "driver": "modernc.org/sqlite, without cgo"}
 	for pragma, meaning := range map[string]map[string]string{
 		"journal_mode": nil, "synchronous": {"0": "OFF", "1": "NORMAL", "2": "FULL", "3": "EXTRA"},
 		"wal_autocheckpoint": nil, "cache_size": nil, "page_size": nil,
