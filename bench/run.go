@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -118,27 +119,37 @@ func (r *run) prepare(ctx context.Context, i int, at *row) error {
 		r.best[key] = variants[0]
 		return nil
 	}
+	return r.tune(ctx, i, at, key, variants)
+}
+
+// tunings is how often each value of a searched setting is tried, in turns; its
+// best counts.
+const tunings = 2
+
+// tune finds the value of the searched setting with which a system does most.
+func (r *run) tune(ctx context.Context, i int, at *row, key string, variants []string) error {
 	reached := map[string]float64{}
-	for _, variant := range variants {
-		job := at.job
-		job.Task, job.Variant, job.Beside = "closed", variant, false
-		job.For = min(max(at.job.For/4, 20*time.Millisecond), 2*time.Second)
-		job.Warm = job.For / 4
-		f, err := r.try(ctx, i, at, &job)
-		if err != nil {
-			return err
-		}
-		if len(f) > 0 {
-			reached[variant] = round(f[0].Rate())
-			if best, ok := r.best[key]; !ok || reached[variant] > reached[best] {
-				r.best[key] = variant
+	for range tunings {
+		for _, variant := range variants {
+			job := at.job
+			job.Task, job.Variant, job.Beside = "closed", variant, false
+			job.For = min(max(at.job.For/4, 20*time.Millisecond), 2*time.Second) / tunings
+			job.Warm = job.For / 2
+			f, err := r.try(ctx, i, at, &job)
+			if err != nil {
+				return err
+			}
+			if len(f) > 0 {
+				reached[variant] = max(reached[variant], round(f[0].Rate()))
 			}
 		}
 	}
-	if len(reached) > 0 {
-		r.tuned[key] = reached
-		r.say("%s, %d clients: best of %v is %s", p.Name, at.job.Clients, reached, r.best[key])
+	if len(reached) == 0 {
+		return nil
 	}
+	r.tuned[key] = reached
+	r.best[key] = slices.MaxFunc(variants, func(a, b string) int { return cmp.Compare(reached[a], reached[b]) })
+	r.say("%s, %d clients: best of %v is %s", at.job.Peer, at.job.Clients, reached, r.best[key])
 	return nil
 }
 
