@@ -36,8 +36,8 @@ func describe(key, value []byte, deleted bool) string {
 		what = fmt.Sprintf("refusal in the bucket of %s", mainstem.LogAge(eventNumber(key[:9])))
 	case kindSession:
 		what = fmt.Sprintf("session %d", key[1])
-	case kindNumber:
-		what = fmt.Sprintf("number %d of session %d", eventNumber(key), key[1])
+	case kindReceipts:
+		what = fmt.Sprintf("receipts of record %d to session %d", eventNumber(key[:1+16+suffix]), key[1])
 	case kindRecord:
 		what = fmt.Sprintf("record %d", eventNumber(key))
 	case kindTail:
@@ -79,12 +79,17 @@ func describeValue(key, value []byte) string {
 			return err.Error()
 		}
 		return fmt.Sprintf("%s/%s at position %s", row.group, row.id.Opaque, row.position)
-	case kindNumber:
-		row, err := decodeID(value, mainstem.ID{})
-		if err != nil {
-			return err.Error()
+	case kindReceipts:
+		text := fmt.Sprintf("up to %d:", r.uint())
+		for len(r.b) > 0 && !r.bad {
+			number := r.uint()
+			row, err := decodeID(r.bytes(), mainstem.ID{})
+			if err != nil {
+				return err.Error()
+			}
+			text += fmt.Sprintf(" %d in %s at position %s", number, row.group, row.position)
 		}
-		return fmt.Sprintf("in %s at position %s", row.group, row.position)
+		return text
 	case kindSession:
 		return fmt.Sprintf("asks from %d on, has committed up to %d", r.uint(), r.uint())
 	default:

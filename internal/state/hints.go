@@ -21,7 +21,22 @@ type Hints struct {
 	floor mainstem.Position
 	// expiry is a log age before which no key may expire.
 	expiry mainstem.LogAge
+	// numbers are those of library-made IDs that have committed.
+	numbers map[mainstem.SessionID]*numbers
 }
+
+// numbers of one session: which of the newest may have committed. Calls at the
+// same time arrive out of order, and only a retry is to look for a receipt.
+type numbers struct {
+	floor, newest uint64 // nothing is known up to floor
+	bits          [numbersKept / 64]uint64
+}
+
+// Limits of what is known of numbers.
+const (
+	numbersKept  = 1 << 12 // of a session: those up to the newest
+	sessionsKept = 1 << 8
+)
 
 // bucketOfHints is a floor, for the keys that the bucket has forgotten, and
 // one word per key it knows.
@@ -128,4 +143,48 @@ func (h *Hints) expiring(until mainstem.LogAge) {
 	if h != nil {
 		h.expiry = min(h.expiry, until)
 	}
+}
+
+// committed says that an ID has committed, in a session whose newest number is
+// now that.
+func (h *Hints) committed(id mainstem.ID, newest uint64) {
+	if h == nil {
+		return
+	}
+	n := h.numbers[id.Session]
+	if n == nil {
+		if h.numbers == nil || len(h.numbers) >= sessionsKept {
+			h.numbers = make(map[mainstem.SessionID]*numbers)
+		}
+		n = new(numbers)
+		h.numbers[id.Session] = n
+		n.floor, n.newest = newest, newest
+	}
+	if newest > n.newest && newest-n.newest >= numbersKept {
+		n.floor, n.newest = newest, newest
+	}
+	for n.newest < newest {
+		n.newest++
+		*n.word(n.newest) &^= 1 << (n.newest % 64)
+	}
+	if n.newest >= numbersKept {
+		n.floor = max(n.floor, n.newest-numbersKept+1)
+	}
+	if id.Number > n.floor {
+		*n.word(id.Number) |= 1 << (id.Number % 64)
+	}
+}
+
+func (n *numbers) word(number uint64) *uint64 { return &n.bits[number/64%uint64(len(n.bits))] }
+
+// unknown reports that an ID has certainly not committed.
+func (h *Hints) unknown(id mainstem.ID) bool {
+	if h == nil {
+		return false
+	}
+	n := h.numbers[id.Session]
+	if n == nil || id.Number <= n.floor {
+		return false
+	}
+	return id.Number > n.newest || *n.word(id.Number)&(1<<(id.Number%64)) == 0
 }

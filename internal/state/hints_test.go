@@ -91,6 +91,12 @@ func drawHinted(t *rapid.T, id string) *mainstem.Transaction {
 	name := fmt.Sprint("k", rapid.IntRange(0, 30).Draw(t, "name"))
 	since := mainstem.Position(rapid.IntRange(0, 40).Draw(t, "since"))
 	tx := &mainstem.Transaction{Group: "g", ID: mainstem.ID{Opaque: id}}
+	if rapid.Bool().Draw(t, "library-made") {
+		// Numbers come out of order, again, and far apart.
+		number := rapid.SampledFrom([]uint64{1, 2, 3, 4, 5, 6, 7, 8, numbersKept - 1, numbersKept, numbersKept + 1, numbersKept + 7, 3 * numbersKept, 1 << 60}).Draw(t, "number")
+		low := rapid.SampledFrom([]uint64{1, 1, 1, 3, 6}).Draw(t, "low")
+		tx.ID = mainstem.ID{Session: mainstem.SessionID{byte(rapid.IntRange(1, 2).Draw(t, "session"))}, Number: number, Low: min(low, number)}
+	}
 	tx.Conditions = rapid.SampledFrom([][]mainstem.Condition{
 		nil, {mainstem.KeyAbsent{Name: name}}, {mainstem.KeyUnchanged{Name: name, Since: since}}, {mainstem.KeyEquals{Name: name, Value: mainstem.Int(1)}},
 	}).Draw(t, "condition")

@@ -80,7 +80,7 @@ func numbered(err error, n int) error {
 // once applies L5 and L11: the ID before everything else.
 func (j *judgement) once() (*mainstem.Receipt, error) {
 	s, t := j.step, j.t
-	known, err := Known(s.rows, s.Tail, t.Group, t.ID, t.Fingerprint, s.now)
+	known, err := s.known(t)
 	if err != nil || known != nil {
 		return known, err
 	}
@@ -107,6 +107,20 @@ func Known(rows Rows, tail *Tail, group string, id mainstem.ID, fingerprint []by
 		return nil, nil
 	}
 	row, err := find(rows, tail, group, id, now)
+	return answer(rows, tail, row, err, group, id, fingerprint, now)
+}
+
+// known is Known at the end of the step.
+func (s *Step) known(t *mainstem.Transaction) (*mainstem.Receipt, error) {
+	if t.ID.IsZero() || t.ID.Opaque != "" {
+		return Known(s.rows, s.Tail, t.Group, t.ID, t.Fingerprint, s.now)
+	}
+	row, err := s.number(t.Group, t.ID)
+	return answer(s.rows, s.Tail, row, err, t.Group, t.ID, t.Fingerprint, s.now)
+}
+
+// answer is what an ID is answered of which row is remembered, or nothing.
+func answer(rows Rows, tail *Tail, row *idRow, err error, group string, id mainstem.ID, fingerprint []byte, now mainstem.LogAge) (*mainstem.Receipt, error) {
 	switch {
 	case err != nil:
 		return nil, err

@@ -32,8 +32,8 @@ const (
 	kindRefusal = 'f'
 	// m session -> a session of library-made IDs.
 	kindSession = 'm'
-	// n session number -> receipt of a library-made ID.
-	kindNumber = 'n'
+	// n session index -> receipts that a record gave to a session.
+	kindReceipts = 'n'
 	// r last-position index -> where and when a record is.
 	kindRecord = 'r'
 	// h -> the tail.
@@ -124,9 +124,9 @@ func sessionKey(s mainstem.SessionID) []byte {
 	return append(append(make([]byte, 0, 1+len(s)), kindSession), s[:]...)
 }
 
-func numberKey(s mainstem.SessionID, n uint64) []byte {
-	b := append(append(make([]byte, 0, 1+len(s)+suffix), kindNumber), s[:]...)
-	return binary.BigEndian.AppendUint64(b, n)
+func receiptsKey(s mainstem.SessionID, index uint64) []byte {
+	b := append(append(make([]byte, 0, 1+len(s)+suffix+1), kindReceipts), s[:]...)
+	return binary.BigEndian.AppendUint64(b, index)
 }
 
 func bucketKey(kind byte, start mainstem.LogAge) []byte {

@@ -99,7 +99,11 @@ func find(rows Rows, tail *Tail, group string, id mainstem.ID, now mainstem.LogA
 		return nil, nil
 	}
 	if id.Opaque == "" {
-		return findNumber(rows, group, id)
+		known, err := readSession(rows, id.Session)
+		if err != nil {
+			return nil, err
+		}
+		return known.find(rows, nil, group, id)
 	}
 	hash := idHash(group, id)
 	for i := len(tail.Buckets) - 1; i >= 0; i-- {
@@ -125,28 +129,6 @@ func find(rows Rows, tail *Tail, group string, id mainstem.ID, now mainstem.LogA
 	return nil, nil
 }
 
-// findNumber asks the session first: a number above its newest has not
-// committed, and one below its lowest is no longer answered, whether or not
-// its receipt happens to be there still.
-func findNumber(rows Rows, group string, id mainstem.ID) (*idRow, error) {
-	s, err := readSession(rows, id.Session)
-	switch {
-	case err != nil, id.Number > s.newest:
-		return nil, err
-	case id.Number < s.low:
-		return nil, mainstem.Errorf(mainstem.TooOld, "library-made ID %s is below %d, the lowest its session still asks for", id, s.low)
-	}
-	value, ok, err := rows.Get(numberKey(id.Session, id.Number))
-	if err != nil || !ok {
-		return nil, err
-	}
-	row, err := decodeID(value, id)
-	if err == nil && row.group != group {
-		err = mainstem.Errorf(mainstem.IDReused, "library-made ID %s committed in group %s, not %s", id, row.group, group)
-	}
-	return &row, err
-}
-
 func voided(rows Rows, group, id string) (bool, error) {
 	_, ok, err := rows.Get(nameKey(kindVoid, group, id))
 	return ok, err
@@ -170,38 +152,6 @@ func RefusedAttempts(rows Rows, tail *Tail, group string, id mainstem.ID) (uint3
 	return 0, nil
 }
 
-// session is one session of library-made IDs: per session, not per
-// transaction, a row that every commit overwrites.
-type session struct {
-	low    uint64 // lowest number that may still be asked for
-	newest uint64 // highest number that has committed
-	age    mainstem.LogAge
-	purged uint64 // receipts below it are gone from the rows
-}
-
-func readSession(rows Rows, id mainstem.SessionID) (session, error) {
-	value, ok, err := rows.Get(sessionKey(id))
-	if err != nil || !ok {
-		return session{}, err
-	}
-	r := reader{b: value}
-	s := session{low: r.uint(), newest: r.uint(), age: mainstem.LogAge(r.uint()), purged: r.uint()}
-	return s, r.end("a session of library-made IDs")
-}
-
-func (s session) encode() []byte {
-	w := writer{b: make([]byte, 0, 4*binary.MaxVarintLen64)}
-	w.uint(s.low)
-	w.uint(s.newest)
-	w.uint(uint64(s.age))
-	w.uint(s.purged)
-	return w.b
-}
-
-// purgeEvery is how many receipts of a session become unreadable before they
-// are deleted, as one range.
-const purgeEvery = 1 << 12
-
 // admitID remembers a committed ID.
 func (s *Step) admitID(row *idRow) error {
 	id := row.id
@@ -215,16 +165,11 @@ func (s *Step) admitID(row *idRow) error {
 		current.IDs++
 		return nil
 	}
-	known, err := readSession(s.rows, id.Session)
+	t, err := s.session(id.Session)
 	if err != nil {
 		return err
 	}
-	known.low, known.newest, known.age = max(known.low, id.Low), max(known.newest, id.Number), row.age
-	if known.low >= known.purged+purgeEvery {
-		s.put(Write{Key: numberKey(id.Session, 0), Delete: true, End: numberKey(id.Session, known.low)})
-		known.purged = known.low
-	}
-	s.put(Write{Key: sessionKey(id.Session), Value: known.encode()})
-	s.put(Write{Key: numberKey(id.Session, id.Number), Value: row.encode()})
+	t.commit(row)
+	s.hints.committed(id, t.newest)
 	return nil
 }

@@ -30,6 +30,10 @@ type Step struct {
 	rows  Rows
 	hints *Hints
 	put   func(Write)
+
+	// touched are the sessions asked for so far, in the order of sessions.
+	touched  map[mainstem.SessionID]*touched
+	sessions []*touched
 }
 
 // Begin starts the step of a record with this header. What is put must be
@@ -258,7 +262,7 @@ func (s *Step) endSessions() error {
 	}
 	for _, id := range ended {
 		s.put(Write{Key: sessionKey(id), Delete: true})
-		s.put(Write{Key: numberKey(id, 0), Delete: true, End: append(numberKey(id, 1<<64-1), 0)})
+		s.put(Write{Key: receiptsKey(id, 0), Delete: true, End: receiptsKey(id, ^uint64(0))})
 	}
 	return nil
 }
@@ -342,6 +346,9 @@ func (s *Step) Finish(h *record.Header) error {
 		if err := s.Refuse(r); err != nil {
 			return err
 		}
+	}
+	if err := s.remember(h.Index); err != nil {
+		return err
 	}
 	if h.Checkpoint != nil {
 		return s.checkpoint(h.Checkpoint, h.Index)

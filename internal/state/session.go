@@ -1,0 +1,183 @@
+package state
+
+import (
+	"encoding/binary"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/breaklaw"
+)
+
+// session is one session of library-made IDs. It is one row, and beside it one
+// row of receipts per record: not one per transaction.
+type session struct {
+	low    uint64 // lowest number that may still be asked for
+	newest uint64 // highest number that has committed
+	age    mainstem.LogAge
+	purged uint64 // receipts whose newest is below it are gone from the rows
+}
+
+func readSession(rows Rows, id mainstem.SessionID) (session, error) {
+	value, ok, err := rows.Get(sessionKey(id))
+	if err != nil || !ok {
+		return session{}, err
+	}
+	r := reader{b: value}
+	s := session{low: r.uint(), newest: r.uint(), age: mainstem.LogAge(r.uint()), purged: r.uint()}
+	return s, r.end("a session of library-made IDs")
+}
+
+func (s session) encode() []byte {
+	w := writer{b: make([]byte, 0, 4*binary.MaxVarintLen64)}
+	w.uint(s.low)
+	w.uint(s.newest)
+	w.uint(uint64(s.age))
+	w.uint(s.purged)
+	return w.b
+}
+
+// find returns what is remembered of a number; fresh are receipts that are not
+// rows yet. A number above the newest has not committed, and one below the
+// lowest is no longer answered, whether or not its receipt is there still.
+func (s session) find(rows Rows, fresh []byte, group string, id mainstem.ID) (*idRow, error) {
+	switch {
+	case id.Number > s.newest:
+		return nil, nil
+	case id.Number < s.low:
+		return nil, mainstem.Errorf(mainstem.TooOld, "library-made ID %s is below %d, the lowest its session still asks for", id, s.low)
+	}
+	receipt, err := receiptIn(fresh, id)
+	if receipt != nil || err != nil {
+		return knownNumber(receipt, err, group, id)
+	}
+	// The newest number before a record's end never falls along the log: rows
+	// before the first that ends below the number cannot have it.
+	for row, err := range rows.ScanBack(receiptsKey(id.Session, 0), receiptsKey(id.Session, ^uint64(0))) {
+		if err != nil {
+			return nil, err
+		}
+		r := reader{b: row.Value}
+		if newest := r.uint(); newest < id.Number && !r.bad {
+			break
+		}
+		receipt, err := receiptIn(r.b, id)
+		if receipt != nil || err != nil || r.bad {
+			return knownNumber(receipt, err, group, id)
+		}
+	}
+	return nil, nil
+}
+
+// receiptIn finds a number among receipts: each a number and what is
+// remembered of it.
+func receiptIn(receipts []byte, id mainstem.ID) ([]byte, error) {
+	r := reader{b: receipts}
+	for len(r.b) > 0 {
+		number, receipt := r.uint(), r.bytes()
+		if r.bad {
+			return nil, r.end("the receipts of session " + id.String())
+		}
+		if number == id.Number {
+			return receipt, nil
+		}
+	}
+	return nil, nil
+}
+
+func knownNumber(receipt []byte, err error, group string, id mainstem.ID) (*idRow, error) {
+	if err != nil {
+		return nil, err
+	}
+	row, err := decodeID(receipt, id)
+	if err == nil && row.group != group {
+		err = mainstem.Errorf(mainstem.IDReused, "library-made ID %s committed in group %s, not %s", id, row.group, group)
+	}
+	return &row, err
+}
+
+// touched is a session as the transactions of one step leave it.
+type touched struct {
+	session
+	id       mainstem.SessionID
+	receipts writer
+}
+
+// session is the step's own view of a session.
+func (s *Step) session(id mainstem.SessionID) (*touched, error) {
+	if t, ok := s.touched[id]; ok {
+		return t, nil
+	}
+	stored, err := readSession(s.rows, id)
+	if err != nil {
+		return nil, err
+	}
+	t := &touched{session: stored, id: id}
+	if s.touched == nil {
+		s.touched = make(map[mainstem.SessionID]*touched)
+	}
+	s.touched[id] = t
+	s.sessions = append(s.sessions, t)
+	return t, nil
+}
+
+// number is what is remembered of a library-made ID, this step included.
+func (s *Step) number(group string, id mainstem.ID) (*idRow, error) {
+	if breaklaw.On("L5") {
+		return nil, nil
+	}
+	t, err := s.session(id.Session)
+	if err != nil || id.Number >= t.low && s.hints.unknown(id) {
+		return nil, err
+	}
+	return t.find(s.rows, t.receipts.b, group, id)
+}
+
+// commit remembers a number.
+func (t *touched) commit(row *idRow) {
+	t.low, t.newest, t.age = max(t.low, row.id.Low), max(t.newest, row.id.Number), row.age
+	t.receipts.uint(row.id.Number)
+	t.receipts.bytes(row.encode())
+}
+
+// purgeEvery is how many numbers of a session become unanswerable before their
+// receipts are deleted, as one range.
+const purgeEvery = 1 << 12
+
+// remember puts the rows of the sessions that committed something.
+func (s *Step) remember(index uint64) error {
+	for _, t := range s.sessions {
+		if len(t.receipts.b) == 0 {
+			continue
+		}
+		if t.low >= t.purged+purgeEvery {
+			if err := s.purge(t); err != nil {
+				return err
+			}
+		}
+		s.put(Write{Key: sessionKey(t.id), Value: t.encode()})
+		w := writer{b: make([]byte, 0, binary.MaxVarintLen64+len(t.receipts.b))}
+		w.uint(t.newest)
+		w.raw(t.receipts.b)
+		s.put(Write{Key: receiptsKey(t.id, index), Value: w.b})
+	}
+	return nil
+}
+
+// purge deletes the receipts of records that end below the lowest number.
+func (s *Step) purge(t *touched) error {
+	end := receiptsKey(t.id, 0)
+	for row, err := range s.rows.Scan(receiptsKey(t.id, 0), receiptsKey(t.id, ^uint64(0))) {
+		if err != nil {
+			return err
+		}
+		r := reader{b: row.Value}
+		if newest := r.uint(); newest >= t.low || r.bad {
+			break
+		}
+		end = append(append(end[:0], row.Key...), 0)
+	}
+	t.purged = t.low
+	if len(end) > len(receiptsKey(t.id, 0)) {
+		s.put(Write{Key: receiptsKey(t.id, 0), Delete: true, End: end})
+	}
+	return nil
+}
