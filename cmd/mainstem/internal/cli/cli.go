@@ -9,7 +9,9 @@ import (
 	"os/signal"
 	"regexp"
 	"slices"
+	"strconv"
 	"syscall"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 
@@ -94,6 +96,9 @@ func parse(e *env, args []string) (*kong.Context, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkText(args); err != nil {
+		return nil, err
+	}
 	parsed, err := parser.Parse(negatives(args))
 	switch {
 	case helped:
@@ -103,6 +108,30 @@ func parse(e *env, args []string) (*kong.Context, error) {
 	}
 	e.json = c.JSON
 	return parsed, nil
+}
+
+// checkText refuses what is not UTF-8 before the parser reads it: the parser
+// would put U+FFFD in its place, and two IDs or names would become one.
+func checkText(args []string) error {
+	for i, a := range args {
+		if !utf8.ValidString(a) {
+			return misused("names and IDs are UTF-8; give other bytes as a value in a file (put --value-file, append --file) or, with - in its place, on standard input",
+				"argument %d, %s, is not valid UTF-8", i+1, shortened(a))
+		}
+	}
+	if dir := os.Getenv("MAINSTEM_DIR"); !utf8.ValidString(dir) {
+		return misused("give the directory a name in UTF-8", "MAINSTEM_DIR is %s, which is not valid UTF-8", shortened(dir))
+	}
+	return nil
+}
+
+// shortened is quoted text that does not flood a terminal.
+func shortened(text string) string {
+	const most = 60
+	if len(text) > most {
+		return strconv.Quote(text[:most]) + "…"
+	}
+	return strconv.Quote(text)
 }
 
 // usage makes a parse error one that says where to look.

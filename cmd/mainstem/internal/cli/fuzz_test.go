@@ -3,9 +3,12 @@ package cli
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"iter"
+	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/mainstemdb/mainstem"
 )
@@ -22,18 +25,36 @@ func FuzzCommandLine(f *testing.F) {
 		"get shop/greeting --json", "put a/b c --ttl 1h --id x", "add a/b -1 --floor -5", "add a/b -- -1", "scan",
 		"read a/s --after 1 --limit 2", "feed --follow --after AQ", "import x.csv --key a/{b} --columns a,b",
 		"demo --kills 10 --no-naive", "get --help", "get a/b --at 1 --time 2026-01-02T03:04:05Z", "rewind a/ --to 1 --id x",
+		"put a/b \xff --id \xfe", "put a/\ufffd \ufffd",
 	} {
 		f.Add(strings.Join(strings.Fields(line), "\n"))
 	}
 	f.Fuzz(func(t *testing.T, lines string) {
-		_, err := parse(quietEnv(), strings.Split(lines, "\n"))
+		parsed, err := parse(quietEnv(), strings.Split(lines, "\n"))
 		if err == nil {
+			if !utf8.ValidString(lines) {
+				t.Errorf("%q was read, and is not UTF-8", lines)
+			}
+			if parsed != nil && parsed.Selected() != nil {
+				for _, argument := range parsed.Selected().Positional {
+					wantWhole(t, lines, fmt.Sprint(reflect.Indirect(argument.Target)))
+				}
+			}
 			return
 		}
 		if p := problemOf(err); p.exit != exitUsage || strings.Contains(p.Error(), "\n") {
 			t.Errorf("%q: exit code %d: %s", lines, p.exit, p.Error())
 		}
 	})
+}
+
+// wantWhole: the replacement character comes out only where it went in.
+func wantWhole(t *testing.T, in, out string) {
+	t.Helper()
+	const replaced = "\ufffd"
+	if strings.Contains(out, replaced) && !strings.Contains(in, replaced) && !strings.Contains(strings.ToLower(in), `\ufffd`) {
+		t.Errorf("%q was read as %q", in, out)
+	}
 }
 
 // FuzzTemplate: what a template makes is a path that holds to the limits, and
@@ -72,7 +93,7 @@ func FuzzTransaction(f *testing.F) {
 		`{"group":"g","operations":[{"put":{"name":"a","value_json":{"x":[1]},"ttl":"1h"}},{"delete":{"name":"a"}},{"add":{"name":"n","delta":-1,"floor":0,"ceiling":9}}]}`,
 		`{"group":"g","operations":[{"append":{"stream":"s","events":[{"type":"t","data_base64":"AA=="}]}},{"emit":{"topic":"t","type":"x","data":"y"}},{"void":{"id":"x"}}]}`,
 		`{"group":"g","operations":[{"acquire":{"lease":"l","owner":"o","ttl":"1s"}},{"renew":{"lease":"l","token":"1","ttl":"1s"}},{"release":{"lease":"l","token":"1"}},{"present":{"lease":"l","token":"1"}}]}`,
-		`{"group":"g","group":"h"}`, `{"group":null}`, `[]`, `null`, `{"group":"g"} x`, "{\"group\":\"\xff\"}", strings.Repeat("[", 200),
+		`{"group":"g","group":"h"}`, `{"group":null}`, `[]`, `null`, `{"group":"g"} x`, "{\"group\":\"\xff\"}", `{"group":"g\ud800"}`, `{"group":"\ud83d\ude00"}`, strings.Repeat("[", 200),
 	} {
 		f.Add([]byte(seed))
 	}
@@ -85,12 +106,16 @@ func FuzzTransaction(f *testing.F) {
 			return
 		}
 		whole := mainstem.Transaction{Group: got.group, Conditions: got.conditions, Operations: got.operations, Reply: got.reply}
-		_ = whole.Validate() // may refuse, must not panic
+		_ = whole.Validate()                          // may refuse, must not panic
+		if !bytes.Contains(text, []byte("_base64")) { // there every byte may be
+			wantWhole(t, string(text), fmt.Sprintf("%s", got))
+		}
 	})
 }
 
-// drain reads rows to their end: each is sound or says why not, and lines go up.
-func drain(t *testing.T, rows iter.Seq2[row, error]) {
+// drain reads rows to their end: each is sound or says why not, lines go up,
+// and no name or value has changed on the way.
+func drain(t *testing.T, text string, rows iter.Seq2[row, error]) {
 	t.Helper()
 	last := 0
 	for r, err := range rows {
@@ -108,6 +133,9 @@ func drain(t *testing.T, rows iter.Seq2[row, error]) {
 		if err := whole.Validate(); err != nil {
 			t.Fatalf("line %d was read, and is not valid: %v", r.line, err)
 		}
+		if !strings.Contains(text, "_base64") {
+			wantWhole(t, text, fmt.Sprintf("%s %s", r.group, r.operation))
+		}
 	}
 }
 
@@ -116,15 +144,16 @@ func FuzzJSONRows(f *testing.F) {
 	f.Add("{\"key\":\"a/b\",\"value\":\"c\",\"ttl\":\"1h\"}\n{\"stream\":\"a/s\",\"number\":1,\"type\":\"t\",\"data\":\"d\"}\n", false)
 	f.Add("\xef\xbb\xbf{\"key\":\"a/b\",\"counter\":5}", false)
 	f.Add("{\"id\":1", true)
+	f.Add("{\"id\":\"\\ud800\"}\n{\"id\":\"\xff\"}", true)
 	key, err := parseTemplate("g/{id}")
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, text string, keyed bool) {
 		if keyed {
-			drain(t, jsonRows(strings.NewReader(text), &key))
+			drain(t, text, jsonRows(strings.NewReader(text), &key))
 		} else {
-			drain(t, jsonRows(strings.NewReader(text), nil))
+			drain(t, text, jsonRows(strings.NewReader(text), nil))
 		}
 	})
 }
@@ -133,6 +162,9 @@ func FuzzCSVRows(f *testing.F) {
 	f.Add("id,b\n1,2\n\"x\ny\",3\n", true)
 	f.Add("1,2\n3\n4,5,6\n\"7,8\n", false)
 	f.Add("\xef\xbb\xbfid\n1\n", true)
+	f.Add("id,\xff\n1,\xfe\n", true)
+	f.Add("id,id\n1,2\n", true)
+	f.Add("1,\xfe\n", false)
 	key, err := parseTemplate("g/{id}")
 	if err != nil {
 		f.Fatal(err)
@@ -142,6 +174,6 @@ func FuzzCSVRows(f *testing.F) {
 		if header {
 			columns = nil
 		}
-		drain(t, csvRows(strings.NewReader(text), key, columns))
+		drain(t, text, csvRows(strings.NewReader(text), key, columns))
 	})
 }

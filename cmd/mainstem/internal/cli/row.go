@@ -10,6 +10,7 @@ import (
 	"io"
 	"iter"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/mainstemdb/mainstem"
 )
@@ -140,11 +141,19 @@ func csvRows(r io.Reader, key template, columns []string) iter.Seq2[row, error] 
 		in.ReuseRecord = true
 		if columns == nil {
 			header, err := in.Read()
+			if errors.Is(err, io.EOF) {
+				yield(row{}, misused("name the columns in its first line, or with --columns", "the file is empty: it has no header line"))
+				return
+			}
 			if err != nil {
 				yield(row{}, fmt.Errorf("reading the header line: %w", err))
 				return
 			}
 			columns = append(columns, header...)
+		}
+		if err := checkColumns(columns); err != nil {
+			yield(row{}, err)
+			return
 		}
 		in.FieldsPerRecord = len(columns)
 		for {
@@ -171,6 +180,22 @@ func csvRows(r io.Reader, key template, columns []string) iter.Seq2[row, error] 
 	}
 }
 
+// checkColumns refuses names that would not come back out of the JSON object
+// that a line becomes: not text, or there twice.
+func checkColumns(columns []string) error {
+	seen := map[string]bool{}
+	for i, c := range columns {
+		switch {
+		case !utf8.ValidString(c):
+			return misused("convert the file to UTF-8", "the name of column %d, %s, is not valid UTF-8", i+1, shortened(c))
+		case seen[c]:
+			return misused("give each column a name of its own, in the header line or with --columns", "the name of column %d, %s, is there twice", i+1, shortened(c))
+		}
+		seen[c] = true
+	}
+	return nil
+}
+
 func csvRow(record []string, key template, columns []string) row {
 	p, err := key.fill(func(name string) (string, bool) {
 		for i, c := range columns {
@@ -182,6 +207,11 @@ func csvRow(record []string, key template, columns []string) row {
 	})
 	if err != nil {
 		return row{err: err}
+	}
+	for i, cell := range record {
+		if !utf8.ValidString(cell) { // no JSON can hold it; U+FFFD would be something else
+			return row{err: fmt.Errorf("column %q is not valid UTF-8", columns[i])}
+		}
 	}
 	b := strings.Builder{}
 	b.WriteByte('{')

@@ -14,9 +14,9 @@ import (
 	"github.com/mainstemdb/mainstem"
 )
 
-// object is a JSON object being read strictly: a name that nobody asked for,
-// a repeated name and a wrong type are errors that say where. The standard
-// decoder forgives all three, and a transaction must not mean less than it says.
+// object is a JSON object being read strictly: a name that nobody asked for, a
+// repeated name, a wrong type and text that is no text are errors. The standard
+// decoder forgives them all, and a transaction must not mean less than it says.
 type object struct {
 	where string
 	raw   map[string]json.RawMessage
@@ -28,6 +28,10 @@ func parseObject(where string, text []byte) *object {
 	o := &object{where: where}
 	if !utf8.Valid(text) {
 		o.failf("", "is not valid UTF-8")
+		return o
+	}
+	if escape := loneSurrogate(text); escape != "" {
+		o.failf("", "has the escape %s, half of a surrogate pair, which is no character", escape)
 		return o
 	}
 	if err := checkNames(text); err != nil {

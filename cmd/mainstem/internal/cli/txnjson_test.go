@@ -67,10 +67,28 @@ func TestTransactionRefuses(t *testing.T) {
 		{condition(`{"lease_held":{"lease":"l","token":7}}`), "conditions[0].lease_held.token is 7, not a fencing token as a string"},
 		{strings.Repeat(`{"a":`, 200), "nested deeper"},
 		{"{\"group\":\"\xff\"}", "is not valid UTF-8"},
+		{`{"group":"g","id":"o\ud800"}`, `transaction has the escape \ud800, half of a surrogate pair`},
+		{`{"group":"g","id":"\uD83D\uD83D\uDE00"}`, `the escape \uD83D`},
+		{`{"group":"g","id":"\udc00\ud800"}`, `the escape \udc00`},
+		{`{"group":"g","id":"\\\udfff"}`, `the escape \udfff`},
+		{`{"group":"g","\ud800":1}`, `the escape \ud800`},
+		{op(`{"put":{"name":"a","value_json":{"x":["\ud800"]}}}`), `the escape \ud800`},
 	} {
 		_, err := parseTransaction([]byte(c.text))
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%.80s:\n%v\nwant %s", c.text, err, c.want)
+		}
+	}
+}
+
+// TestSurrogatePairs: pairs, and what only looks like an escape, are text.
+func TestSurrogatePairs(t *testing.T) {
+	for text, want := range map[string]string{
+		`\ud83d\ude00`: "😀", `\\ud800`: `\ud800`, `\\\u0041`: `\A`, `\ufffd`: "\ufffd", `\uD83D\uDE00!`: "😀!",
+	} {
+		got, err := parseTransaction([]byte(`{"group":"` + text + `"}`))
+		if err != nil || got.group != want {
+			t.Errorf("%s is read as %+v, %v, want %q", text, got, err, want)
 		}
 	}
 }
