@@ -10,6 +10,8 @@ import (
 
 	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/term"
+
+	"github.com/mainstemdb/mainstem"
 )
 
 // env is what a command runs in.
@@ -87,9 +89,10 @@ func (e *env) styled() io.Writer {
 	return &colorprofile.Writer{Forward: e.out, Profile: e.profile}
 }
 
-// limitInput is the most bytes read from standard input or a value file: more
-// than any transaction can hold.
-const limitInput = 4 << 20
+// limitInput is the most bytes read from standard input or a value file: the
+// largest transaction with every byte escaped, and as much again for what stands
+// around its fields.
+const limitInput = 2 * worstEscape * mainstem.LimitTransaction
 
 // readAll reads a value or a transaction from a reader, bounded.
 func readAll(r io.Reader, what string) ([]byte, error) {

@@ -24,8 +24,13 @@ type row struct {
 	err       error
 }
 
-// limitLine is the most bytes of a line: more than any value can hold.
-const limitLine = 1 << 20
+// worstEscape is how many bytes JSON needs for one byte of text at most: NUL
+// is \u0000.
+const worstEscape = 6
+
+// limitLine is the most bytes of a line. Every line that export writes is
+// shorter: a value, and three names, with every byte escaped.
+const limitLine = worstEscape*(mainstem.LimitValue+3*mainstem.LimitName) + 1<<10
 
 // jsonRows reads JSON lines. With a template each line is an object whose
 // text becomes the value; without, it is a line that export wrote.
@@ -33,7 +38,8 @@ func jsonRows(r io.Reader, key *template) iter.Seq2[row, error] {
 	return func(yield func(row, error) bool) {
 		lines := bufio.NewScanner(r)
 		lines.Buffer(make([]byte, 64<<10), limitLine)
-		for n := 1; lines.Scan(); n++ {
+		n := 1
+		for ; lines.Scan(); n++ {
 			text := bytes.TrimSpace(lines.Bytes())
 			if n == 1 {
 				text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
@@ -52,8 +58,11 @@ func jsonRows(r io.Reader, key *template) iter.Seq2[row, error] {
 				return
 			}
 		}
-		if err := lines.Err(); err != nil {
-			yield(row{}, fmt.Errorf("lines of at most %d bytes are read: %w", limitLine, err))
+		switch err := lines.Err(); {
+		case errors.Is(err, bufio.ErrTooLong):
+			yield(row{}, misused("no value of this size can be stored: give each value a line of its own", "line %d is longer than %d bytes", n, limitLine))
+		case err != nil:
+			yield(row{}, err)
 		}
 	}
 }
