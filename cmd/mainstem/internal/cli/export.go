@@ -1,10 +1,6 @@
 package cli
 
-import (
-	"strings"
-
-	"github.com/mainstemdb/mainstem"
-)
+import "github.com/mainstemdb/mainstem"
 
 type exportCmd struct {
 	database
@@ -39,6 +35,9 @@ type exportedEvent struct {
 }
 
 func (c *exportCmd) Run(e *env) (err error) {
+	if c.Path != nil && reserved(c.Path.Group) {
+		return misused("look at it with scan and read", "group %q is one of Mainstem's own, which no import could write", c.Path.Group)
+	}
 	db, err := c.openExisting(e)
 	if err != nil {
 		return err
@@ -56,7 +55,7 @@ func (c *exportCmd) Run(e *env) (err error) {
 		if err != nil {
 			return err
 		}
-		if strings.HasPrefix(group, "~") {
+		if reserved(group) {
 			continue
 		}
 		if err := exportGroup(e, db.DB, cut, mainstem.Path{Group: group}); err != nil {

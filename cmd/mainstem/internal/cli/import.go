@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/mainstemdb/mainstem"
 )
 
 type importCmd struct {
@@ -86,7 +88,7 @@ func (c *importCmd) Run(e *env) (err error) {
 	err = load.all(rows(file))
 	load.bar.end()
 	if err != nil {
-		return fmt.Errorf("import stopped after %s, and the same command goes on there: %w", counted(load.sum.Lines, "line"), err)
+		return stopped(load.sum.Lines, err)
 	}
 	load.sum.Bad, load.sum.Import = len(bad), load.hash
 	if e.json {
@@ -96,6 +98,25 @@ func (c *importCmd) Run(e *env) (err error) {
 	_, err = fmt.Fprintf(e.out, "imported %s (%s, %s) in %s, %d of them there before, in %s\n", counted(sum.Lines, "line"), counted(sum.Keys, "key"),
 		counted(sum.Events, "event"), counted(sum.Transactions, "transaction"), sum.Replayed, time.Since(started).Round(10*time.Millisecond))
 	return err
+}
+
+// stopped says of an import that ended early whether the same command can go on.
+func stopped(lines int, err error) error {
+	p := *problemOf(err)
+	p.Message = fmt.Sprintf("import stopped after %s: %s", counted(lines, "line"), p.Message)
+	p.Condition = 0 // it counts within a transaction that nobody wrote by hand
+	again := "then run the same command: it goes on there"
+	switch {
+	case mainstem.CodeOf(err) == mainstem.Conflict: // the only condition is the length of a stream
+		again = "an event with a number is written only as the next of its stream: another --dir begins with empty streams, " +
+			"and without \"number\" events go to the end; the same command would stop there again"
+		p.Advice = ""
+	case p.exit == exitRepeat, p.exit == exitInterrupted:
+		p.Advice = ""
+		again = "run the same command again: it goes on there"
+	}
+	p.Advice = strings.TrimPrefix(p.Advice+"; "+again, "; ")
+	return &p
 }
 
 // maxNamed bounds how many bad lines are named one by one.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math/rand/v2"
@@ -105,8 +106,9 @@ func (l *loader) commit(ctx context.Context, batch []row) error {
 	id := fmt.Sprintf("import.%s.%d", l.hash, batch[0].line)
 	pause := 10 * time.Millisecond
 	for attempt := 1; ; attempt++ {
+		var lines []int
 		receipt, err := l.db.Group(batch[0].group).Do(ctx, id, func(tx *mainstem.Txn) error {
-			fillBatch(tx, batch)
+			lines = fillBatch(tx, batch)
 			return nil
 		})
 		if err == nil {
@@ -114,7 +116,7 @@ func (l *loader) commit(ctx context.Context, batch []row) error {
 			return nil
 		}
 		if !mainstem.CodeOf(err).Retryable() || attempt == 10 {
-			return fmt.Errorf("line %d to %d: %w", batch[0].line, batch[len(batch)-1].line, err)
+			return fmt.Errorf("%s: %w", place(batch, lines, err), err)
 		}
 		select {
 		case <-ctx.Done():
@@ -125,19 +127,36 @@ func (l *loader) commit(ctx context.Context, batch []row) error {
 	}
 }
 
-// fillBatch asks for the rows' operations. Of the conditions only the first of
-// each stream is asked: the later ones follow from it.
-func fillBatch(tx *mainstem.Txn, batch []row) {
+// place names the line that an error is about, or those of the batch.
+func place(batch []row, lines []int, err error) string {
+	if e, ok := errors.AsType[*mainstem.Error](err); ok && e.Condition > 0 && e.Condition <= len(lines) {
+		return fmt.Sprintf("line %d", lines[e.Condition-1])
+	}
+	if first, last := batch[0].line, batch[len(batch)-1].line; first != last {
+		return fmt.Sprintf("lines %d to %d", first, last)
+	}
+	return fmt.Sprintf("line %d", batch[0].line)
+}
+
+// fillBatch asks for the rows' operations, and returns the line of each
+// condition and operation, as errors count them. Of the conditions only the
+// first of each stream is asked: the later ones follow from it.
+func fillBatch(tx *mainstem.Txn, batch []row) (lines []int) {
 	asked := map[string]uint64{} // stream -> length that the batch expects next
 	for _, r := range batch {
 		if c, ok := r.condition.(mainstem.StreamLength); ok {
 			if next, seen := asked[c.Stream]; !seen || next != c.Length {
 				tx.Require(c)
+				lines = append(lines, r.line)
 			}
 			asked[c.Stream] = c.Length + 1
 		}
-		tx.Operate(r.operation)
 	}
+	for _, r := range batch {
+		tx.Operate(r.operation)
+		lines = append(lines, r.line)
+	}
+	return lines
 }
 
 func (l *loader) count(batch []row, receipt *mainstem.Receipt) {

@@ -100,6 +100,47 @@ func events(t *testing.T, db *embedded.DB) (count int) {
 	return count
 }
 
+// TestStoppedImportSaysWhatToDo: the same command goes on only where it can.
+func TestStoppedImportSaysWhatToDo(t *testing.T) {
+	for _, c := range []struct {
+		err       error
+		want, not string
+	}{
+		{mainstem.Errorf(mainstem.Unavailable, "x"), "again: it goes on there", "then run"},
+		{fmt.Errorf("x: %w", context.Canceled), "again: it goes on there", "then run"},
+		{mainstem.Errorf(mainstem.Overloaded, "x"), "again: it goes on there", "would stop"},
+		{mainstem.Errorf(mainstem.Conflict, "x"), "would stop there again", "goes on"},
+		{mainstem.Errorf(mainstem.Denied, "x"), "; then run the same command: it goes on there", "would stop"},
+	} {
+		p := problemOf(stopped(7, c.err))
+		if text := p.Error(); !strings.Contains(text, c.want) || strings.Contains(text, c.not) || !strings.Contains(text, "stopped after 7 lines") {
+			t.Errorf("%v: %s", c.err, text)
+		}
+		if want := problemOf(c.err); p.exit != want.exit || p.Code != want.Code {
+			t.Errorf("%v: %s and %d, want %s and %d", c.err, p.Code, p.exit, want.Code, want.exit)
+		}
+	}
+}
+
+// TestPlaceOfAnError: what failed in a batch is named by its line in the file,
+// although a stream's later events have no condition of their own.
+func TestPlaceOfAnError(t *testing.T) {
+	db, err := embedded.Open(t.Context(), t.TempDir(), embedded.Memory(memory))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	text := `{"key":"g/k","value":"v"}
+{"stream":"g/a","number":1,"type":"t"}
+{"stream":"g/a","number":2,"type":"t"}
+{"stream":"g/b","number":5,"type":"t"}
+`
+	l := loader{env: quietEnv(), db: db.DB, hash: "h", bar: newBar(quietEnv(), "import", 4)}
+	if err := l.all(jsonRows(strings.NewReader(text), nil)); err == nil || !strings.HasPrefix(err.Error(), "line 4: ") {
+		t.Errorf("the import ended with %v, want line 4", err)
+	}
+}
+
 // TestBatchesFitTransactions: rows of a group are cut so that each part is a
 // transaction, wherever the sizes fall.
 func TestBatchesFitTransactions(t *testing.T) {

@@ -1,6 +1,10 @@
 package cli
 
-import "github.com/mainstemdb/mainstem"
+import (
+	"strings"
+
+	"github.com/mainstemdb/mainstem"
+)
 
 // full reports a path that lacks its name.
 func full(p mainstem.Path, noun string) error {
@@ -9,3 +13,7 @@ func full(p mainstem.Path, noun string) error {
 	}
 	return nil
 }
+
+// reserved reports whether a group is one of Mainstem's own, followers for
+// example, which only Mainstem writes.
+func reserved(group string) bool { return strings.HasPrefix(group, "~") }

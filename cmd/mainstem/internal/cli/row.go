@@ -114,7 +114,7 @@ func exportedRow(text []byte) row {
 	}
 	one := row{group: p.Group}
 	if isKey {
-		one.operation = mainstem.Put{Name: p.Name, Value: o.value(), TTL: max(o.ttl(), 0)}
+		one.operation = mainstem.Put{Name: p.Name, Value: o.value(), TTL: o.ttl()}
 	} else {
 		if number, ok := field[uint64](o, "number", "a whole number from 1"); ok {
 			if number == 0 {
@@ -130,9 +130,13 @@ func exportedRow(text []byte) row {
 	return checked(one)
 }
 
-// checked holds a row to the limits of a transaction, so that a bad line is
-// found before anything is written.
+// checked holds a row to the limits of a transaction and to the groups that may
+// be written, so that a bad line is found before anything is written.
 func checked(r row) row {
+	if reserved(r.group) {
+		r.err = misused("write to another group", "group %q begins with ~, which marks Mainstem's own groups", r.group)
+		return r
+	}
 	t := mainstem.Transaction{Group: r.group, Operations: []mainstem.Operation{r.operation}}
 	r.err = t.Validate()
 	return r
