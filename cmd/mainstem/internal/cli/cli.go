@@ -57,7 +57,7 @@ const description = `Work on a Mainstem database in a directory. Its writes are 
 
 A key or stream is written GROUP/NAME; "/" inside the group is %2F and "%" is %25. GROUP/ is the group itself. The directory is --dir, else MAINSTEM_DIR, else ./mainstem-data. One process at a time may have it open.
 
-Exit codes: 0 done, 1 other failure, 2 wrong usage, 3 not found or no longer kept, 4 a condition failed and nothing was written, 5 not now: repeat with the same ID, 6 damaged or lost history, 130 interrupted.`
+Exit codes: 0 done, 1 other failure, 2 wrong usage, 3 not found or no longer kept, 4 a condition failed and nothing was written, 5 not now: repeat with the same ID, 6 damaged or lost history, 130 interrupted (feed --follow, which has no other end: 0).`
 
 // Main runs one command and returns its exit code.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {

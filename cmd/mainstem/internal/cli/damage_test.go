@@ -54,7 +54,7 @@ func TestSecondProcess(t *testing.T) {
 	}
 	defer db.Close()
 	got := mainstem(t, dir, "", "get", "a/b", "--json")
-	if got.code != 5 || !strings.Contains(got.err, `"code":"unavailable"`) {
+	if got.code != 5 || !strings.Contains(got.err, `"code":"unavailable"`) || !strings.Contains(got.err, "with --read-only") {
 		t.Errorf("exit code %d, %s", got.code, got.err)
 	}
 }

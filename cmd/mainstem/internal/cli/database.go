@@ -9,6 +9,7 @@ import (
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/embedded"
+	"github.com/mainstemdb/mainstem/internal/disk"
 )
 
 // database is the directory that a command works on.
@@ -26,16 +27,54 @@ const memory = 64 << 20
 // open opens the database, and creates it if there is none. What it would log
 // is left out: an error is returned, and inspect tells the rest.
 func (d database) open(e *env) (*embedded.DB, error) {
-	return embedded.Open(e.ctx, d.path(), embedded.Memory(memory))
+	db, err := embedded.Open(e.ctx, d.path(), embedded.Memory(memory))
+	return db, advised(err, "give this process the right to write there; to look at it as it is: get, scan, read, export or feed with --read-only")
 }
 
-// openExisting opens a database to read from it. A directory without one is
-// an error: reading must not leave an empty database behind.
+// openExisting opens a database that must be there: a command that only reads
+// or removes must not leave an empty one behind.
 func (d database) openExisting(e *env) (*embedded.DB, error) {
 	if err := d.exists(); err != nil {
 		return nil, err
 	}
 	return d.open(e)
+}
+
+// advised gives advice in terms of the command line where the library's is
+// in terms of its options; denied is that for a lack of rights.
+func advised(err error, denied string) error {
+	if err == nil {
+		return nil
+	}
+	p := *problemOf(err)
+	switch {
+	case errors.Is(err, disk.ErrLocked):
+		p.Advice = "stop that process; or read beside it with --read-only, which can fail while it writes: then repeat"
+	case p.Code == mainstem.Denied.String():
+		p.Advice = denied
+	default:
+		return err
+	}
+	return &p
+}
+
+// readable is a directory that a command only reads.
+type readable struct {
+	database
+	ReadOnly bool `help:"Change no file: for a directory that cannot be written, or that another process has open; beside one that writes, repeat what fails. Keys past their TTL may still be there." xor:"waiting"`
+}
+
+// openToRead opens a database to read from it. Without --read-only that also
+// recovers what a crash left behind, and lets expire what is due.
+func (r readable) openToRead(e *env) (*embedded.DB, error) {
+	if !r.ReadOnly {
+		return r.openExisting(e)
+	}
+	if err := r.exists(); err != nil {
+		return nil, err
+	}
+	db, err := embedded.Open(e.ctx, r.path(), embedded.Memory(memory), embedded.ReadOnly())
+	return db, advised(err, "give this process the right to read it")
 }
 
 func (d database) exists() error {

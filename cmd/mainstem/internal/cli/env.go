@@ -58,6 +58,9 @@ func (e *env) finish(err error) int {
 		return exitOK
 	}
 	p := problemOf(err)
+	if e.ctx.Err() != nil && p.Code == mainstem.Cancelled.String() {
+		p = problemOf(e.ctx.Err()) // it was called off from here
+	}
 	if e.json {
 		_ = e.encodeTo(e.err, p) // nobody is left to tell
 	} else {

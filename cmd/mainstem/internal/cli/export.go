@@ -3,7 +3,7 @@ package cli
 import "github.com/mainstemdb/mainstem"
 
 type exportCmd struct {
-	database
+	readable
 	Path *mainstem.Path `arg:"" optional:"" name:"GROUP/PREFIX" help:"Only this group, and what the names in it begin with."`
 }
 
@@ -38,7 +38,7 @@ func (c *exportCmd) Run(e *env) (err error) {
 	if c.Path != nil && reserved(c.Path.Group) {
 		return misused("look at it with scan and read", "group %q is one of Mainstem's own, which no import could write", c.Path.Group)
 	}
-	db, err := c.openExisting(e)
+	db, err := c.openToRead(e)
 	if err != nil {
 		return err
 	}

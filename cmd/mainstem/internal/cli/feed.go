@@ -7,8 +7,8 @@ import (
 )
 
 type feedCmd struct {
-	database
-	Follow bool   `short:"f" help:"Wait for more, until interrupted."`
+	readable
+	Follow bool   `short:"f" help:"Wait for more, until interrupted, which is exit code 0." xor:"waiting"`
 	After  string `help:"Continue after this token, as an earlier line had it." placeholder:"TOKEN"`
 	Group  string `help:"Only this group, as its name is, without escapes." placeholder:"GROUP"`
 	Prefix string `help:"Only changes with an effect on a name that begins so." placeholder:"PREFIX"`
@@ -59,7 +59,7 @@ func (c *feedCmd) Run(e *env) (err error) {
 	if err != nil {
 		return err
 	}
-	db, err := c.openExisting(e)
+	db, err := c.openToRead(e)
 	if err != nil {
 		return err
 	}
@@ -70,10 +70,7 @@ func (c *feedCmd) Run(e *env) (err error) {
 	}
 	for batch, err := range db.Changes(e.ctx, from) {
 		if err != nil {
-			if e.ctx.Err() != nil { // interrupting is how a follower ends
-				return nil
-			}
-			return err
+			return c.ended(e, err)
 		}
 		for i := range batch.Changes {
 			line := changeOf(&batch.Changes[i])
@@ -88,7 +85,20 @@ func (c *feedCmd) Run(e *env) (err error) {
 			return err
 		}
 	}
-	return nil
+	return c.ended(e, nil)
+}
+
+// ended is how the feed ended: one that follows has no other end than an
+// interruption, and for one that does not, an interruption comes too early.
+func (c *feedCmd) ended(e *env, err error) error {
+	switch {
+	case e.ctx.Err() == nil:
+		return err
+	case c.Follow:
+		return nil
+	default:
+		return e.ctx.Err()
+	}
 }
 
 func changeOf(c *mainstem.Change) changeJSON {

@@ -3,7 +3,7 @@ package cli
 import "github.com/mainstemdb/mainstem"
 
 type getCmd struct {
-	database
+	readable
 	point
 	Path mainstem.Path `arg:"" name:"GROUP/NAME" help:"The key."`
 }
@@ -24,7 +24,7 @@ func (c *getCmd) Run(e *env) (err error) {
 	if err := full(c.Path, "key"); err != nil {
 		return err
 	}
-	db, err := c.openExisting(e)
+	db, err := c.openToRead(e)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 type readCmd struct {
-	database
+	readable
 	point
 	Path  mainstem.Path `arg:"" name:"GROUP/STREAM" help:"The stream."`
 	After uint64        `help:"Begin after this event: after N comes N+1 first." placeholder:"N"`
@@ -32,7 +32,7 @@ func (c *readCmd) Run(e *env) (err error) {
 	if c.Limit < 0 {
 		return misused("give a number above 0, or leave it out", "--limit is %d", c.Limit)
 	}
-	db, err := c.openExisting(e)
+	db, err := c.openToRead(e)
 	if err != nil {
 		return err
 	}

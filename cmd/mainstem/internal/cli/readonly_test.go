@@ -3,6 +3,7 @@
 package cli_test
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -34,6 +35,67 @@ func TestReadOnlyDirectory(t *testing.T) {
 	if got := mainstem(t, base, "", "get", "a/b"); got.code != 0 || strings.TrimSpace(got.out) != "c" {
 		t.Errorf("afterwards: %+v", got)
 	}
+}
+
+// TestReadOnlyFlag: without the right to write, what only reads says which flag
+// lets it, and with the flag it reads and changes nothing.
+func TestReadOnlyFlag(t *testing.T) {
+	t.Parallel()
+	base := publicDir(t)
+	for _, args := range [][]string{{"put", "a/b", "value"}, {"append", "a/s", "value", "--type", "t"}} {
+		if got := mainstem(t, base, "", args...); got.code != 0 {
+			t.Fatal(got)
+		}
+	}
+	permit(t, base, 0o555, 0o444)
+	t.Cleanup(func() { permit(t, base, 0o755, 0o644) })
+	before := tree(t, base)
+	for _, args := range [][]string{{"get", "a/b"}, {"get", "a/b", "--at", "1"}, {"scan", "a/"}, {"read", "a/s"}, {"export"}, {"feed"}} {
+		code, said := unprivileged(t, base, args...)
+		if code != 1 || !strings.Contains(said, "with --read-only") {
+			t.Errorf("%q: exit code %d, %s", args, code, said)
+		}
+		code, said = unprivileged(t, base, append(args, "--read-only")...)
+		if code != 0 || !strings.Contains(said, "value") {
+			t.Errorf("%q with --read-only: exit code %d, %s", args, code, said)
+		}
+		if got := mainstem(t, base, "", append(args, "--read-only")...); got.code != 0 { // with every right
+			t.Errorf("%q with --read-only: %+v", args, got)
+		}
+	}
+	if code, said := unprivileged(t, base, "inspect"); code != 0 {
+		t.Errorf("inspect: exit code %d, %s", code, said)
+	}
+	if after := tree(t, base); after != before {
+		t.Errorf("before\n%s\nafter\n%s", before, after)
+	}
+	permit(t, base, 0o755, 0o600)
+	if os.Geteuid() != 0 {
+		return // whose files they are can read them
+	}
+	if code, said := unprivileged(t, base, "get", "a/b", "--read-only"); code != 1 || !strings.Contains(said, "right to read") {
+		t.Errorf("unreadable files: exit code %d, %s", code, said)
+	}
+}
+
+// tree is what a directory holds, with sizes and times of change.
+func tree(t *testing.T, dir string) string {
+	t.Helper()
+	var b strings.Builder
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			fmt.Fprintf(&b, "%s %d %s\n", path, info.Size(), info.ModTime())
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
 }
 
 // publicDir is a temporary directory that every user may enter.

@@ -7,7 +7,7 @@ import (
 )
 
 type scanCmd struct {
-	database
+	readable
 	point
 	Path  *mainstem.Path `arg:"" optional:"" name:"GROUP/PREFIX" help:"The group, and what its keys begin with. Without it the groups are listed."`
 	Limit int            `help:"Stop after this many." placeholder:"N"`
@@ -29,7 +29,7 @@ func (c *scanCmd) Run(e *env) (err error) {
 	if c.Limit < 0 {
 		return misused("give a number above 0, or leave it out", "--limit is %d", c.Limit)
 	}
-	db, err := c.openExisting(e)
+	db, err := c.openToRead(e)
 	if err != nil {
 		return err
 	}
