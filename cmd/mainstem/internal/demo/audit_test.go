@@ -1,7 +1,13 @@
 package demo
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"maps"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -85,6 +91,7 @@ func TestReportGoesRed(t *testing.T) {
 		"unavailable":  func(f *Figures) { f.UnavailableP99 = 251 },
 		"kills":        func(f *Figures) { f.outcome = &outcome{plan: plan{kills: 1}} },
 		"purchases":    func(f *Figures) { f.outcome = &outcome{plan: plan{orders: make([]Order, 1)}} },
+		"broke":        func(f *Figures) { f.outcome = &outcome{plan: plan{kills: 1}, broke: &breakage{errEnded}} },
 	} {
 		r := Report{Figures: sound(), CAS: sound()}
 		if broken := r.Broken(); len(broken) != 0 {
@@ -100,4 +107,62 @@ func TestReportGoesRed(t *testing.T) {
 			t.Errorf("%s in the second run: %v", what, r.Broken())
 		}
 	}
+}
+
+// TestRepliesToTheAuditAreNotRetries: only what shoppers repeated during the
+// run counts as a retry.
+func TestRepliesToTheAuditAreNotRetries(t *testing.T) {
+	o := &outcome{replayedInRun: 3, replayedAfter: resend}
+	if f := o.figures(); f.RetriesAnsweredReplayed != 3 {
+		t.Errorf("%d retries, want 3", f.RetriesAnsweredReplayed)
+	}
+}
+
+// TestBreakageIsAFinding: what ended a run is in its report, and nothing that
+// was acknowledged counts as found.
+func TestBreakageIsAFinding(t *testing.T) {
+	book, err := newLedger(filepath.Join(t.TempDir(), "acknowledged"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer book.close()
+	for _, e := range []entry{{ID: "row-1", Item: "milk", Quantity: 1}, {ID: "row-2", Item: "milk", SoldOut: true}} {
+		if err := book.write(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := &market{ledger: book, plan: plan{orders: make([]Order, 9), kills: 5}}
+	o, err := new(world).audit(t.Context(), m, nil, fmt.Errorf("around: %w", &breakage{errEnded}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := o.figures()
+	if broken := f.broken("x"); f.AckedLost != 1 || f.Linearizable != "unknown" || len(broken) != 2 || !errors.Is(errors.Join(broken...), errEnded) {
+		t.Errorf("%+v, broken: %v", f, broken)
+	}
+	if _, err := new(world).audit(t.Context(), m, nil, errEnded); !errors.Is(err, errEnded) {
+		t.Errorf("an end that is no breakage: %v", err)
+	}
+}
+
+// TestHolderThatDies: a process that ends though nobody has ended it is heard
+// of, or shoppers would wait for it for ever.
+func TestHolderThatDies(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "holder")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\necho ready\necho no reason >&2\nread line\nexit 3\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	heard := make(chan error, 1)
+	h := &holder{exe: script, died: func(err error) { heard <- err }}
+	if err := h.start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(h.stdin, "end\n"); err != nil {
+		t.Fatal(err)
+	}
+	err := <-heard
+	if _, ok := errors.AsType[*breakage](err); !ok || !strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("it ended with %v", err)
+	}
+	h.end()
 }

@@ -68,6 +68,9 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		}
 		report.naive(naive)
 	}
+	for _, b := range report.Broken() {
+		report.Failed = append(report.Failed, b.Error())
+	}
 	report.elapsed = time.Since(started)
 	return report, nil
 }
@@ -122,6 +125,7 @@ func (w *world) run(ctx context.Context, p plan) (*outcome, error) {
 	if err != nil {
 		return nil, err
 	}
+	holder.died = cancel
 	defer holder.end()
 	if err := holder.start(ctx); err != nil {
 		return nil, err
@@ -140,10 +144,11 @@ func (w *world) run(ctx context.Context, p plan) (*outcome, error) {
 	told := w.config.tell(m)
 	err = m.open(ctx, w.config.Shoppers, rng)
 	told()
+	o, err := w.audit(ctx, m, rng, err)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.mode, err)
 	}
-	return w.audit(ctx, m, rng)
+	return o, nil
 }
 
 // holder prepares the process that holds the database of one run.

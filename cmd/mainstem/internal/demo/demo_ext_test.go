@@ -1,8 +1,10 @@
 package demo_test
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
+	"io"
 	"maps"
 	"os"
 	"os/exec"
@@ -67,8 +69,10 @@ func hold(t *testing.T, kills int, args ...string) (first, cas promises, naive i
 		if p.AckedLost != 0 || p.Duplicated != 0 || p.Oversold != 0 || p.Linearizable != "yes" {
 			t.Errorf("seed %d: %s: a promise is broken: %+v", report.Seed, name, p)
 		}
-		if p.Kills != kills || p.SoldOut == 0 || p.Replayed == 0 || p.UnavailableP99 > 250 {
-			t.Errorf("seed %d: %s: %+v; want %d kills, something sold out, something replayed", report.Seed, name, p, kills)
+		// How many calls a kill cuts off after their commit is chance; that each
+		// acknowledged one is answered again as at first is in AckedLost.
+		if p.Kills != kills || p.SoldOut == 0 || p.Replayed > p.Purchases/2 || p.UnavailableP99 > 250 {
+			t.Errorf("seed %d: %s: %+v; want %d kills, something sold out, few replayed", report.Seed, name, p, kills)
 		}
 	}
 	if report.NaiveOversold != nil {
@@ -108,6 +112,61 @@ func TestInventoryWithRealPurchases(t *testing.T) {
 	}
 }
 
+// TestInventoryReportsABrokenDatabase: a database that does not open after a
+// kill is the demo's finding, told in a whole report.
+func TestInventoryReportsABrokenDatabase(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep := filepath.Join(t.TempDir(), "kept")
+	cmd := exec.Command(exe, "demo", "--seconds", "1", "--kills", "1", "--no-naive", "--keep", keep, "--shoppers", "8")
+	cmd.Env = append(os.Environ(), "MAINSTEM_TEST_BINARY=1", "NO_COLOR=1")
+	var out strings.Builder
+	cmd.Stdout = &out
+	errs, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := bufio.NewReader(errs)
+	if _, err := said.ReadString('\n'); err != nil { // the shoppers begin; the kill comes later
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(keep, "floor", "database", "mainstem.json"), []byte("nonsense"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rest, err := io.ReadAll(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // its exit code is below
+	if code := cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(string(rest), "promise_broken") {
+		t.Errorf("exit code %d, %s", code, rest)
+	}
+	for _, want := range []string{"broken: kill 1 of 1", "did not start", "compare-and-set", "--seed"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in the report:\n%s", want, out.String())
+		}
+	}
+}
+
+// TestInventoryRefusesWhatWouldTakeForEver: more kills than fit into the run.
+func TestInventoryRefusesWhatWouldTakeForEver(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(exe, "demo", "--kills", "21", "--seconds", "2")
+	cmd.Env = append(os.Environ(), "MAINSTEM_TEST_BINARY=1")
+	out, _ := cmd.CombinedOutput() // its exit code is below
+	if code := cmd.ProcessState.ExitCode(); code != 2 || !strings.Contains(string(out), "20 do") {
+		t.Errorf("exit code %d, %s", code, out)
+	}
+}
+
 // TestInventoryKeys holds the report to exactly the keys it is documented with.
 func TestInventoryKeys(t *testing.T) {
 	exe, err := os.Executable()
@@ -138,6 +197,9 @@ func TestInventoryKeys(t *testing.T) {
 	}
 	if got := slices.Sorted(maps.Keys(cas)); !slices.Equal(got, figures) {
 		t.Errorf("keys of cas %v, want %v", got, figures)
+	}
+	if string(report["retries_answered_replayed"]) != "0" {
+		t.Errorf("%s retries without a kill", report["retries_answered_replayed"])
 	}
 	if string(report["naive_oversold"]) != "null" || string(report["seed"]) != "7" {
 		t.Errorf("naive_oversold %s, seed %s", report["naive_oversold"], report["seed"])

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -103,7 +102,7 @@ func (m *market) kill(ctx context.Context) {
 			err = m.holder.start(ctx)
 		}
 		if err != nil {
-			m.fail(err)
+			m.fail(&breakage{fmt.Errorf("kill %d of %d: %w", m.kills.Load(), m.plan.kills, err)})
 			return
 		}
 		m.recovery = append(m.recovery, time.Since(began))
@@ -129,5 +128,9 @@ func (m *market) look(ctx context.Context, rng *rand.Rand) {
 // now is the time within the run, on the monotonic clock.
 func (m *market) now() int64 { return int64(time.Since(m.pace.start)) }
 
-// errPurchase is an answer that no shopper knows what to do with.
-var errPurchase = errors.New("a purchase ended in a way that should not happen")
+// breakage is the end of a run by the database's own fault: no error of the
+// demo but what it has found.
+type breakage struct{ error }
+
+// Unwrap is what happened.
+func (b *breakage) Unwrap() error { return b.error }

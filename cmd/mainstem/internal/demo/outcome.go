@@ -2,6 +2,7 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -29,33 +30,58 @@ type outcome struct {
 	answered      []time.Duration // sorted
 	unavailable   []time.Duration // sorted
 	recovery      []time.Duration // sorted
+	broke         *breakage       // what ended the run, or made the audit impossible; nil for nothing
 }
 
 // resend is how many acknowledged purchases the audit sends once more.
 const resend = 1000
 
-// audit asks again, stops the holder cleanly, reads the database itself, and
-// compares it with the record of answers.
-func (w *world) audit(ctx context.Context, m *market, rng *rand.Rand) (*outcome, error) {
+// audit looks at what a run left behind. ended is how the run ended: nil, or a
+// breakage, which is a finding like any other.
+func (w *world) audit(ctx context.Context, m *market, rng *rand.Rand, ended error) (*outcome, error) {
 	entries, err := m.ledger.read()
 	if err != nil {
 		return nil, err
 	}
 	o := m.outcome(entries)
+	if ended == nil {
+		ended = w.examine(ctx, m, entries, rng, o)
+	}
+	if broke, ok := errors.AsType[*breakage](ended); ok {
+		o.unreadable(broke)
+		return o, nil
+	}
+	return o, ended
+}
+
+// unreadable says that nothing acknowledged can be read: it counts as lost.
+func (o *outcome) unreadable(broke *breakage) {
+	o.broke, o.linearizable = broke, "unknown"
+	o.findings.Lost = o.bought
+	o.findings.details = []string{broke.Error(), fmt.Sprintf("none of the %d acknowledged purchases could be looked for", o.bought)}
+}
+
+// examine asks again, stops the holder cleanly, reads the database itself, and
+// compares it with the record of answers.
+func (w *world) examine(ctx context.Context, m *market, entries []entry, rng *rand.Rand, o *outcome) error {
 	if m.plan.mode != byReading {
 		m.ask(ctx, entries, rng, o)
 	}
-	if err := m.holder.stop(); err != nil {
-		return nil, err
+	err := m.holder.stop()
+	if cause := context.Cause(ctx); cause != nil {
+		return cause // interrupted, or the holder ended by itself
+	}
+	if err != nil {
+		return &breakage{err}
 	}
 	db, err := openHeld(ctx, m.holder.dir, m.holder.power)
 	if err != nil {
-		return nil, fmt.Errorf("opening the database for the audit: %w", err)
+		return &breakage{fmt.Errorf("opening the database for the audit: %w", err)}
 	}
 	defer func() { _ = db.Close() }() // only read
 	database, err := readAll(ctx, db, sortedKeys(m.stock))
 	if err != nil {
-		return nil, fmt.Errorf("reading the database for the audit: %w", err)
+		return &breakage{fmt.Errorf("reading the database for the audit: %w", err)}
 	}
 	found := compare(entries, m.stock, database)
 	o.findings.Lost += found.Lost
@@ -68,7 +94,7 @@ func (w *world) audit(ctx context.Context, m *market, rng *rand.Rand) (*outcome,
 		}
 	}
 	o.linearizable = linearizable(m.history(), m.stock)
-	return o, nil
+	return nil
 }
 
 // outcome adds up what the shoppers noted.

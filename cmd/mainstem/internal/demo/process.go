@@ -3,6 +3,7 @@ package demo
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,8 @@ import (
 // goroutine at a time starts, kills and stops it.
 type holder struct {
 	exe, dir, socket string
-	power            uint64 // seed of the power cuts; 0 for none
+	power            uint64      // seed of the power cuts; 0 for none
+	died             func(error) // told when the process ends though nobody has ended it
 
 	starts uint64
 	cmd    *exec.Cmd
@@ -39,7 +41,9 @@ func (h *holder) start(ctx context.Context) error {
 		args = append(args, "--power", strconv.FormatUint(h.power+h.starts, 10))
 	}
 	h.starts++
-	h.said = &tail{}
+	h.down.Store(true)
+	said := &tail{}
+	h.said = said
 	h.cmd = exec.Command(h.exe, args...) //nolint:gosec,noctx // this program itself, which outlives a call
 	h.cmd.Stderr = h.said
 	stdin, err := h.cmd.StdinPipe()
@@ -59,7 +63,11 @@ func (h *holder) start(ctx context.Context) error {
 	go func() {
 		line, _ := bufio.NewReader(stdout).ReadString('\n')
 		ready <- line == "ready\n"
-		exited <- cmd.Wait()
+		err := cmd.Wait()
+		exited <- err
+		if !h.down.Load() {
+			h.died(endedBySelf(err, said))
+		}
 	}()
 	timer := time.NewTimer(startTime)
 	defer timer.Stop()
@@ -69,7 +77,13 @@ func (h *holder) start(ctx context.Context) error {
 			return fmt.Errorf("the process that holds the database did not start: %w: %s", <-exited, h.said)
 		}
 		h.down.Store(false)
-		return nil
+		select {
+		case err := <-exited: // perhaps before that, unseen
+			exited <- err
+			return endedBySelf(err, said)
+		default:
+			return nil
+		}
 	case <-timer.C:
 		return fmt.Errorf("the process that holds the database was not ready within %s: %s", startTime, h.said)
 	case <-ctx.Done():
@@ -88,8 +102,13 @@ func (h *holder) kill() error {
 	return nil
 }
 
+func endedBySelf(err error, said *tail) error {
+	return &breakage{fmt.Errorf("the process that holds the database ended by itself: %w: %s", cmp.Or(err, errors.New("exit code 0")), said)}
+}
+
 // stop asks for a clean end.
 func (h *holder) stop() error {
+	h.down.Store(true)
 	if err := h.stdin.Close(); err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func (s *shopper) buy(ctx context.Context, o Order) error {
 			unsure = first(unsure, sent)
 		case mainstem.Unavailable, mainstem.Overloaded, mainstem.InProgress, mainstem.Stopped:
 		default:
-			return fmt.Errorf("%w: %s: %s: %s", errPurchase, o.ID, a.Code, a.Message)
+			return &breakage{fmt.Errorf("%s was answered in a way that should not happen: %s: %s", o.ID, a.Code, a.Message)}
 		}
 		if err := pause(ctx, time.Duration(5+s.rng.Int64N(15))*time.Millisecond); err != nil {
 			return err
