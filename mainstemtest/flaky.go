@@ -4,7 +4,6 @@ import (
 	"context"
 	"iter"
 	"math/rand/v2"
-	"slices"
 	"sync"
 
 	"github.com/mainstemdb/mainstem"
@@ -28,9 +27,16 @@ const (
 	// Repeat runs a Commit, and at once a second copy of it; the answer of the
 	// first arrives.
 	Repeat
+	// Stall pauses the network for a moment of at most 2 ms: this call, and
+	// every call that comes meanwhile, waits and then goes on.
+	Stall
+	// Break cuts the network off: the call is not run and no answer arrives, and
+	// every feed that runs ends. In a storm up to seven more calls, as many as
+	// the seed says, find it cut off.
+	Break
 )
 
-var faultNames = [...]string{"deliver", "lose reply", "lose request", "delay", "repeat"}
+var faultNames = [...]string{"deliver", "lose reply", "lose request", "delay", "repeat", "stall", "break"}
 
 // String is the fault in words.
 func (f Fault) String() string {
@@ -43,8 +49,8 @@ func (f Fault) String() string {
 // Flaky is a Backend that stands between a client and another Backend like a
 // bad network: it loses replies and requests, delays and repeats them, pauses,
 // and cuts off. It marks every transaction as Networked, because its requests
-// can be delayed and repeated (L11). Faults come on command, by Next, or from a
-// seed, by Storm; without either it only passes on.
+// can be delayed and repeated (L11). Faults come on command, by Next, Pause and
+// Cut, or from a seed, by Storm; without either it only passes on.
 type Flaky struct {
 	to mainstem.Backend
 
@@ -54,7 +60,10 @@ type Flaky struct {
 	odds    float64
 	delayed []*mainstem.Transaction
 	cut     chan struct{} // closed while cut off
+	held    bool          // cut off until Heal
+	outage  int           // calls that a storm still cuts off
 	open    chan struct{} // closed while not paused
+	flowing chan struct{} // closed while not stalled
 	count   map[Fault]int
 }
 
@@ -64,7 +73,7 @@ var _ mainstem.Backend = (*Flaky)(nil)
 func NewFlaky(b mainstem.Backend) *Flaky {
 	open := make(chan struct{})
 	close(open)
-	return &Flaky{to: b, open: open, cut: make(chan struct{}), count: map[Fault]int{}}
+	return &Flaky{to: b, open: open, flowing: open, cut: make(chan struct{}), count: map[Fault]int{}}
 }
 
 // Next does these faults to the next Commits, in this order, one each; before
@@ -73,16 +82,6 @@ func (f *Flaky) Next(faults ...Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.next = append(f.next, faults...)
-}
-
-// Storm does a fault to each Commit and View with the given probability, 0 to
-// 1, chosen by the seed; delayed requests arrive at moments that it chooses
-// too. From one goroutine, one seed gives one storm. Probability 0 is calm
-// again, with the delayed requests still under way.
-func (f *Flaky) Storm(seed uint64, probability float64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.storm, f.odds = rand.New(rand.NewPCG(seed, 0x666c616b79)), probability
 }
 
 // Pause makes every call wait until Resume, or until its context ends: it then
@@ -108,16 +107,28 @@ func (f *Flaky) Resume() {
 func (f *Flaky) Cut() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.held = true
+	f.sever()
+}
+
+// Heal ends Cut, and what is left of a Break.
+func (f *Flaky) Heal() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.held, f.outage = false, 0
+	f.mend()
+}
+
+// sever cuts off. Under mu.
+func (f *Flaky) sever() {
 	if !closed(f.cut) {
 		close(f.cut)
 	}
 }
 
-// Heal ends Cut.
-func (f *Flaky) Heal() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if closed(f.cut) {
+// mend ends being cut off, unless there is a reason left. Under mu.
+func (f *Flaky) mend() {
+	if closed(f.cut) && !f.held && f.outage == 0 {
 		f.cut = make(chan struct{})
 	}
 }
@@ -131,7 +142,8 @@ func closed(c chan struct{}) bool {
 	}
 }
 
-// Count is how many calls have had the fault so far.
+// Count is how many calls have had the fault so far; those that found the
+// network stalled or cut off by another are not counted.
 func (f *Flaky) Count(fault Fault) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -153,40 +165,6 @@ func (f *Flaky) Arrive(ctx context.Context) []error {
 	return answers
 }
 
-// choose is the fault of a call, and the delayed request that arrives before it.
-func (f *Flaky) choose(commit bool) (fault Fault, late *mainstem.Transaction) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	switch {
-	case commit && len(f.next) > 0:
-		fault, f.next = f.next[0], f.next[1:]
-	case f.odds > 0 && f.storm.Float64() < f.odds:
-		fault = Fault(1 + f.storm.IntN(len(faultNames)-1))
-	}
-	if f.odds > 0 && len(f.delayed) > 0 && f.storm.IntN(4) == 0 {
-		i := f.storm.IntN(len(f.delayed))
-		late, f.delayed = f.delayed[i], slices.Delete(f.delayed, i, i+1)
-	}
-	f.count[fault]++
-	return fault, late
-}
-
-// pass waits while paused, and fails while cut off.
-func (f *Flaky) pass(ctx context.Context, code mainstem.Code) error {
-	f.mu.Lock()
-	open, cut := f.open, f.cut
-	f.mu.Unlock()
-	select {
-	case <-open:
-	case <-ctx.Done():
-		return mainstem.Errorf(code, "flaky network: no answer while paused: %w", context.Cause(ctx))
-	}
-	if closed(cut) {
-		return mainstem.Errorf(code, "flaky network: cut off")
-	}
-	return nil
-}
-
 // Commit sends the transaction as the network happens to be.
 func (f *Flaky) Commit(ctx context.Context, t *mainstem.Transaction) (*mainstem.Receipt, error) {
 	sent := *t
@@ -199,7 +177,7 @@ func (f *Flaky) Commit(ctx context.Context, t *mainstem.Transaction) (*mainstem.
 		_, _ = f.to.Commit(ctx, late) // its caller has long been told Undecided
 	}
 	switch fault {
-	case LoseRequest:
+	case LoseRequest, Break:
 	case Delay:
 		f.mu.Lock()
 		f.delayed = append(f.delayed, &sent)
@@ -211,6 +189,11 @@ func (f *Flaky) Commit(ctx context.Context, t *mainstem.Transaction) (*mainstem.
 		again := sent
 		_, _ = f.to.Commit(ctx, &again) // the client does not know of the copy
 		return receipt, err
+	case Stall:
+		if err := f.pass(ctx, mainstem.Undecided); err != nil {
+			return nil, err
+		}
+		return f.to.Commit(ctx, &sent)
 	default:
 		return f.to.Commit(ctx, &sent)
 	}
@@ -226,8 +209,14 @@ func (f *Flaky) View(ctx context.Context, r mainstem.ViewRequest) (mainstem.Snap
 	if late != nil {
 		_, _ = f.to.Commit(ctx, late) // its caller has long been told Undecided
 	}
-	if fault == LoseReply || fault == LoseRequest || fault == Delay {
+	switch fault {
+	case LoseReply, LoseRequest, Delay, Break:
 		return nil, mainstem.Errorf(mainstem.Unavailable, "flaky network: no answer (%s)", fault)
+	case Stall:
+		if err := f.pass(ctx, mainstem.Unavailable); err != nil {
+			return nil, err
+		}
+	case Deliver, Repeat: // nothing is changed by looking twice
 	}
 	return f.to.View(ctx, r)
 }

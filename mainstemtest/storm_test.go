@@ -21,8 +21,8 @@ func stubborn(ctx context.Context, g mainstem.Group, id string, fn func(*mainste
 	}
 }
 
-// TestExactlyOnceInAStorm: whatever a network loses, delays and repeats, each
-// ID takes effect once.
+// TestExactlyOnceInAStorm: whatever a network loses, delays and repeats, and
+// however it stalls and breaks off, each ID takes effect once.
 func TestExactlyOnceInAStorm(t *testing.T) {
 	sim.Rounds(t, 20, func(t *testing.T, seed uint64) {
 		over(t, func(t *testing.T, b mainstem.Backend) {
@@ -156,7 +156,7 @@ func TestCutEndsFeedsThatRun(t *testing.T) {
 
 // storm is how often each fault had been done after each of 40 calls, to the
 // model and to the product.
-func storm(t *testing.T, seed uint64) (counts [2][40][5]int) {
+func storm(t *testing.T, seed uint64) (counts [2][40][7]int) {
 	to := 0
 	over(t, func(t *testing.T, b mainstem.Backend) {
 		defer func() { to++ }()
@@ -182,7 +182,7 @@ func storm(t *testing.T, seed uint64) (counts [2][40][5]int) {
 // over whatever is behind it; another seed is another storm.
 func TestOneSeedIsOneStorm(t *testing.T) {
 	first, second := storm(t, 42), storm(t, 42)
-	for what, pair := range map[string][2][40][5]int{
+	for what, pair := range map[string][2][40][7]int{
 		"model, twice": {first[0], second[0]}, "product, twice": {first[1], second[1]}, "model and product": first,
 	} {
 		for i, n := range pair[0] {
