@@ -8,7 +8,7 @@ type addCmd struct {
 	Delta   int64         `arg:"" name:"DELTA" help:"What to add; negative to take away."`
 	Floor   *int64        `help:"Fail rather than end below this." placeholder:"N"`
 	Ceiling *int64        `help:"Fail rather than end above this." placeholder:"N"`
-	ID      string        `name:"id" help:"ID of the transaction: repeating the command with it changes nothing." placeholder:"ID"`
+	ID      string        `name:"id" help:"ID of the transaction: within 24 hours, repeating the command with it changes nothing and prints the first result." placeholder:"ID"`
 }
 
 // Help is shown below the flags.

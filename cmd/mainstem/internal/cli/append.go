@@ -13,7 +13,7 @@ type appendCmd struct {
 	Type   string        `required:"" help:"The event's type, for example order.placed.v1." placeholder:"TYPE"`
 	File   string        `help:"Read the data from a file; - is standard input." placeholder:"FILE"`
 	Expect *uint64       `help:"Only if the stream has exactly this many events." placeholder:"N"`
-	ID     string        `name:"id" help:"ID of the transaction: repeating the command with it changes nothing." placeholder:"ID"`
+	ID     string        `name:"id" help:"ID of the transaction: within 24 hours, repeating the command with it changes nothing and prints the first result." placeholder:"ID"`
 }
 
 // Help is shown below the flags.

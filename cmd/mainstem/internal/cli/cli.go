@@ -57,7 +57,16 @@ const description = `Work on a Mainstem database in a directory. Its writes are 
 
 A key or stream is written GROUP/NAME; "/" inside the group is %2F and "%" is %25. GROUP/ is the group itself. The directory is --dir, else MAINSTEM_DIR, else ./mainstem-data. One process at a time may have it open.
 
-Exit codes: 0 done, 1 other failure, 2 wrong usage, 3 not found or no longer kept, 4 a condition failed and nothing was written, 5 not now: repeat with the same ID, 6 damaged or lost history, 130 interrupted (feed --follow, which has no other end: 0).`
+Exit codes:
+
+    0    done
+    1    another failure, or a promise that the demo found broken
+    2    wrong usage: correct the call
+    3    not found, or no longer kept
+    4    a condition failed; nothing was written
+    5    not now, or nobody knows: repeat with the same --id
+    6    damaged, or history lost: keep the files as they are
+    130  interrupted before its end (feed --follow has no other: 0)`
 
 // Main runs one command and returns its exit code.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) int {

@@ -14,7 +14,7 @@ import (
 
 // database is the directory that a command works on.
 type database struct {
-	Dir string `help:"Directory of the database; ./mainstem-data if neither says otherwise." env:"MAINSTEM_DIR" placeholder:"DIR"`
+	Dir string `help:"Directory of the database, else that of the environment, else ./mainstem-data." env:"MAINSTEM_DIR" placeholder:"DIR"`
 }
 
 // path is the directory, by flag, environment or default. An empty one counts
@@ -88,8 +88,8 @@ func (d database) exists() error {
 
 // point is where in history a read looks.
 type point struct {
-	At   *mainstem.Position `help:"Read as of this position of the partition." placeholder:"POSITION" xor:"point"`
-	Time *time.Time         `help:"Read as of the last write before this time (RFC 3339)." placeholder:"TIME" xor:"point"`
+	At   *mainstem.Position `help:"Read as of this position, as put, scan and feed print it." placeholder:"POSITION" xor:"point"`
+	Time *time.Time         `help:"Read as of the last write before this time, for example 2026-11-22T10:00:00Z." placeholder:"TIME" xor:"point"`
 }
 
 func (p point) consistency() mainstem.Consistency {

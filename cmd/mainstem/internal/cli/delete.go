@@ -5,7 +5,7 @@ import "github.com/mainstemdb/mainstem"
 type deleteCmd struct {
 	database
 	Path             mainstem.Path      `arg:"" name:"GROUP/NAME" help:"The key."`
-	ID               string             `name:"id" help:"ID of the transaction: repeating the command with it changes nothing." placeholder:"ID"`
+	ID               string             `name:"id" help:"ID of the transaction: within 24 hours, repeating the command with it changes nothing and prints the first result." placeholder:"ID"`
 	IfUnchangedSince *mainstem.Position `help:"Only if nobody has written the key after this position." placeholder:"POSITION"`
 }
 

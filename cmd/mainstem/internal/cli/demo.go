@@ -13,19 +13,19 @@ import (
 // demoCmd has one demo so far.
 type demoCmd struct {
 	Name     string  `arg:"" optional:"" name:"DEMO" enum:"inventory" default:"inventory" help:"Which demo; there is one, inventory."`
-	Kills    int     `help:"How often the database's process is killed with SIGKILL, in each of the two audited runs." default:"5" placeholder:"N"`
+	Kills    int     `help:"How often the database's process is killed with SIGKILL, in each of the two audited runs; 5 unless given, at most 10 for each of the --seconds." default:"5" placeholder:"N"`
 	Power    bool    `help:"Make every kill a power cut: what was not synced is lost too."`
 	Orders   string  `help:"Take the purchases from this CSV file, one a row." placeholder:"FILE.csv"`
-	Seconds  float64 `help:"Length of the first run; the others are shorter." default:"10" placeholder:"N"`
-	Shoppers int     `help:"How many buy at the same time." default:"64" placeholder:"N"`
-	Seed     uint64  `help:"Repeat the choices of an earlier run: purchases, stock, moments of the kills. 0 draws one." placeholder:"N"`
-	Naive    bool    `help:"Also buy by read-then-write without conditions, to see what that oversells." default:"true" negatable:""`
+	Seconds  float64 `help:"Length of the first run, 10 unless given; the others are shorter, and every kill adds a restart." default:"10" placeholder:"N"`
+	Shoppers int     `help:"How many buy at the same time; 64 unless given." default:"64" placeholder:"N"`
+	Seed     uint64  `help:"Repeat the choices of an earlier run: purchases, stock, moments of the kills. Without it, or 0, one is drawn, and printed." placeholder:"N"`
+	Naive    bool    `help:"Also buy by read-then-write without conditions, to see what that oversells. It is done unless --no-naive is given." default:"true" negatable:""`
 	Keep     string  `help:"Keep databases and the record of acknowledgements in this directory, which must be new or empty." placeholder:"DIR" type:"path"`
 }
 
 // Help is shown below the flags.
 func (*demoCmd) Help() string {
-	return `A purchase is one transaction under its own ID in the item's group: take from the stock (floor 0), put the order, append the order event. Shoppers live outside the process that is killed; cut off, they repeat with the same ID. They buy once by adding with a floor and once by compare-and-set, both while the database is killed, and once naively, without kills. Their acknowledgements are recorded outside the database; at the end all of them are looked for in it. A broken promise is exit code 1.
+	return `A purchase is one transaction under its own ID in the item's group: take from the stock (floor 0), put the order, append the order event. Shoppers live outside the process that is killed; cut off, they repeat with the same ID. They buy once by adding with a floor and once by compare-and-set, both while the database is killed, and once naively, without kills. Their acknowledgements are recorded outside the database; at the end all of them are looked for in it. A broken promise is exit code 1, and so is a database that does not open after a kill.
 
 A file for --orders is CSV: either with a header line that has a column "item" and may have "quantity" and "id", or without one, in rows of member, date (DD-MM-YYYY) and item.
 

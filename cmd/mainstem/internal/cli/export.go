@@ -9,7 +9,7 @@ type exportCmd struct {
 
 // Help is shown below the flags.
 func (*exportCmd) Help() string {
-	return `One JSON line per key and per event, all from one frozen view (with several partitions, one point in each). Import reads it back: keys with what is left of their TTL, events under their numbers. Leases, IDs and the followers' cursors, which are in groups that begin with "~", are not exported: they mean nothing elsewhere.
+	return `One JSON line on standard output per key and per event, all from one frozen view (with several partitions, one point in each). Import reads it back: keys with what is left of their TTL, events under their numbers. Leases, IDs and the followers' cursors, which are in groups that begin with "~", are not exported: they mean nothing elsewhere.
 
 Examples:
 

@@ -9,7 +9,7 @@ import (
 type feedCmd struct {
 	readable
 	Follow bool   `short:"f" help:"Wait for more, until interrupted, which is exit code 0." xor:"waiting"`
-	After  string `help:"Continue after this token, as an earlier line had it." placeholder:"TOKEN"`
+	After  string `help:"Continue after this token, as an earlier line had it; without it, begin with the oldest change kept." placeholder:"TOKEN"`
 	Group  string `help:"Only this group, as its name is, without escapes." placeholder:"GROUP"`
 	Prefix string `help:"Only changes with an effect on a name that begins so." placeholder:"PREFIX"`
 }

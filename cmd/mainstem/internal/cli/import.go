@@ -17,17 +17,17 @@ import (
 
 type importCmd struct {
 	database
-	File    string   `arg:"" name:"FILE" help:"JSON lines, or CSV when the name ends in .csv or --columns is given."`
-	Key     string   `help:"Where each line goes, with {column} in it. Without it the lines are those of export." placeholder:"'GROUP/{COLUMN}'"`
-	Columns []string `help:"Names of the columns of a CSV file without a header line." placeholder:"A,B,…"`
-	SkipBad bool     `help:"Import the good lines of a file that has bad ones."`
+	File    string   `arg:"" name:"FILE" help:"JSON lines, or CSV when the name ends in .csv or --columns is given. It is read twice, so it cannot be a pipe."`
+	Key     string   `help:"Where each line goes: {sku} stands for what the line has in column or field sku, {{ for a brace. Without it the lines are those of export." placeholder:"'GROUP/{COLUMN}'"`
+	Columns []string `help:"Names of the columns of a CSV file without a header line." placeholder:"A,B"`
+	SkipBad bool     `help:"Leave bad lines out, naming the first ten, and import the others."`
 }
 
 // Help is shown below the flags.
 func (*importCmd) Help() string {
-	return `Each line becomes one key: the template makes its name, the line, as a JSON object, its value. An existing key is overwritten. The file is read once to check every line, and nothing is written if one is bad; bad lines are named by number. Then lines of one group that stand near each other are written together.
+	return `Each line becomes one key: the template makes its name, the line, as a JSON object, its value. An existing key is overwritten. The file is read once to check every line, and nothing is written if one is bad; bad lines are named by number, on standard error, where progress is told too. Then lines of one group that stand near each other are written together.
 
-Every line belongs to a transaction whose ID is made of the file's hash and a line number. So an import that was cut off is simply run again: what is there already is answered from the first time, within the age for which IDs are kept (24 hours).
+Every line belongs to a transaction whose ID is made of the file's hash and a line number. So an import that was cut off is simply run again, with the same file, --key and --columns: within the age for which IDs are kept (24 hours) what it has written is not written again, even where somebody has changed it since.
 
 Examples:
 
@@ -54,7 +54,7 @@ func (c *importCmd) Run(e *env) (err error) {
 	if err != nil {
 		return err
 	}
-	file, err := os.Open(c.File)
+	file, err := c.source()
 	if err != nil {
 		return err
 	}
@@ -98,6 +98,27 @@ func (c *importCmd) Run(e *env) (err error) {
 	_, err = fmt.Fprintf(e.out, "imported %s (%s, %s) in %s, %d of them there before, in %s\n", counted(sum.Lines, "line"), counted(sum.Keys, "key"),
 		counted(sum.Events, "event"), counted(sum.Transactions, "transaction"), sum.Replayed, time.Since(started).Round(10*time.Millisecond))
 	return err
+}
+
+// source opens the file, which must be one: it is read twice.
+func (c *importCmd) source() (*os.File, error) {
+	twice := misused("save it as a file: it is read twice, to check every line first", "%s is not a file", c.File)
+	if c.File == "-" {
+		return nil, twice
+	}
+	file, err := os.Open(c.File)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = twice
+	}
+	if err != nil {
+		_ = file.Close() // nothing was read
+		return nil, err
+	}
+	return file, nil
 }
 
 // stopped says of an import that ended early whether the same command can go on.

@@ -15,7 +15,7 @@ type inspectCmd struct {
 
 // Help is shown below the flags.
 func (*inspectCmd) Help() string {
-	return `Says what an acknowledgement means here, and for each partition where it is: last and oldest position, incarnation, log age, remembered IDs, snapshots, and how much time clocks may still add. The files are not changed; close the database elsewhere first. A damaged partition is exit code 6.
+	return `Says what an acknowledgement means here, and for each partition where it is: last and oldest position, incarnation, log age, remembered IDs, snapshots, and how much time clocks may still add. The files are not changed, and need not be writable; close the database elsewhere first. A damaged partition is exit code 6.
 
 Examples:
 

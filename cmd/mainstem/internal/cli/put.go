@@ -11,7 +11,7 @@ type putCmd struct {
 	Path             mainstem.Path      `arg:"" name:"GROUP/NAME" help:"The key."`
 	Value            *string            `arg:"" optional:"" name:"VALUE" help:"The value; - reads standard input."`
 	ValueFile        string             `help:"Read the value from a file; - is standard input." placeholder:"FILE"`
-	ID               string             `name:"id" help:"ID of the transaction: repeating the command with it changes nothing." placeholder:"ID"`
+	ID               string             `name:"id" help:"ID of the transaction: within 24 hours, repeating the command with it changes nothing and prints the first result." placeholder:"ID"`
 	TTL              time.Duration      `name:"ttl" help:"Delete the key after at least this long, for example 36h." placeholder:"DURATION"`
 	IfAbsent         bool               `help:"Only if the key does not exist." xor:"if"`
 	IfUnchangedSince *mainstem.Position `help:"Only if nobody has written the key after this position." placeholder:"POSITION" xor:"if"`
@@ -19,7 +19,7 @@ type putCmd struct {
 
 // Help is shown below the flags.
 func (*putCmd) Help() string {
-	return `Without an ID the command makes one of its own; a script that may be cut off should give one, and repeat with the same.
+	return `An existing key is overwritten. Without an ID the command makes one of its own; a script that may be cut off should give one, and repeat with the same.
 
 Examples:
 

@@ -11,7 +11,7 @@ type readCmd struct {
 	point
 	Path  mainstem.Path `arg:"" name:"GROUP/STREAM" help:"The stream."`
 	After uint64        `help:"Begin after this event: after N comes N+1 first." placeholder:"N"`
-	Limit int           `help:"Stop after this many." placeholder:"N"`
+	Limit int           `help:"Stop after this many; without it, print all." placeholder:"N"`
 }
 
 // Help is shown below the flags.

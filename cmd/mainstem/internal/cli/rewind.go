@@ -15,7 +15,7 @@ type rewindCmd struct {
 
 // Help is shown below the flags.
 func (*rewindCmd) Help() string {
-	return `Keys that changed after the position are written back to what they were, as new transactions: nothing is erased, and a rewind can itself be rewound. Streams, leases, IDs and cursors stay as they are. The position must still be in the history kept, else exit code 3.
+	return `Keys that changed after the position are written back to what they were, as new transactions: nothing is erased, and a rewind can itself be rewound. Streams, leases, IDs and cursors stay as they are. The position must still be in the history kept, else exit code 3. Which one it was before an accident: mainstem feed --group GROUP has position and time of every write; mainstem get --at POSITION looks at it first.
 
 Examples:
 

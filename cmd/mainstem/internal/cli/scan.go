@@ -10,7 +10,7 @@ type scanCmd struct {
 	readable
 	point
 	Path  *mainstem.Path `arg:"" optional:"" name:"GROUP/PREFIX" help:"The group, and what its keys begin with. Without it the groups are listed."`
-	Limit int            `help:"Stop after this many." placeholder:"N"`
+	Limit int            `help:"Stop after this many; without it, print all." placeholder:"N"`
 }
 
 // Help is shown below the flags.

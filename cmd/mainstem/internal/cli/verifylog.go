@@ -13,7 +13,7 @@ type verifyLogCmd struct {
 
 // Help is shown below the flags.
 func (*verifyLogCmd) Help() string {
-	return `Reads every record, checks its checksum and that it names its predecessor, replays the log from its beginning (or from the older snapshot, where it was trimmed) into a temporary directory, and compares the result with every recorded digest and with the stored state. The database is not changed; close it elsewhere first. Anything that does not agree is exit code 6.
+	return `Reads every record, checks its checksum and that it names its predecessor, replays the log from its beginning (or from the older snapshot, where it was trimmed) into a temporary directory, and compares the result with every recorded digest and with the stored state. The database is not changed; close it elsewhere first. It reads everything once, and needs room for a second copy of the state in the temporary directory (TMPDIR). Anything that does not agree is exit code 6.
 
 Examples:
 
