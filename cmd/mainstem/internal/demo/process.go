@@ -97,7 +97,7 @@ func (h *holder) kill() error {
 	if err := h.cmd.Process.Kill(); err != nil {
 		return fmt.Errorf("killing process %d: %w: %s", h.cmd.Process.Pid, err, h.said)
 	}
-	<-h.exited // killed, as asked; with the process gone, its pipes are closed
+	<-h.exited //nolint:errcheck // killed, as asked; with the process gone, its pipes are closed
 	h.cmd = nil
 	return nil
 }
