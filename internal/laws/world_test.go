@@ -113,7 +113,7 @@ func (w *world) newLog() (journal.Log, error) {
 func (w *world) open(log journal.Log, refine func(*node.Config)) error {
 	w.hands = &hands{Log: log}
 	cfg := node.Config{
-		Memory: node.MinMemory, Partitions: 1, IDAge: 24 * time.Hour, Clock: w.clock, Logger: slog.New(slog.DiscardHandler),
+		Memory: node.MinMemory, Partitions: 1, IDAge: new(24 * time.Hour), Clock: w.clock, Logger: slog.New(slog.DiscardHandler),
 		Database: record.UUID{1}, Incarnation: 1,
 		Parts: []node.Part{{Log: w.hands, FS: disk.NewMem(), Dir: "part"}},
 	}
