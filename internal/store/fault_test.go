@@ -245,6 +245,33 @@ func TestSlowDisk(t *testing.T) {
 	}
 }
 
+// TestOpeningWithWorkLeftOver: a store is closed with so many layers of tables
+// that writers wait. Opened again it compacts them, and writers go on.
+func TestOpeningWithWorkLeftOver(t *testing.T) {
+	fs := vfs.NewMem()
+	s := open(t, fs)
+	s.compactions.opened.Store(false)
+	h := &history{random: rand.New(rand.NewPCG(5, 5))}
+	for s.db.Metrics().Levels[0].Sublevels < sublevels { // one more, and the writer would wait
+		apply(t, s, h.next()...)
+		if err := s.Flush(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closed(t, s)
+	s = open(t, fs)
+	defer closed(t, s)
+	late := time.After(10 * time.Second)
+	for s.db.Metrics().Levels[0].Sublevels >= sublevels {
+		select {
+		case <-s.pressure.eased:
+		case <-late:
+			t.Fatal("nothing was compacted after opening: a writer would wait for ever (L10)")
+		}
+	}
+	h.prefix(t, s)
+}
+
 // TestReadOnlyMedium opens a store where nothing can be changed, not even a
 // lock file.
 func TestReadOnlyMedium(t *testing.T) {

@@ -104,7 +104,7 @@ func Open(c Config) (*Store, error) {
 	if !c.ReadOnly {
 		s.fuse.park()
 	}
-	s.compactions.opened.Store(true)
+	s.compactions.open()
 	if err := s.Err(); err != nil {
 		_ = s.Close() // the first error is the one to tell
 		return nil, err
