@@ -284,3 +284,20 @@ func TestInterrupted(t *testing.T) {
 		t.Errorf("something is left: %v", err)
 	}
 }
+
+// TestRecordSizesAreNeverNegative: records of thousands of transactions that
+// differ little put the line's beginning anywhere.
+func TestRecordSizesAreNeverNegative(t *testing.T) {
+	var f fit
+	f.add(4000, 700_000)
+	f.add(4100, 741_000)
+	if r := f.record(); r.Base < 0 || r.Base+r.Each < 1 {
+		t.Errorf("a record of one transaction has %.0f + %.0f bytes", r.Base, r.Each)
+	}
+	f = fit{}
+	f.add(1, 400)
+	f.add(100, 20_200)
+	if r := f.record(); r.Base != 200 || r.Each != 200 {
+		t.Errorf("200 bytes and 200 for each are found as %.0f and %.0f", r.Base, r.Each)
+	}
+}

@@ -51,7 +51,7 @@ func recordSize(ctx context.Context, job *Job) (peer.Record, error) {
 	if err != nil {
 		return peer.Record{}, err
 	}
-	var n, x, y, xx, xy float64
+	var f fit
 	for frame, err := range file.Inspect(disk.Default, logDir(dir)) {
 		if err != nil {
 			return peer.Record{}, err
@@ -64,18 +64,34 @@ func recordSize(ctx context.Context, job *Job) (peer.Record, error) {
 			return peer.Record{}, err
 		}
 		if count, size := float64(r.Count), float64(frame.Size); count > 0 {
-			n, x, y, xx, xy = n+1, x+count, y+size, xx+count*count, xy+count*size
+			f.add(count, size)
 		}
 	}
-	if n == 0 {
+	if f.n == 0 {
 		return peer.Record{}, errors.New("the sample has no records")
 	}
-	size := peer.Record{Base: y / n}
-	if spread := n*xx - x*x; spread > 0 {
-		size.Each = (n*xy - x*y) / spread
-		size.Base = (y - size.Each*x) / n
+	return f.record(), os.RemoveAll(dir)
+}
+
+// fit is a straight line through records, by least squares.
+type fit struct{ n, x, y, xx, xy float64 }
+
+func (f *fit) add(count, size float64) {
+	f.n, f.x, f.y, f.xx, f.xy = f.n+1, f.x+count, f.y+size, f.xx+count*count, f.xy+count*size
+}
+
+// record is the line. Where large records make it begin below nothing, all
+// bytes are the transactions'.
+func (f *fit) record() peer.Record {
+	size := peer.Record{Base: f.y / f.n}
+	if spread := f.n*f.xx - f.x*f.x; spread > 0 {
+		size.Each = (f.n*f.xy - f.x*f.y) / spread
+		size.Base = (f.y - size.Each*f.x) / f.n
 	}
-	return size, os.RemoveAll(dir)
+	if size.Base < 0 {
+		size = peer.Record{Each: f.y / f.x}
+	}
+	return size
 }
 
 // floorStateBytes bounds the sample that is held in memory.
