@@ -15,7 +15,7 @@ type From struct {
 	// Max is the most changes in one batch; 0 means as many as a record has.
 	Max int
 	// Drain ends the feed at the head as it was at the call, instead of
-	// waiting for more.
+	// waiting for more; with Cancelled if the context ends before.
 	Drain bool
 }
 

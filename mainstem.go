@@ -19,7 +19,8 @@ type Backend interface {
 	// up the asked ID in the same round trip (L5).
 	View(ctx context.Context, r ViewRequest) (Snapshot, error)
 	// Changes yields what has committed, in order, in batches as they are
-	// there. It ends with an error, with ctx, or, if asked to drain, at the head.
+	// there. It ends with an error, with ctx, or, if asked to drain, at the head;
+	// a drain that ctx ends before is Cancelled.
 	Changes(ctx context.Context, from From) iter.Seq2[Batch, error]
 	// Close releases everything. Calls that run end with Stopped or Undecided.
 	Close() error

@@ -35,6 +35,9 @@ func (n *Node) Changes(ctx context.Context, from mainstem.From) iter.Seq2[mainst
 			case went:
 				continue
 			case from.Drain:
+				if err := ctx.Err(); err != nil { // or it could be taken for all there is
+					yield(mainstem.Batch{}, typed(err, "the feed was ended before its head"))
+				}
 				return
 			}
 			select {

@@ -208,3 +208,27 @@ func TestAFeedEndsWithItsDatabase(t *testing.T) {
 		wantCode(t, "a follower of a database that closes", <-ended, mainstem.Stopped)
 	})
 }
+
+// TestADrainThatIsCutShortSaysSo: what is shown of a feed before its head must
+// not be taken for all there is.
+func TestADrainThatIsCutShortSaysSo(t *testing.T) {
+	w := start(t)
+	defer w.close()
+	for i := range 5 {
+		w.must("g", fmt.Sprint(i), put("k", fmt.Sprint(i)))
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	shown := 0
+	var last error
+	for batch, err := range w.db.Changes(ctx, mainstem.From{Drain: true, Max: 1}) {
+		if last = err; err == nil {
+			shown += len(batch.Changes)
+		}
+		cancel()
+	}
+	if shown == 5 {
+		t.Fatal("all was shown before the context could end: the test proves nothing")
+	}
+	wantCode(t, "the end of a drain whose context ended", last, mainstem.Cancelled)
+}
