@@ -116,18 +116,18 @@ type doing struct {
 // as too old at its first attempt, and anew makes another.
 func (d *doing) make(ctx context.Context) error {
 	born, err := d.group.age(ctx)
+	if err != nil {
+		return err
+	}
 	d.id = d.group.db.ids.next()
 	d.id.Born, d.made = born, true
-	if err != nil {
-		d.group.db.ids.done(d.id)
-	}
-	return err
+	return nil
 }
 
 // stale reports whether the ID was too old from the beginning, and nothing can
 // have come of it: what this DB knew of log age was too long ago.
 func (d *doing) stale(code Code) bool {
-	return d.made && code == TooOld && d.attempt == 1 && d.settings.deadline == 0
+	return d.made && code == TooOld && d.attempt == 1 && !d.undecided && d.settings.deadline == 0
 }
 
 // anew takes another ID, born now.
@@ -137,9 +137,13 @@ func (d *doing) anew(ctx context.Context) error {
 		return err
 	}
 	d.group.db.ages.learn(d.group.name, now)
-	d.group.db.ids.done(d.id)
+	old := d.id
+	if err := d.make(ctx); err != nil {
+		return err
+	}
+	d.group.db.ids.done(old)
 	d.attempt = 0
-	return d.make(ctx)
+	return nil
 }
 
 func (d *doing) run(ctx context.Context) (*Receipt, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -313,5 +314,48 @@ func TestALateCopyOfALibraryID(t *testing.T) {
 		// What the client last heard of log age is now older than IDs are kept:
 		// its next call takes an ID that was born now.
 		add(2)
+	})
+}
+
+// forgetful commits the first transaction, says that its outcome is unknown,
+// and comes back when the ID is too old to be known.
+type forgetful struct {
+	mainstem.Backend
+	forget func()
+	once   sync.Once
+}
+
+func (f *forgetful) Commit(ctx context.Context, t *mainstem.Transaction) (r *mainstem.Receipt, err error) {
+	r, err = f.Backend.Commit(ctx, t)
+	f.once.Do(func() {
+		f.forget()
+		r, err = nil, mainstem.Errorf(mainstem.Undecided, "the reply was lost")
+	})
+	return r, err
+}
+
+// TestAnUnknownOutcomeIsNoReasonForANewID: a first attempt may have committed,
+// and when Do asks again its ID is too old to tell. Do says so; with another ID
+// it would commit twice (L5, L11).
+func TestAnUnknownOutcomeIsNoReasonForANewID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clock := mainstemtest.NewClock()
+		db := mainstemtest.Open(t, embedded.OnClock(clock))
+		client := mainstem.New(&forgetful{Backend: db.Backend(), forget: func() {
+			clock.Advance(25 * time.Hour)
+			time.Sleep(time.Minute)
+			for i := range 2 { // log enough for a checkpoint, which forgets the session
+				if _, err := db.Group("other").Do(t.Context(), fmt.Sprint(i), func(tx *mainstem.Txn) error { tx.Put("k", make([]byte, 100<<10)); return nil }); err != nil {
+					t.Error(err)
+				}
+			}
+		}})
+		_, err := client.Group("g").Do(t.Context(), "", func(tx *mainstem.Txn) error { tx.Add("n", 1); return nil })
+		if mainstem.CodeOf(err) != mainstem.Undecided {
+			t.Errorf("an outcome that nobody can know any more is answered %v, want undecided", err)
+		}
+		if v, err := db.Get(t.Context(), "g", "n", mainstem.Latest()); err != nil || v.Value.Int != 1 {
+			t.Errorf("n is %d, %v; one call committed twice", v.Value.Int, err)
+		}
 	})
 }
