@@ -34,17 +34,26 @@ func openPeer(ctx context.Context, job *Job) (peer.System, error) {
 	return p.Open(ctx, c)
 }
 
+// openWorkload opens the system that a job names, with the keys of its clients.
+func openWorkload(ctx context.Context, job *Job) (peer.System, *workload, error) {
+	s, err := openPeer(ctx, job)
+	if err != nil {
+		return nil, nil, err
+	}
+	w, err := newWorkload(ctx, s, job)
+	if err != nil {
+		return nil, nil, errors.Join(err, s.Close())
+	}
+	return s, w, nil
+}
+
 // closed measures clients that ask again as soon as they are answered.
 func closed(ctx context.Context, job *Job) (figures []Figure, err error) {
-	s, err := openPeer(ctx, job)
+	s, w, err := openWorkload(ctx, job)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	w, err := newWorkload(ctx, s, job)
-	if err != nil {
-		return nil, err
-	}
 	var beside *writer
 	if job.Beside {
 		if beside, err = startWriter(ctx, s, job); err != nil {

@@ -9,15 +9,11 @@ import (
 
 // openLoop measures arrivals that do not wait for each other's answers.
 func openLoop(ctx context.Context, job *Job) (figures []Figure, err error) {
-	s, err := openPeer(ctx, job)
+	s, w, err := openWorkload(ctx, job)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	w, err := newWorkload(ctx, s, job)
-	if err != nil {
-		return nil, err
-	}
 	f, err := measured(s, job, func(opened, shut func() error) (load.Outcome, error) {
 		// The first calls of a process are slow, and would be counted as stalls.
 		if _, err := (load.Closed{Clients: min(job.Clients, 16), For: job.Warm}).Run(ctx, w.call); err != nil {

@@ -16,15 +16,11 @@ import (
 // soak measures one system for long, in slices: whether it gets slower, and how
 // slow an answer can be while tables of the state are written and merged.
 func soak(ctx context.Context, job *Job) (figures []Figure, err error) {
-	s, err := openPeer(ctx, job)
+	s, w, err := openWorkload(ctx, job)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	w, err := newWorkload(ctx, s, job)
-	if err != nil {
-		return nil, err
-	}
 	d := &diary{dir: job.Dir, slice: job.Slice, now: load.NewRecorder(), busy: load.NewLatencies(), quiet: load.NewLatencies()}
 	f, err := measured(s, job, func(opened, shut func() error) (load.Outcome, error) {
 		stop := make(chan struct{})
