@@ -16,6 +16,15 @@ func describe(key, value []byte, deleted bool) string {
 	case kindKey:
 		group, name, _ = names(key, 0, suffix)
 		what = fmt.Sprintf("key %s/%s at %s", group, name, versionPosition(key))
+	case kindHistory:
+		if len(key) == 1+suffix || len(key) == 1 {
+			what = "history"
+			if len(key) > 1 {
+				what += fmt.Sprintf(" of the window up to %d", eventNumber(key))
+			}
+			break
+		}
+		return fmt.Sprintf("in the window up to %d: %s", eventNumber(key[:1+suffix]), describe(key[1+suffix:], value, deleted))
 	case kindStream:
 		what = fmt.Sprintf("stream %s/%s", group, name)
 	case kindEvent:

@@ -52,39 +52,108 @@ func hashRow(sum hash.Hash, row Row) {
 	sum.Write(row.Value)
 }
 
-// sweepKeys visits the versions of each name, newest first. A version is
-// needed while it is newer than the horizon, or the newest of those at or
-// before it; a deletion at or before the horizon says the same as nothing.
+// keySweep visits the versions of each name that are in their place, newest
+// first. A version is needed while it is newer than the horizon, or the newest
+// of those at or before it; a deletion at or before the horizon says the same
+// as nothing.
+type keySweep struct {
+	tail *Tail
+	sum  hash.Hash
+	dead func(key []byte) error
+
+	prefix  []byte
+	horizon mainstem.Position
+	settled bool // a version at or before the horizon was seen
+	// marker is a deletion that says nothing any more. What is older than it
+	// must go first, or would be back for a moment.
+	marker []byte
+}
+
 func sweepKeys(rows Rows, tail *Tail, number uint8, sum hash.Hash, dead func(key []byte) error) error {
-	var prefix []byte
-	var horizon mainstem.Position
-	settled := false // a version at or before the horizon was seen
+	s := &keySweep{tail: tail, sum: sum, dead: dead}
 	from, to := slotRange(kindKey, number)
 	for row, err := range rows.Scan(from, to) {
+		if err == nil {
+			err = s.visit(row)
+		}
 		if err != nil {
 			return err
 		}
-		deleted := len(row.Value) == 1 && row.Value[0] == versionDeleted
-		if name := row.Key[:len(row.Key)-suffix]; !bytes.Equal(name, prefix) {
-			prefix, settled = append(prefix[:0], name...), false
-			group, key, ok := names(row.Key, 0, suffix)
+	}
+	if err := s.leave(); err != nil {
+		return err
+	}
+	return sweepWindows(rows, tail, number, dead)
+}
+
+func (s *keySweep) visit(row Row) error {
+	value := openVersion(row).value
+	deleted := len(value) == 1 && value[0] == versionDeleted
+	if name, _ := Prefix(row.Key); !bytes.Equal(name, s.prefix) {
+		if err := s.leave(); err != nil {
+			return err
+		}
+		group, key, ok := names(row.Key, 0, suffix)
+		if !ok {
+			return mainstem.Errorf(mainstem.Corrupt, "a stored row of a key does not parse (L12)")
+		}
+		s.prefix, s.settled = append(s.prefix[:0], name...), false
+		s.horizon = s.tail.horizon(group, key)
+		if !deleted {
+			hashRow(s.sum, Row{Key: row.Key, Value: value})
+		}
+	}
+	if versionPosition(row.Key) > s.horizon {
+		return nil
+	}
+	first := !s.settled
+	s.settled = true
+	switch {
+	case first && deleted:
+		s.marker = append(s.marker[:0], row.Key...)
+	case !first:
+		return s.dead(row.Key)
+	}
+	return nil
+}
+
+// leave ends the visit of a name.
+func (s *keySweep) leave() error {
+	if len(s.marker) == 0 {
+		return nil
+	}
+	err := s.dead(s.marker)
+	s.marker = s.marker[:0]
+	return err
+}
+
+// sweepWindows finds what windows keep for keys of a shorter history than
+// others: whole windows are forgotten at the oldest horizon (forgetWindows).
+func sweepWindows(rows Rows, tail *Tail, number uint8, dead func(key []byte) error) error {
+	oldest, newest := tail.OldestHorizon(), tail.NewestHorizon()
+	for oldest < newest {
+		row, ok, err := rows.First(Window(nil, oldest+1, nil), Window(nil, newest+1, nil))
+		if err != nil || !ok || len(row.Key) < 1+suffix {
+			return err
+		}
+		oldest = mainstem.Position(binary.BigEndian.Uint64(row.Key[1:]))
+		from, to := slotRange(kindKey, number)
+		for row, err := range rows.Scan(Window(nil, oldest, from), Window(nil, oldest, to)) {
+			if err != nil {
+				return err
+			}
+			group, key, ok := names(row.Key[1+suffix:], 0, suffix)
 			if !ok {
-				return mainstem.Errorf(mainstem.Corrupt, "a stored row of a key does not parse (L12)")
+				return mainstem.Errorf(mainstem.Corrupt, "a stored row of a key's history does not parse (L12)")
 			}
-			horizon = tail.horizon(group, key)
-			if !deleted {
-				hashRow(sum, row)
+			// Another of its window has passed it by the window's end.
+			if oldest > tail.horizon(group, key) {
+				continue
 			}
-		}
-		if versionPosition(row.Key) > horizon {
-			continue
-		}
-		if settled || deleted {
 			if err := dead(row.Key); err != nil {
 				return err
 			}
 		}
-		settled = true
 	}
 	return nil
 }

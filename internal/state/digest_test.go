@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,6 +19,17 @@ type past struct {
 	*world
 	was map[mainstem.Position]map[string]string // at a position: "group/name" -> value
 	now map[string]string
+	// versions are the positions at which a key changed, newest first.
+	versions map[string][]mainstem.Position
+	archived mainstem.Position
+}
+
+// archive does to the rows what a store does when it writes them to tables.
+func (p *past) archive(t *rapid.T) {
+	p.rows.archive(p.archived, p.tail.Last)
+	p.replay.archive(p.archived, p.tail.Last)
+	p.archived = p.tail.Last
+	p.look(t)
 }
 
 func (p *past) write1(t *rapid.T) {
@@ -25,13 +37,19 @@ func (p *past) write1(t *rapid.T) {
 	group, key := rapid.SampledFrom([]string{"g", "kept", "kept-2"}).Draw(t, "group"), rapid.SampledFrom([]string{"a", "a/b", "b"}).Draw(t, "key")
 	value := fmt.Sprint("v", p.tail.Last+1)
 	var o mainstem.Operation = mainstem.Put{Name: key, Value: mainstem.Bytes([]byte(value))}
+	_, there := p.now[group+"/"+key]
+	changed := true
 	if rapid.IntRange(0, 3).Draw(t, "delete") == 0 {
 		o = mainstem.Delete{Name: key}
 		delete(p.now, group+"/"+key)
+		changed = there
 	} else {
 		p.now[group+"/"+key] = value
 	}
 	p.commit(time.Duration(age), group, o)
+	if changed {
+		p.versions[group+"/"+key] = append([]mainstem.Position{p.tail.Last}, p.versions[group+"/"+key]...)
+	}
 	p.was[p.tail.Last] = maps.Clone(p.now)
 }
 
@@ -76,6 +94,57 @@ func (p *past) look(t *rapid.T) {
 	}
 }
 
+// lookBack compares the versions of every key before some position, and what a
+// range held then.
+func (p *past) lookBack(t *rapid.T) {
+	at := mainstem.Position(rapid.Uint64Range(1, uint64(p.tail.Last)).Draw(t, "at"))
+	r := &Reading{Rows: p.rows, Tail: p.tail, At: at}
+	for _, group := range []string{"g", "kept", "kept-2"} {
+		held := map[string]string{}
+		for _, key := range []string{"a", "a/b", "b"} {
+			if value, there := p.was[at][group+"/"+key]; there {
+				held[key] = value
+			}
+			horizon := p.tail.horizon(group, key)
+			if at < horizon {
+				continue
+			}
+			var want []mainstem.Position
+			for _, v := range p.versions[group+"/"+key] {
+				if v <= at {
+					want = append(want, v)
+				}
+				if v <= min(at, horizon) {
+					break
+				}
+			}
+			a, err := r.Answer(mainstem.Query{Kind: mainstem.QueryHistory, Group: group, Name: key})
+			var got []mainstem.Position
+			for _, v := range a.Versions {
+				got = append(got, v.Position)
+			}
+			// A deletion at or before the horizon says the same as nothing.
+			if n := len(want); len(got) == n-1 && n > 0 && want[n-1] <= horizon {
+				want = want[:n-1]
+			}
+			if err != nil || !slices.Equal(got, want) {
+				t.Fatalf("history of %s/%s before %s, horizon %s: %v, %v; it was %v", group, key, at, horizon, got, err, want)
+			}
+		}
+		if _, known := p.was[at]; !known || at < p.tail.HorizonOf(group, "", "") {
+			continue
+		}
+		a, err := r.Answer(mainstem.Query{Kind: mainstem.QueryScan, Group: group})
+		got := map[string]string{}
+		for _, v := range a.Versions {
+			got[v.Name] = string(v.Value.Bytes)
+		}
+		if err != nil || !maps.Equal(got, held) {
+			t.Fatalf("group %s at %s: %v, %v; it was %v", group, at, got, err, held)
+		}
+	}
+}
+
 // young reports whether everything that the rules still promise can be read.
 func (p *past) young(t *rapid.T) {
 	for i, horizon := range p.tail.Horizons {
@@ -97,7 +166,7 @@ func (p *past) young(t *rapid.T) {
 // from a key's horizon on reads as it was, and everything before says Trimmed.
 func TestGarbageIsOnlyWhatNobodyMayAskFor(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p := &past{world: newWorld(t), was: map[mainstem.Position]map[string]string{}, now: map[string]string{}}
+		p := &past{world: newWorld(t), was: map[mainstem.Position]map[string]string{}, now: map[string]string{}, versions: map[string][]mainstem.Position{}}
 		h := p.header(0)
 		h.Settings = &record.Settings{IDAge: int64(24 * time.Hour), History: []record.Keep{
 			{Group: "kept", Age: int64(time.Hour)}, {Group: "kept", Prefix: "a/", Age: int64(20 * time.Minute)},
@@ -107,7 +176,14 @@ func TestGarbageIsOnlyWhatNobodyMayAskFor(t *testing.T) {
 			"":        p.young,
 			"write":   p.write1,
 			"write 2": p.write1,
+			"write 3": p.write1,
 			"collect": p.collect,
+			"archive": p.archive,
+			"back": func(t *rapid.T) {
+				if p.tail.Last > 0 {
+					p.lookBack(t)
+				}
+			},
 		})
 	})
 }

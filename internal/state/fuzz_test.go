@@ -30,7 +30,7 @@ var decoders = map[byte]func(key, value []byte) (any, []byte, error){
 		}
 		v, err := readVersion("n", Row{Key: key, Value: value})
 		if !v.Exists {
-			return v, []byte{versionDeleted}, err
+			return v, []byte{0, versionDeleted}, err
 		}
 		return v, writeVersion(v.Value, v.Until), err
 	},

@@ -11,7 +11,15 @@ import (
 // position 0 means there never was one, or none is kept.
 func newest(rows Rows, group, name string, p mainstem.Position) (mainstem.Version, error) {
 	prefix := nameKey(kindKey, group, name)
-	row, ok, err := rows.First(versionKey(prefix, p), after(prefix))
+	if p == math.MaxUint64 {
+		row, ok, err := rows.First(prefix, after(prefix))
+		return foundVersion(name, row, ok, err)
+	}
+	row, ok, err := versionAt(rows, prefix, p)
+	return foundVersion(name, row, ok, err)
+}
+
+func foundVersion(name string, row Row, ok bool, err error) (mainstem.Version, error) {
 	if err != nil || !ok {
 		return mainstem.Version{Name: name}, err
 	}
@@ -20,7 +28,7 @@ func newest(rows Rows, group, name string, p mainstem.Position) (mainstem.Versio
 
 func readVersion(name string, row Row) (mainstem.Version, error) {
 	v := mainstem.Version{Name: name, Position: versionPosition(row.Key)}
-	r := reader{b: row.Value}
+	r := reader{b: openVersion(row).value}
 	switch r.uint() {
 	case versionDeleted:
 	case versionBytes:
@@ -36,7 +44,8 @@ func readVersion(name string, row Row) (mainstem.Version, error) {
 	return v, r.end("a version of key " + name)
 }
 
-// What the first byte of a version says.
+// What a version begins with, after a byte that is 0 until its store moves older
+// ones of its window away.
 const (
 	versionDeleted = iota
 	versionBytes
@@ -44,7 +53,7 @@ const (
 )
 
 func writeVersion(v mainstem.Value, until mainstem.LogAge) []byte {
-	w := writer{b: make([]byte, 0, len(v.Bytes)+12)}
+	w := writer{b: make([]byte, 1, len(v.Bytes)+13)}
 	if v.Counter {
 		w.uint(versionCounter)
 		w.uint(uint64(until))
@@ -199,7 +208,7 @@ func (s *Step) admitKey(group string, e *mainstem.Effect, p mainstem.Position) e
 		if e.Kind == mainstem.EffectExpire {
 			s.put(Write{Key: expiryKey(e.Until, group, e.Name), Delete: true})
 		}
-		s.put(Write{Key: versionKey(prefix, p), Value: []byte{versionDeleted}})
+		s.put(Write{Key: versionKey(prefix, p), Value: []byte{0, versionDeleted}})
 		s.hints.note(prefix, p)
 		return nil
 	case mainstem.EffectPut:

@@ -14,6 +14,9 @@ import (
 const (
 	// k slot group NUL name NUL ^position -> version of a key.
 	kindKey = 'k'
+	// v window key of a version -> version, moved there because a newer one of
+	// its window is in the key's place.
+	kindHistory = 'v'
 	// s slot group NUL stream NUL -> length and last position of a stream.
 	kindStream = 's'
 	// e slot group NUL stream NUL number -> event.
@@ -36,9 +39,12 @@ const (
 	kindReceipts = 'n'
 	// r last-position index -> where and when a record is.
 	kindRecord = 'r'
-	// h -> the tail.
+	// h layout -> the tail.
 	kindTail = 'h'
 )
+
+// layout is the version of everything here.
+const layout = 2
 
 const suffix = 8 // bytes of a version's or an event's number at a key's end
 
@@ -133,6 +139,6 @@ func bucketKey(kind byte, start mainstem.LogAge) []byte {
 	return binary.BigEndian.AppendUint64([]byte{kind}, uint64(start))
 }
 
-var tailKey = []byte{kindTail}
+var tailKey = []byte{kindTail, layout}
 
 func eventNumber(key []byte) uint64 { return binary.BigEndian.Uint64(key[len(key)-suffix:]) }

@@ -1,6 +1,8 @@
 package state
 
 import (
+	"bytes"
+	"errors"
 	"iter"
 	"math"
 
@@ -22,13 +24,12 @@ const (
 )
 
 // scanVersions yields, for every name in [from, to), its newest version at or
-// before p, deletions included. A name with many newer or older versions is
-// jumped over.
+// before p, deletions included. A name with many versions is jumped over.
 func scanVersions(rows Rows, group, from, to string, p mainstem.Position) iter.Seq2[mainstem.Version, error] {
 	return func(yield func(mainstem.Version, error) bool) {
 		start, end := bound(kindKey, group, from), upper(kindKey, group, to)
 		for start != nil {
-			start = scanRun(rows, start, end, p, yield)
+			start = scanRun(rows, group, start, end, p, yield)
 		}
 	}
 }
@@ -38,30 +39,34 @@ func scanVersions(rows Rows, group, from, to string, p mainstem.Position) iter.S
 const jumpAfter = 16
 
 // scanRun yields until it is done (nil) or finds it cheaper to go on elsewhere.
-func scanRun(rows Rows, start, end []byte, p mainstem.Position, yield func(mainstem.Version, error) bool) []byte {
-	done, skipped := "", 0
+func scanRun(rows Rows, group string, start, end []byte, p mainstem.Position, yield func(mainstem.Version, error) bool) []byte {
+	var done []byte
+	skipped := 0
 	for row, err := range rows.Scan(start, end) {
 		if err != nil {
 			yield(mainstem.Version{}, err)
 			return nil
 		}
-		prefix := row.Key[:len(row.Key)-suffix]
-		if newer := versionPosition(row.Key) > p; newer || string(prefix) == done {
+		prefix := row.Key[:max(0, len(row.Key)-suffix)]
+		if done != nil && bytes.Equal(prefix, done) {
 			if skipped++; skipped <= jumpAfter {
 				continue
 			}
-			if newer {
-				return versionKey(append([]byte(nil), prefix...), p)
-			}
-			return after(prefix)
+			return after(done)
 		}
-		done, skipped = string(prefix), 0
+		done, skipped = append(done[:0], prefix...), 0
 		_, name, ok := names(row.Key, 0, suffix)
 		if !ok {
 			yield(mainstem.Version{}, mainstem.Errorf(mainstem.Corrupt, "a stored row of a key does not parse (L12)"))
 			return nil
 		}
 		v, err := readVersion(name, row)
+		if err == nil && v.Position > p {
+			v, err = newest(rows, group, name, p)
+		}
+		if err == nil && v.Position == 0 {
+			continue // made after p
+		}
 		if !yield(v, err) || err != nil {
 			return nil
 		}
@@ -77,7 +82,11 @@ func (r *Reading) Answer(q mainstem.Query) (mainstem.Answer, error) {
 	}
 	switch q.Kind {
 	case mainstem.QueryGet:
-		v, err := newest(r.Rows, q.Group, q.Name, r.At)
+		at := r.At
+		if live {
+			at = math.MaxUint64
+		}
+		v, err := newest(r.Rows, q.Group, q.Name, at)
 		if err != nil || !v.Exists {
 			return mainstem.Answer{}, err
 		}
@@ -178,25 +187,19 @@ func (r *Reading) history(q mainstem.Query) (mainstem.Answer, error) {
 	var a mainstem.Answer
 	left := newRoom(q.Max)
 	horizon := r.Tail.horizon(q.Group, q.Name)
-	prefix := nameKey(kindKey, q.Group, q.Name)
-	for row, err := range r.Rows.Scan(versionKey(prefix, r.At), after(prefix)) {
-		if err != nil {
-			return a, err
+	var bad error
+	err := history(r.Rows, nameKey(kindKey, q.Group, q.Name), r.At, func(row Row) bool {
+		var v mainstem.Version
+		if v, bad = readVersion(q.Name, row); bad != nil {
+			return false
 		}
-		v, err := readVersion(q.Name, row)
-		if err != nil {
-			return a, err
-		}
-		if !left.take(len(v.Value.Bytes) + 32) {
-			a.More = true
-			break
+		if a.More = !left.take(len(v.Value.Bytes) + 32); a.More {
+			return false
 		}
 		a.Versions = append(a.Versions, v)
-		if v.Position <= horizon {
-			break // the last one that is sure to be kept everywhere
-		}
-	}
-	return a, nil
+		return v.Position > horizon // the first at or before it is the last that is sure to be kept everywhere
+	})
+	return a, errors.Join(err, bad)
 }
 
 // lengthAt is the length that a stream had at the reading's position.

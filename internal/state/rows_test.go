@@ -5,6 +5,8 @@ import (
 	"iter"
 	"maps"
 	"slices"
+
+	"github.com/mainstemdb/mainstem"
 )
 
 // mapRows are rows in a map: the plainest Rows there is.
@@ -75,4 +77,32 @@ func (m mapRows) without(kinds ...byte) mapRows {
 	rest := maps.Clone(m)
 	maps.DeleteFunc(rest, func(key, _ string) bool { return slices.Contains(kinds, key[0]) })
 	return rest
+}
+
+// archive does what a store may do at any time with the versions after one
+// position and up to another: it keeps the newest of each key in its place.
+func (m mapRows) archive(after, last mainstem.Position) {
+	var newest string
+	for _, key := range slices.Sorted(maps.Keys(m)) {
+		prefix, versioned := Prefix([]byte(key))
+		if p := versionPositionOf(key, versioned); p <= after || p > last {
+			continue
+		}
+		if before, _ := Prefix([]byte(newest)); newest != "" && bytes.Equal(before, prefix) {
+			m[string(Window(nil, last, []byte(key)))] = m[key]
+			delete(m, key)
+			if m[newest][0] == 0 {
+				m[newest] = string(Newest(nil, last, Row{Key: []byte(newest), Value: []byte(m[newest])}))
+			}
+			continue
+		}
+		newest = key
+	}
+}
+
+func versionPositionOf(key string, versioned bool) mainstem.Position {
+	if !versioned {
+		return 0
+	}
+	return versionPosition([]byte(key))
 }

@@ -236,6 +236,9 @@ func (s *Step) Horizons() ([]mainstem.Position, error) {
 // checkpoint applies what a checkpoint record settles.
 func (s *Step) checkpoint(c *record.Checkpoint, index uint64) error {
 	s.Tail.Asked, s.Tail.AskedRange, s.Tail.Horizons = index, c.Next, c.Horizons
+	if horizon := s.Tail.OldestHorizon(); horizon > 0 {
+		s.put(forgetWindows(horizon))
+	}
 	return s.endSessions()
 }
 

@@ -206,6 +206,9 @@ func (t *Tail) encode() []byte {
 // LoadTail reads the tail; an empty state has an empty tail.
 func LoadTail(rows Rows) (*Tail, error) {
 	value, ok, err := rows.Get(tailKey)
+	if err == nil && !ok {
+		err = otherLayout(rows)
+	}
 	if err != nil || !ok {
 		return &Tail{}, err
 	}
@@ -245,6 +248,17 @@ func LoadTail(rows Rows) (*Tail, error) {
 	}
 	t.Asked, t.AskedRange = r.uint(), uint8(r.uint())
 	return t, r.end("the tail")
+}
+
+// otherLayout reports rows that another version of Mainstem has laid out.
+func otherLayout(rows Rows) error {
+	_, found, err := rows.First([]byte{kindTail}, []byte{kindTail + 1})
+	if err != nil || !found {
+		return err
+	}
+	e := mainstem.Errorf(mainstem.Invalid, "the state is not of layout %d: another version of Mainstem wrote it", layout)
+	e.Advice = "use that version, export there and import here; nothing was changed"
+	return e
 }
 
 // Place is where and when a record is.

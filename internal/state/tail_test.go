@@ -133,3 +133,14 @@ func TestLeapsStayWithinTheirBudget(t *testing.T) {
 		}
 	})
 }
+
+// TestOtherLayout: rows that another version has laid out are refused, not
+// taken for an empty state.
+func TestOtherLayout(t *testing.T) {
+	if _, err := LoadTail(mapRows{string([]byte{kindTail, layout + 1}): "x"}); mainstem.CodeOf(err) != mainstem.Invalid {
+		t.Errorf("a newer layout: %v", err)
+	}
+	if tail, err := LoadTail(mapRows{}); err != nil || tail.Last != 0 {
+		t.Errorf("an empty state: %v, %v", tail, err)
+	}
+}

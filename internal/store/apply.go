@@ -1,9 +1,7 @@
 package store
 
 import (
-	"fmt"
-
-	"github.com/cockroachdb/pebble/v2"
+	"bytes"
 
 	"github.com/mainstemdb/mainstem/internal/state"
 )
@@ -22,42 +20,97 @@ func (s *Store) Apply(writes []state.Write) error {
 	case s.Err() != nil:
 		return s.Err()
 	}
-	size := weight(writes)
-	if err := s.hold(int64(size)); err != nil {
-		return err
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.active.bytes >= s.limit {
+		if _, err := s.turn(); err != nil {
+			return err
+		}
 	}
-	b := s.db.NewBatchWithSize(size)
-	err := fill(b, writes)
-	if err == nil {
-		err = s.db.Apply(b, pebble.NoSync)
+	for i := range writes {
+		if w := &writes[i]; w.End == nil {
+			s.active.add(w)
+		} else if bytes.Compare(w.Key, w.End) < 0 {
+			s.active.gaps = passed(s.active.gaps, gap{from: bytes.Clone(w.Key), to: bytes.Clone(w.End), at: s.active.count})
+		}
 	}
-	if cerr := b.Close(); err == nil {
-		err = cerr
-	}
-	s.generation.Add(1)
-	s.rows.stale()
-	if err != nil {
-		s.fail("applying", err)
-	}
+	s.active.n, s.active.size = s.active.count, s.active.bytes
+	s.publish()
 	return s.Err()
 }
 
-func fill(b *pebble.Batch, writes []state.Write) (err error) {
-	for i := range writes {
-		w := &writes[i]
-		switch {
-		case !w.Delete:
-			err = b.Set(w.Key, w.Value, nil)
-		case w.End == nil:
-			err = b.Delete(w.Key, nil)
-		default:
-			err = b.DeleteRange(w.Key, w.End, nil)
-		}
-		if err != nil {
-			return fmt.Errorf("write %d of %d: %w", i+1, len(writes), err)
+// passed is gaps with one more, without those that it covers.
+func passed(gaps []gap, next gap) []gap {
+	left := make([]gap, 0, len(gaps)+1)
+	for _, g := range gaps {
+		if bytes.Compare(g.from, next.from) < 0 || bytes.Compare(g.to, next.to) > 0 {
+			left = append(left, g)
 		}
 	}
-	return nil
+	return append(left, next)
+}
+
+// publish shows what was written to the active delta.
+func (s *Store) publish() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.newest.Load()
+	s.newest.Store(&view{layers: append([]layer{s.active}, old.layers[1:]...), base: old.base})
+}
+
+// hold is the newest view; its base is held until it is released.
+func (s *Store) hold() *view {
+	for {
+		if v := s.newest.Load(); v.base.hold() {
+			return v
+		}
+	}
+}
+
+// turn gives what is in memory to be written to tables, begins with an empty
+// delta, and returns what is closed when the tables are there. It waits for
+// those before, and while compactions are behind.
+func (s *Store) turn() (written <-chan struct{}, err error) {
+	for s.turning != nil || s.db.Metrics().Levels[0].Sublevels >= sublevels {
+		wait := s.eased
+		if s.turning != nil {
+			wait = s.turning
+		}
+		select {
+		case <-wait:
+			if wait == s.turning {
+				s.turning = nil
+			}
+		case <-s.done:
+			return nil, s.Err()
+		case <-s.fuse.released: // Close has begun
+			return nil, ErrClosed
+		}
+	}
+	full := s.active
+	s.active = layer{delta: newDelta()}
+	s.mu.Lock()
+	old := s.newest.Load()
+	s.newest.Store(&view{layers: []layer{s.active, full}, base: old.base})
+	s.mu.Unlock()
+	s.turning = make(chan struct{})
+	go s.settle(full, s.turning)
+	return s.turning, nil
+}
+
+// settle writes a full delta to tables, and puts them in its place.
+func (s *Store) settle(full layer, written chan<- struct{}) {
+	defer close(written)
+	if err := s.writeTables(full); err != nil {
+		s.fail("writing tables", err)
+		return
+	}
+	base := s.newBase()
+	s.mu.Lock()
+	old := s.newest.Load()
+	s.newest.Store(&view{layers: old.layers[:1:1], base: base})
+	s.mu.Unlock()
+	old.base.release()
 }
 
 // Flush makes everything durable that was applied before the call.
@@ -76,18 +129,33 @@ func (s *Store) flush() error {
 	case s.Err() != nil:
 		return s.Err()
 	}
-	flushed, err := s.db.AsyncFlush()
+	written, err := s.flushed()
 	if err != nil {
-		return wrap(s.dir, "flushing", err)
+		return err
 	}
 	select {
-	case <-flushed:
+	case <-written:
 		return s.Err()
 	case <-s.done:
 		return s.Err()
 	case <-s.fuse.released: // Close has begun
 		return ErrClosed
 	}
+}
+
+// flushed is closed once all that is applied now is in tables.
+func (s *Store) flushed() (<-chan struct{}, error) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if !s.active.empty() {
+		return s.turn()
+	}
+	if s.turning != nil {
+		return s.turning, nil
+	}
+	nothing := make(chan struct{})
+	close(nothing)
+	return nothing, nil
 }
 
 // Checkpoint writes a copy of the store to dir, which must not exist: a

@@ -100,7 +100,7 @@ func TestCrash(t *testing.T) {
 			}
 		}
 		if random.IntN(2) == 0 { // crash while a flush runs
-			if _, err := s.db.AsyncFlush(); err != nil {
+			if _, err := s.flushed(); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -51,3 +51,11 @@ func all(t testing.TB, r state.Rows) (list []string) {
 	}
 	return list
 }
+
+// weight is the bytes of some rows.
+func weight(writes []state.Write) (n int) {
+	for i := range writes {
+		n += len(writes[i].Key) + len(writes[i].Value) + len(writes[i].End)
+	}
+	return n
+}

@@ -3,11 +3,11 @@ package store
 // Metrics are figures of a store at one moment; sizes in bytes.
 type Metrics struct {
 	// Cached blocks and rows not yet flushed, together at most Config.Memory
-	// and the large batches that wait to be flushed.
-	CacheBytes    int64
-	MemtableBytes int64
-	CacheHits     int64
-	CacheMisses   int64
+	// and the last batch before a flush.
+	CacheBytes  int64
+	DeltaBytes  int64
+	CacheHits   int64
+	CacheMisses int64
 	// Tables on disk, and those that are no longer needed but still there.
 	Tables        int64
 	DiskBytes     int64
@@ -27,10 +27,14 @@ func (s *Store) Metrics() Metrics {
 	}
 	defer s.users.leave()
 	m := s.db.Metrics()
+	var delta int64
+	for _, l := range s.newest.Load().layers {
+		delta += l.size
+	}
 	total := m.Total()
 	return Metrics{
 		CacheBytes:        m.BlockCache.Size,
-		MemtableBytes:     int64(m.MemTable.Size + m.MemTable.ZombieSize),
+		DeltaBytes:        delta,
 		CacheHits:         m.BlockCache.Hits,
 		CacheMisses:       m.BlockCache.Misses,
 		Tables:            total.TablesCount,

@@ -26,8 +26,8 @@ const filterBits = 10
 func options(s *Store, c Config) *pebble.Options {
 	o := &pebble.Options{
 		FS:                 s.fuse,
-		Cache:              s.cache, // memtables are reserved from it, so it is the whole budget
-		MemTableSize:       uint64(s.pressure.memtable),
+		Cache:              s.cache,
+		MemTableSize:       64 << 10, // nothing goes through it
 		FormatMajorVersion: format,
 		DisableWAL:         true,
 		ReadOnly:           c.ReadOnly,
@@ -36,8 +36,7 @@ func options(s *Store, c Config) *pebble.Options {
 		EventListener: &pebble.EventListener{
 			BackgroundError: func(err error) { s.fail("writing in the background", err) },
 			DataCorruption:  func(info pebble.DataCorruptionInfo) { s.fail("reading "+info.Path, info.Details) },
-			FlushEnd:        func(pebble.FlushInfo) { s.pressure.ease() },
-			CompactionEnd:   func(pebble.CompactionInfo) { s.pressure.ease() },
+			CompactionEnd:   func(pebble.CompactionInfo) { s.ease() },
 			TableDeleted: func(info pebble.TableDeleteInfo) {
 				if info.Err != nil {
 					s.log.Warn("a table that is no longer needed could not be deleted", "path", info.Path, "err", info.Err)
@@ -45,7 +44,7 @@ func options(s *Store, c Config) *pebble.Options {
 			},
 			DiskSlow: func(info pebble.DiskSlowInfo) { s.log.Warn("the disk is slow", "info", info.String()) },
 		},
-		// Apply holds writers back itself (see pressure): a writer that waits
+		// Apply holds writers back itself: one that waits
 		// inside Pebble waits for ever once the disk has failed.
 		MemTableStopWritesThreshold: math.MaxInt32,
 		L0StopWritesThreshold:       math.MaxInt32,

@@ -19,8 +19,7 @@ type Config struct {
 	FS  disk.FS
 	Dir string
 	// Memory is what cached blocks and rows not yet flushed may take together,
-	// in bytes. A batch of more than a sixteenth of it is held beside it until
-	// it is flushed.
+	// in bytes, and the last batch before a flush beside it.
 	Memory int64
 	// ReadOnly opens an existing store without changing, creating or locking
 	// a file. The caller makes sure that no other process changes it.
@@ -47,13 +46,17 @@ type Store struct {
 	done    chan struct{}
 	failure atomic.Pointer[error]
 
-	// generation counts applied batches; an iterator made before the newest
-	// one does not show the newest rows.
-	generation atomic.Uint64
-	pressure   pressure
+	users users
 
-	users     users
-	mu        sync.Mutex
+	writing sync.Mutex    // held by whoever changes the active delta
+	active  layer         // what is written to
+	limit   int64         // bytes of a delta that is full
+	turning chan struct{} // closed when the last full delta is in tables; nil before the first
+	eased   chan struct{} // something was compacted
+	fresh   atomic.Int64  // tables written so far; a name is never used twice
+
+	mu        sync.Mutex // held while newest is replaced
+	newest    atomic.Pointer[view]
 	snapshots map[*Snapshot]struct{}
 }
 
@@ -69,7 +72,8 @@ func Open(c Config) (*Store, error) {
 		readOnly:  c.ReadOnly,
 		done:      make(chan struct{}),
 		snapshots: make(map[*Snapshot]struct{}),
-		pressure:  newPressure(c.Memory),
+		limit:     min(c.Memory/deltaShare, maxDelta),
+		eased:     make(chan struct{}, 1),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -89,9 +93,11 @@ func Open(c Config) (*Store, error) {
 	case !there && c.ReadOnly:
 		return nil, fmt.Errorf("%w: there is no state in %s, and read-only makes none", ErrFailed, c.Dir)
 	}
-	// Each shard of the cache may hold a block too many for a moment.
-	s.cache = pebble.NewCache(c.Memory - c.Memory/64)
+	// Two deltas may be full; each shard of the cache may hold a block too many
+	// for a moment.
+	s.cache = pebble.NewCache(c.Memory - 2*s.limit - c.Memory/64)
 	s.opts = options(s, c)
+	s.opts.EnsureDefaults()
 	db, err := pebble.Open(c.Dir, s.opts)
 	if err != nil {
 		s.cache.Unref()
@@ -101,9 +107,16 @@ func Open(c Config) (*Store, error) {
 		return nil, opening(c.Dir, err)
 	}
 	s.db = db
+	first := &view{base: s.newBase()}
 	if !c.ReadOnly {
 		s.fuse.park()
+		s.active = layer{delta: newDelta()}
+		first.layers = []layer{s.active}
+		if err := s.removeFresh(); err != nil {
+			s.fail("removing unfinished tables", err)
+		}
 	}
+	s.newest.Store(first)
 	s.compactions.open()
 	if err := s.Err(); err != nil {
 		_ = s.Close() // the first error is the one to tell
@@ -121,22 +134,17 @@ func (s *Store) Close() error {
 	}
 	s.fuse.release()
 	s.users.wait()
-	first := s.rows.end()
-	s.mu.Lock()
-	open := s.snapshots
-	s.snapshots = nil
-	s.mu.Unlock()
-	for snap := range open {
-		if err := snap.end(); first == nil {
-			first = err
-		}
+	if s.turning != nil {
+		<-s.turning
 	}
-	if err := s.db.Close(); first == nil {
-		first = err
+	for snap := range s.snapshots {
+		snap.end()
 	}
+	s.newest.Load().base.release()
+	err := s.db.Close()
 	s.cache.Unref()
 	if s.Err() != nil {
 		return s.Err()
 	}
-	return wrap(s.dir, "closing", first)
+	return wrap(s.dir, "closing", err)
 }

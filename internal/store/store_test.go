@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/mainstemdb/mainstem/internal/disk"
+	"github.com/mainstemdb/mainstem/internal/state"
 )
 
 // filled returns a disk with a flushed store of a few hundred rows.
@@ -186,7 +188,7 @@ func TestMemory(t *testing.T) {
 				t.Fatal(err)
 			}
 			m := s.Metrics()
-			most = max(most, m.CacheBytes+m.MemtableBytes)
+			most = max(most, m.CacheBytes+m.DeltaBytes)
 		}
 	}
 	for _, err := range s.Rows().Scan(nil, nil) {
@@ -195,7 +197,7 @@ func TestMemory(t *testing.T) {
 		}
 	}
 	m := s.Metrics()
-	most = max(most, m.CacheBytes+m.MemtableBytes)
+	most = max(most, m.CacheBytes+m.DeltaBytes)
 	t.Logf("%d MiB written; at most %.1f MiB of %d used", written>>20, float64(most)/(1<<20), memory>>20)
 	if most > memory {
 		t.Errorf("%d bytes used; the budget is %d (L10)", most, memory)
@@ -256,4 +258,52 @@ func TestRottenManifest(t *testing.T) {
 	if _, err := Open(Config{FS: fs, Dir: "db", Memory: testMemory}); !errors.Is(err, ErrCorrupt) {
 		t.Fatalf("a manifest with a flipped bit: %v", err)
 	}
+}
+
+// TestManyTables writes deltas of several tables, with deleted ranges across
+// them: all rows are as in a map, in memory and in tables.
+func TestManyTables(t *testing.T) {
+	seeds(t, 4, func(t *testing.T, random *rand.Rand) {
+		s, err := Open(Config{FS: disk.NewMem(), Dir: "db", Memory: 512 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closed(t, s)
+		m := model{}
+		check := func(when string) {
+			t.Helper()
+			var got []string
+			for row, err := range s.Rows().Scan(nil, nil) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, fmt.Sprintf("%x=%x", row.Key, row.Value))
+			}
+			if want := m.scan(nil, nil); !slices.Equal(got, want) {
+				t.Fatalf("%s: %d rows, not the %d of the map", when, len(got), len(want))
+			}
+		}
+		key := func() []byte { return fmt.Appendf(nil, "%c%02d", 'a'+random.IntN(3), random.IntN(100)) }
+		for round := range 3 {
+			var writes []state.Write
+			for range 300 {
+				w := state.Write{Key: key(), Value: make([]byte, 1<<random.IntN(19))}
+				w.Value[0] = byte(random.Uint32())
+				if random.IntN(40) == 0 {
+					w = state.Write{Key: key(), End: key(), Delete: true}
+					if bytes.Compare(w.Key, w.End) > 0 {
+						w.Key, w.End = w.End, w.Key
+					}
+				}
+				writes = append(writes, w)
+			}
+			apply(t, s, writes...)
+			m.apply(writes)
+			check(fmt.Sprint("in memory, round ", round))
+			if err := s.Flush(); err != nil {
+				t.Fatal(err)
+			}
+			check(fmt.Sprint("in tables, round ", round))
+		}
+	})
 }

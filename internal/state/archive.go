@@ -1,0 +1,153 @@
+package state
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/mainstemdb/mainstem"
+)
+
+// Versions of keys make most of the rows, and most of them are only there to
+// be forgotten. So of those that a store writes to its tables together, a
+// window, only the newest of each key takes a row in the order of names. The
+// others go where windows follow each other in time: nothing is ever merged
+// with them, and one range deletion forgets a window. A version says which
+// window it was written with, so that a reader of the past finds the others.
+//
+// Which versions fall into one window is the store's affair, and differs
+// between two states of one log. A store that moves nothing is a store too.
+
+// Prefix is what the rows of all versions of one key begin with. A row without
+// versions is all of it, and reports false. Versions of a key are written in
+// the order of their positions, each once, and no such prefix begins another.
+func Prefix(key []byte) (prefix []byte, versioned bool) {
+	if len(key) > suffix && key[0] == kindKey {
+		return key[:len(key)-suffix], true
+	}
+	return key, false
+}
+
+// OneKey reports whether a range is of versions of one key, and of which.
+func OneKey(from, to []byte) (prefix []byte, ok bool) {
+	const head = 1 + 2
+	n := len(to) - 1
+	if n <= head || len(from) <= n || to[0] != kindKey || to[n] != 1 || from[n] != 0 || !bytes.Equal(from[:n], to[:n]) {
+		return nil, false
+	}
+	return from[: n+1 : n+1], bytes.IndexByte(from[head:n], 0) >= 0
+}
+
+// Window is where a version that is not the newest of its window goes; last is
+// the newest position of the window.
+func Window(b []byte, last mainstem.Position, version []byte) []byte {
+	return append(binary.BigEndian.AppendUint64(append(b, kindHistory), uint64(last)), version...)
+}
+
+// Newest is the value of a version whose window, up to last, has others of its
+// key.
+func Newest(b []byte, last mainstem.Position, version Row) []byte {
+	if len(version.Value) == 0 || version.Value[0] != 0 {
+		return append(b, version.Value...) // damage is for readers to find
+	}
+	b = binary.AppendUvarint(b, uint64(last-versionPosition(version.Key))+1)
+	return append(b, version.Value[1:]...)
+}
+
+// VersionPosition is the position of a version with a row of this key.
+func VersionPosition(key []byte) mainstem.Position { return versionPosition(key) }
+
+// stored is a row of a version, taken apart.
+type stored struct {
+	// window is the newest position of the window it was written with, if that
+	// has older versions of the key; otherwise 0.
+	window mainstem.Position
+	// value is how Version is written.
+	value []byte
+}
+
+func openVersion(row Row) stored {
+	lead, size := binary.Uvarint(row.Value)
+	switch {
+	case size <= 0:
+		return stored{}
+	case lead == 0:
+		return stored{value: row.Value[size:]}
+	}
+	return stored{window: versionPosition(row.Key) + mainstem.Position(lead-1), value: row.Value[size:]}
+}
+
+// versionAt finds the row of the newest version at or before p of the key with
+// this prefix.
+func versionAt(rows Rows, prefix []byte, p mainstem.Position) (Row, bool, error) {
+	row, ok, err := rows.First(versionKey(prefix, p), after(prefix))
+	if err != nil {
+		return Row{}, false, err
+	}
+	if ok {
+		row = Row{Key: bytes.Clone(row.Key), Value: bytes.Clone(row.Value)}
+	}
+	newer, err := nextNewer(rows, prefix, p)
+	if err != nil || newer == 0 {
+		return row, ok, err
+	}
+	older, found, err := rows.First(Window(nil, newer, versionKey(prefix, p)), Window(nil, newer, after(prefix)))
+	if err != nil || !found {
+		return row, ok, err
+	}
+	return Row{Key: older.Key[1+suffix:], Value: older.Value}, true, nil
+}
+
+// nextNewer is the window of the first version after p that is in its place.
+func nextNewer(rows Rows, prefix []byte, p mainstem.Position) (mainstem.Position, error) {
+	for row, err := range rows.ScanBack(prefix, versionKey(prefix, p)) {
+		if err != nil {
+			return 0, err
+		}
+		return openVersion(row).window, nil
+	}
+	return 0, nil
+}
+
+// history yields the rows of all versions of a key at or before p, newest first.
+func history(rows Rows, prefix []byte, p mainstem.Position, yield func(Row) bool) error {
+	window, err := nextNewer(rows, prefix, p)
+	if err != nil {
+		return err
+	}
+	goesOn, err := olderOf(rows, prefix, window, p, yield)
+	if err != nil || !goesOn {
+		return err
+	}
+	for row, err := range rows.Scan(versionKey(prefix, p), after(prefix)) {
+		if err != nil {
+			return err
+		}
+		window := openVersion(row).window
+		if !yield(row) {
+			return nil
+		}
+		if goesOn, err := olderOf(rows, prefix, window, p, yield); err != nil || !goesOn {
+			return err
+		}
+	}
+	return nil
+}
+
+// olderOf yields the versions at or before p that a window has moved away.
+func olderOf(rows Rows, prefix []byte, window, p mainstem.Position, yield func(Row) bool) (goesOn bool, err error) {
+	if window == 0 {
+		return true, nil
+	}
+	for row, err := range rows.Scan(Window(nil, window, versionKey(prefix, p)), Window(nil, window, after(prefix))) {
+		if err != nil || !yield(Row{Key: row.Key[1+suffix:], Value: row.Value}) {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// forgetWindows deletes the windows of which no rule reads any version: all of
+// them were passed, by another of their window, at or before the horizon.
+func forgetWindows(horizon mainstem.Position) Write {
+	return Write{Key: []byte{kindHistory}, Delete: true, End: binary.BigEndian.AppendUint64([]byte{kindHistory}, uint64(horizon)+1)}
+}

@@ -1,0 +1,265 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/state"
+)
+
+const (
+	// tableBytes of rows end a table.
+	tableBytes = 8 << 20
+	// ownTable is from how many bytes on rows of one kind have tables of their
+	// own: tables that overlap no others are never merged with any.
+	ownTable = 1 << 20
+	// freshPrefix names tables that are being written, before Pebble takes them.
+	freshPrefix = "fresh-"
+)
+
+// tables are those that a full delta becomes, together.
+type tables struct {
+	store *Store
+	layer layer
+	gaps  []gap    // disjoint, in order; those still to be written
+	bury  [][]byte // in order; versions still to be deleted
+	// moved are the versions that leave the place of their key, in order.
+	moved      []int
+	movedBytes int64
+	window     []byte // where they go
+
+	out    *sstable.Writer
+	names  []string
+	kind   byte
+	size   int64
+	gapped bool
+	until  []byte // end of the last gap in the table
+	buf    [2][]byte
+}
+
+// writeTables writes a full delta to tables, syncs them, and gives all of them
+// to Pebble in one step.
+func (s *Store) writeTables(full layer) error {
+	t := &tables{store: s, layer: full, gaps: disjoint(full.gaps), window: state.Window(nil, mainstem.Position(full.last), nil)}
+	for _, key := range slices.Sorted(maps.Keys(full.buried)) {
+		t.bury = append(t.bury, []byte(key))
+	}
+	if err := t.write(); err != nil {
+		if t.out != nil {
+			err = errors.Join(err, t.out.Close())
+		}
+		return err
+	}
+	if len(t.names) == 0 {
+		return s.Err()
+	}
+	return errors.Join(s.db.Ingest(context.Background(), t.names), s.Err())
+}
+
+// disjoint is the union of gaps. What is written into a gap after it was made
+// is told by the gaps themselves.
+func disjoint(gaps []gap) (union []gap) {
+	sorted := slices.Clone(gaps)
+	slices.SortFunc(sorted, func(a, b gap) int { return bytes.Compare(a.from, b.from) })
+	for _, g := range sorted {
+		if n := len(union); n > 0 && bytes.Compare(g.from, union[n-1].to) <= 0 {
+			if bytes.Compare(g.to, union[n-1].to) > 0 {
+				union[n-1].to = g.to
+			}
+			continue
+		}
+		union = append(union, g)
+	}
+	return union
+}
+
+func (t *tables) write() error {
+	d := t.layer.delta
+	for _, run := range d.whole() {
+		group := d.group(int(run))
+		if len(t.moved) > 0 && bytes.Compare(group, t.window) > 0 {
+			if err := t.move(); err != nil {
+				return err
+			}
+		}
+		if err := t.group(group); err != nil {
+			return err
+		}
+	}
+	if err := t.move(); err != nil {
+		return err
+	}
+	if err := t.reach(nil); err != nil {
+		return err
+	}
+	return t.finish()
+}
+
+// group writes the rows of one group.
+func (t *tables) group(group []byte) error {
+	d := t.layer.delta
+	newest := d.find(group, t.layer.n)
+	if _, versioned := state.Prefix(d.key(newest)); !versioned {
+		if t.gone(newest) {
+			return nil
+		}
+		return t.put(d.key(newest), d.value(newest), d.entry(newest).dead)
+	}
+	rows := slices.DeleteFunc(d.rowsOf(nil, newest, nil, nil), t.gone)
+	if len(rows) == 0 {
+		return nil
+	}
+	row := state.Row{Key: d.key(rows[0]), Value: d.value(rows[0])}
+	if len(rows) > 1 {
+		t.buf[0] = state.Newest(t.buf[0][:0], mainstem.Position(d.last), row)
+		row.Value = t.buf[0]
+	}
+	for _, i := range rows[1:] {
+		t.moved = append(t.moved, i)
+		t.movedBytes += int64(len(d.key(i)) + len(d.value(i)))
+	}
+	return t.put(row.Key, row.Value, false)
+}
+
+// gone reports whether an entry was deleted with its range, or buried.
+func (t *tables) gone(i int) bool {
+	key := t.layer.key(i)
+	if len(t.layer.buried) > 0 {
+		if _, buried := t.layer.buried[string(key)]; buried {
+			return true
+		}
+	}
+	alone := view{layers: []layer{t.layer}}
+	return alone.under(key, 0, i)
+}
+
+// move writes the versions that leave their place.
+func (t *tables) move() error {
+	for _, i := range t.moved {
+		t.buf[1] = state.Window(t.buf[1][:0], mainstem.Position(t.layer.last), t.layer.key(i))
+		if err := t.put(t.buf[1], t.layer.value(i), false); err != nil {
+			return err
+		}
+	}
+	t.moved = nil
+	return nil
+}
+
+// put writes a row, after all that comes before it.
+func (t *tables) put(key, value []byte, dead bool) error {
+	if err := t.reach(key); err != nil {
+		return err
+	}
+	if err := t.begin(key, t.gapped && t.own(key[0])); err != nil {
+		return err
+	}
+	t.size += int64(len(key) + len(value))
+	if dead {
+		return t.out.Delete(key)
+	}
+	return t.out.Set(key, value)
+}
+
+// reach writes the gaps and burials up to a key; nil for all.
+func (t *tables) reach(key []byte) error {
+	for {
+		gap := len(t.gaps) > 0 && (key == nil || bytes.Compare(t.gaps[0].from, key) <= 0)
+		bury := len(t.bury) > 0 && (key == nil || bytes.Compare(t.bury[0], key) < 0)
+		switch {
+		case gap && (!bury || bytes.Compare(t.gaps[0].from, t.bury[0]) <= 0):
+			g := t.gaps[0]
+			t.gaps = t.gaps[1:]
+			if err := t.begin(g.from, t.own(g.from[0])); err != nil {
+				return err
+			}
+			t.gapped, t.until = true, g.to
+			if err := t.out.DeleteRange(g.from, g.to); err != nil {
+				return err
+			}
+		case bury:
+			k := t.bury[0]
+			t.bury = t.bury[1:]
+			if err := t.begin(k, false); err != nil {
+				return err
+			}
+			t.size += int64(len(k))
+			if err := t.out.Delete(k); err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+// own reports whether rows of a kind have tables of their own.
+func (t *tables) own(kind byte) bool {
+	size := t.layer.kinds[kind]
+	if kind == t.window[0] {
+		size += t.movedBytes
+	}
+	return size >= ownTable
+}
+
+// begin makes sure that there is a table for a key: a new one when the last is
+// full, or apart is demanded, but never within a gap.
+func (t *tables) begin(key []byte, apart bool) error {
+	if t.out != nil && bytes.Compare(key, t.until) >= 0 {
+		kinds := key[0] != t.kind && (t.own(t.kind) || t.own(key[0]))
+		if apart || kinds || t.size >= tableBytes {
+			if err := t.finish(); err != nil {
+				return err
+			}
+		}
+	}
+	t.kind = key[0]
+	if t.out != nil {
+		return nil
+	}
+	s := t.store
+	name := s.fuse.PathJoin(s.dir, fmt.Sprintf("%s%d", freshPrefix, s.fresh.Add(1)))
+	file, err := s.fuse.Create(name, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	file = vfs.NewSyncingFile(file, vfs.SyncingFileOptions{BytesPerSync: s.opts.BytesPerSync})
+	t.out = sstable.NewWriter(objstorageprovider.NewFileWritable(file), s.opts.MakeWriterOptions(0, s.db.TableFormat()))
+	t.names = append(t.names, name)
+	return nil
+}
+
+// finish ends a table, durable.
+func (t *tables) finish() error {
+	if t.out == nil {
+		return nil
+	}
+	err := t.out.Close()
+	t.out, t.size, t.gapped, t.until = nil, 0, false, nil
+	return err
+}
+
+// removeFresh removes tables that a crash has left unfinished.
+func (s *Store) removeFresh() error {
+	names, err := s.fuse.List(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if strings.HasPrefix(name, freshPrefix) {
+			if err := s.fuse.Remove(s.fuse.PathJoin(s.dir, name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
