@@ -1,7 +1,6 @@
 package mainstem
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"strconv"
 	"time"
@@ -91,14 +90,4 @@ func (t *FencingToken) UnmarshalText(text []byte) error {
 	}
 	*t = FencingToken(n)
 	return nil
-}
-
-// Slots is how many slots groups hash to. The number is fixed for ever.
-const Slots = 4096
-
-// SlotOf is the slot of a group: the first twelve bits of the SHA-256 of its
-// name. Slots map to partitions by a map that the database records.
-func SlotOf(group string) uint16 {
-	sum := sha256.Sum256([]byte(group))
-	return uint16(sum[0])<<4 | uint16(sum[1])>>4
 }

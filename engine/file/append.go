@@ -97,6 +97,7 @@ func (l *Log) room(size, record int) (*segment, error) {
 	}
 	s := l.active()
 	if s.end+int64(size) <= s.dataEnd() {
+		l.lookAhead(s)
 		return s, nil
 	}
 	next, err := l.nextSegment(s, size)

@@ -29,20 +29,29 @@ func roomMissing(err error) bool { return disk.IsFull(err) && !errors.Is(err, er
 // rewrites the last segment (RELIABILITY 1.2, 1.3, 1.7). On error nothing
 // under the final name has changed, unless the rename itself was under way.
 func createSegment(fs disk.FS, dir string, h header, body func(h header) []byte) (*segment, error) {
-	name := segmentName(h.id)
-	path := fs.PathJoin(dir, name)
-	temp := path + disk.TempSuffix
+	temp := fs.PathJoin(dir, segmentName(h.id)) + disk.TempSuffix
 	f, err := disk.Create(fs, temp)
 	if err != nil {
 		return nil, fmt.Errorf("file: create %s: %w", temp, err)
 	}
-	h.nonce = newNonce()
-	if err := fillSegment(f, h, body); err != nil {
+	if err := disk.Zero(f, h.size); err != nil {
 		_ = f.Close()       // the file is thrown away
 		_ = fs.Remove(temp) // and if that fails, the next Open removes it
 		return nil, fmt.Errorf("file: make %s: %w", temp, err)
 	}
-	if err := fs.Rename(temp, path); err != nil {
+	return finishSegment(fs, dir, temp, f, h, body)
+}
+
+// finishSegment makes a segment of a file whose every byte was written.
+func finishSegment(fs disk.FS, dir, temp string, f disk.File, h header, body func(h header) []byte) (*segment, error) {
+	name := segmentName(h.id)
+	h.nonce = newNonce()
+	if err := fillSegment(f, h, body); err != nil {
+		_ = f.Close()       // as above
+		_ = fs.Remove(temp) // as above
+		return nil, fmt.Errorf("file: make %s: %w", temp, err)
+	}
+	if err := fs.Rename(temp, fs.PathJoin(dir, name)); err != nil {
 		_ = f.Close() // synced; the rename's error is the one to tell
 		return nil, fmt.Errorf("file: rename %s: %w: %w", temp, errNamed, err)
 	}
@@ -54,9 +63,6 @@ func createSegment(fs disk.FS, dir string, h header, body func(h header) []byte)
 }
 
 func fillSegment(f disk.File, h header, body func(h header) []byte) error {
-	if err := disk.Zero(f, h.size); err != nil {
-		return err
-	}
 	if body != nil {
 		if _, err := f.WriteAt(body(h), dataStart); err != nil {
 			return fmt.Errorf("write the entries: %w", err)

@@ -77,6 +77,8 @@ type Log struct {
 	turn sync.Mutex
 	buf  []byte // of the frame being written, reused
 	full bool   // the disk was full: the reserve is given up
+	// spare is the file of the next segment, made ahead; nil if it is not begun.
+	spare *spare
 
 	mu       sync.Mutex
 	segments []*segment // oldest first; the last one takes appends
@@ -262,6 +264,9 @@ func (l *Log) Close() error {
 	l.wake()
 	l.mu.Unlock()
 	l.tasks.Wait()
+	if f := l.takeSpare(l.cfg.SegmentSize); f != nil {
+		l.discard(f)
+	}
 	var err error
 	if failed == nil && !l.cfg.ReadOnly && l.Err() == nil {
 		err = l.putNotes(KindMark)

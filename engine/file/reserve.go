@@ -104,7 +104,13 @@ func (l *Log) nextSegment(s *segment, size int) (*segment, error) {
 	if l.full {
 		h.size = segmentSizeFor(l.smallSize(), int64(size))
 	}
-	next, err := createSegment(l.cfg.FS, l.cfg.Dir, h, nil)
+	var next *segment
+	var err error
+	if f := l.takeSpare(h.size); f != nil {
+		next, err = finishSegment(l.cfg.FS, l.cfg.Dir, l.cfg.FS.PathJoin(l.cfg.Dir, spareName), f, h, nil)
+	} else {
+		next, err = createSegment(l.cfg.FS, l.cfg.Dir, h, nil)
+	}
 	if err == nil {
 		return next, nil
 	}

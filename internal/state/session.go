@@ -13,7 +13,10 @@ type session struct {
 	low    uint64 // lowest number that may still be asked for
 	newest uint64 // highest number that has committed
 	age    mainstem.LogAge
-	purged uint64 // receipts whose newest is below it are gone from the rows
+	// mark is a number and the record that gave it: when the lowest number has
+	// passed it, the receipts up to that record are not answered any more.
+	mark      uint64
+	markIndex uint64
 }
 
 func readSession(rows Rows, id mainstem.SessionID) (session, error) {
@@ -21,17 +24,22 @@ func readSession(rows Rows, id mainstem.SessionID) (session, error) {
 	if err != nil || !ok {
 		return session{}, err
 	}
+	return decodeSession(value)
+}
+
+func decodeSession(value []byte) (session, error) {
 	r := reader{b: value}
-	s := session{low: r.uint(), newest: r.uint(), age: mainstem.LogAge(r.uint()), purged: r.uint()}
+	s := session{low: r.uint(), newest: r.uint(), age: mainstem.LogAge(r.uint()), mark: r.uint(), markIndex: r.uint()}
 	return s, r.end("a session of library-made IDs")
 }
 
 func (s session) encode() []byte {
-	w := writer{b: make([]byte, 0, 4*binary.MaxVarintLen64)}
+	w := writer{b: make([]byte, 0, 5*binary.MaxVarintLen64)}
 	w.uint(s.low)
 	w.uint(s.newest)
 	w.uint(uint64(s.age))
-	w.uint(s.purged)
+	w.uint(s.mark)
+	w.uint(s.markIndex)
 	return w.b
 }
 
@@ -143,15 +151,16 @@ func (t *touched) commit(row *idRow) {
 const purgeEvery = 1 << 12
 
 // remember puts the rows of the sessions that committed something.
-func (s *Step) remember(index uint64) error {
+func (s *Step) remember(index uint64) {
 	for _, t := range s.sessions {
 		if len(t.receipts.b) == 0 {
 			continue
 		}
-		if t.low >= t.purged+purgeEvery {
-			if err := s.purge(t); err != nil {
-				return err
+		if t.low > t.mark && t.newest >= t.mark+purgeEvery {
+			if t.markIndex > 0 {
+				s.put(Write{Key: receiptsKey(t.id, 0), Delete: true, End: receiptsKey(t.id, t.markIndex+1)})
 			}
+			t.mark, t.markIndex = t.newest, index
 		}
 		s.put(Write{Key: sessionKey(t.id), Value: t.encode()})
 		w := writer{b: make([]byte, 0, binary.MaxVarintLen64+len(t.receipts.b))}
@@ -159,25 +168,4 @@ func (s *Step) remember(index uint64) error {
 		w.raw(t.receipts.b)
 		s.put(Write{Key: receiptsKey(t.id, index), Value: w.b})
 	}
-	return nil
-}
-
-// purge deletes the receipts of records that end below the lowest number.
-func (s *Step) purge(t *touched) error {
-	end := receiptsKey(t.id, 0)
-	for row, err := range s.rows.Scan(receiptsKey(t.id, 0), receiptsKey(t.id, ^uint64(0))) {
-		if err != nil {
-			return err
-		}
-		r := reader{b: row.Value}
-		if newest := r.uint(); newest >= t.low || r.bad {
-			break
-		}
-		end = append(append(end[:0], row.Key...), 0)
-	}
-	t.purged = t.low
-	if len(end) > len(receiptsKey(t.id, 0)) {
-		s.put(Write{Key: receiptsKey(t.id, 0), Delete: true, End: end})
-	}
-	return nil
 }

@@ -251,15 +251,11 @@ func (s *Step) endSessions() error {
 			return err
 		}
 		id := mainstem.SessionID(row.Key[1:])
-		r := reader{b: row.Value}
-		r.uint()
-		r.uint()
-		age := mainstem.LogAge(r.uint())
-		r.uint()
-		if err := r.end("a session of library-made IDs"); err != nil {
+		session, err := decodeSession(row.Value)
+		if err != nil {
 			return err
 		}
-		if s.Tail.Age.Sub(age) > time.Duration(s.Tail.Settings.IDAge) {
+		if s.Tail.Age.Sub(session.age) > time.Duration(s.Tail.Settings.IDAge) {
 			ended = append(ended, id)
 		}
 	}
@@ -350,9 +346,7 @@ func (s *Step) Finish(h *record.Header) error {
 			return err
 		}
 	}
-	if err := s.remember(h.Index); err != nil {
-		return err
-	}
+	s.remember(h.Index)
 	if h.Checkpoint != nil {
 		return s.checkpoint(h.Checkpoint, h.Index)
 	}

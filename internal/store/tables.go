@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -23,6 +24,9 @@ const (
 	// ownTable is from how many bytes on rows of one kind have tables of their
 	// own: tables that overlap no others are never merged with any.
 	ownTable = 1 << 20
+	// yieldEvery rows writing tables steps back: it takes a tenth of a second of
+	// one core, and the scheduler would let callers wait ten milliseconds for it.
+	yieldEvery = 32
 	// freshPrefix names tables that are being written, before Pebble takes them.
 	freshPrefix = "fresh-"
 )
@@ -42,6 +46,7 @@ type tables struct {
 	names  []string
 	kind   byte
 	size   int64
+	rows   int
 	gapped bool
 	until  []byte // end of the last gap in the table
 	buf    [2][]byte
@@ -164,6 +169,9 @@ func (t *tables) put(key, value []byte, dead bool) error {
 		return err
 	}
 	t.size += int64(len(key) + len(value))
+	if t.rows++; t.rows%yieldEvery == 0 {
+		runtime.Gosched()
+	}
 	if dead {
 		return t.out.Delete(key)
 	}
