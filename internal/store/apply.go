@@ -88,7 +88,7 @@ func (s *Store) turn() (written <-chan struct{}, err error) {
 		}
 	}
 	full := s.active
-	s.active = layer{delta: newDelta()}
+	s.active = layer{delta: newDelta(s.limit)}
 	s.mu.Lock()
 	old := s.newest.Load()
 	s.newest.Store(&view{layers: []layer{s.active, full}, base: old.base})

@@ -28,6 +28,7 @@ type delta struct {
 	// The writer's own.
 	count  int // entries
 	groups int
+	chunk  int   // bytes of one
 	used   int   // of the newest chunk
 	bytes  int64 // what all of it takes
 	// kinds is how many bytes of rows begin with each byte.
@@ -49,13 +50,14 @@ type entry struct {
 }
 
 const (
-	chunkBytes      = 256 << 10
+	maxChunk        = 256 << 10
 	entriesPerBlock = 1 << 10
 	entryBytes      = 24 + 2*8*2 // an entry, and its part of the slots
 )
 
-func newDelta() *delta {
-	d := &delta{seed: maphash.MakeSeed(), buried: make(map[string]struct{})}
+// newDelta is an empty delta for about that many bytes.
+func newDelta(limit int64) *delta {
+	d := &delta{seed: maphash.MakeSeed(), buried: make(map[string]struct{}), chunk: int(min(limit/8, maxChunk))}
 	slots := make([]atomic.Uint64, 1<<10)
 	d.slots.Store(&slots)
 	d.chunks.Store(&[][]byte{})
@@ -160,7 +162,7 @@ func (d *delta) push(w *state.Write, before uint32) int {
 	size := len(w.Key) + len(w.Value)
 	chunks := *d.chunks.Load()
 	if len(chunks) == 0 || d.used+size > len(chunks[len(chunks)-1]) {
-		chunks = append(chunks[:len(chunks):len(chunks)], make([]byte, max(size, chunkBytes)))
+		chunks = append(chunks[:len(chunks):len(chunks)], make([]byte, max(size, d.chunk)))
 		d.chunks.Store(&chunks)
 		d.used = 0
 	}

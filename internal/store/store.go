@@ -46,7 +46,7 @@ type Store struct {
 	done    chan struct{}
 	failure atomic.Pointer[error]
 
-	users users
+	users *users
 
 	writing sync.Mutex    // held by whoever changes the active delta
 	active  layer         // what is written to
@@ -72,6 +72,7 @@ func Open(c Config) (*Store, error) {
 		readOnly:  c.ReadOnly,
 		done:      make(chan struct{}),
 		snapshots: make(map[*Snapshot]struct{}),
+		users:     newUsers(),
 		limit:     min(c.Memory/deltaShare, maxDelta),
 		eased:     make(chan struct{}, 1),
 	}
@@ -110,7 +111,7 @@ func Open(c Config) (*Store, error) {
 	first := &view{base: s.newBase()}
 	if !c.ReadOnly {
 		s.fuse.park()
-		s.active = layer{delta: newDelta()}
+		s.active = layer{delta: newDelta(s.limit)}
 		first.layers = []layer{s.active}
 		if err := s.removeFresh(); err != nil {
 			s.fail("removing unfinished tables", err)

@@ -30,6 +30,10 @@ func filled(t testing.TB) (disk.FS, *history) {
 	if err := s.Flush(); err != nil {
 		t.Fatal(err)
 	}
+	// Nothing is left to be merged: a table that a test damages stays in use.
+	if err := s.db.Compact(context.Background(), []byte{0}, []byte{0xff}, false); err != nil {
+		t.Fatal(err)
+	}
 	return fs, h
 }
 
@@ -272,22 +276,22 @@ func TestManyTables(t *testing.T) {
 		m := model{}
 		check := func(when string) {
 			t.Helper()
-			var got []string
+			rows := 0
 			for row, err := range s.Rows().Scan(nil, nil) {
-				if err != nil {
-					t.Fatal(err)
+				if value, there := m[string(row.Key)]; err != nil || !there || value != string(row.Value) {
+					t.Fatalf("%s: row %s, %v, is not as in the map, there %v", when, row.Key, err, there)
 				}
-				got = append(got, fmt.Sprintf("%x=%x", row.Key, row.Value))
+				rows++
 			}
-			if want := m.scan(nil, nil); !slices.Equal(got, want) {
-				t.Fatalf("%s: %d rows, not the %d of the map", when, len(got), len(want))
+			if rows != len(m) {
+				t.Fatalf("%s: %d rows, not the %d of the map", when, rows, len(m))
 			}
 		}
 		key := func() []byte { return fmt.Appendf(nil, "%c%02d", 'a'+random.IntN(3), random.IntN(100)) }
 		for round := range 3 {
 			var writes []state.Write
 			for range 300 {
-				w := state.Write{Key: key(), Value: make([]byte, 1<<random.IntN(19))}
+				w := state.Write{Key: key(), Value: make([]byte, 1<<random.IntN(18))}
 				w.Value[0] = byte(random.Uint32())
 				if random.IntN(40) == 0 {
 					w = state.Write{Key: key(), End: key(), Delete: true}

@@ -1,48 +1,46 @@
 package store
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // users counts the calls that are inside a store, so that Close can wait for
 // them and later ones are turned away: Pebble panics when it is used after its
 // Close.
 type users struct {
-	mu     sync.Mutex
-	inside int
-	ended  bool
-	empty  chan struct{}
+	inside atomic.Int64 // and ended, once later calls are turned away
+	ending atomic.Bool
+	once   sync.Once
+	empty  chan struct{} // closed when the last call has left
 }
+
+const ended = 1 << 62
+
+func newUsers() *users { return &users{empty: make(chan struct{})} }
 
 // enter reports whether the store is open; every true needs a leave.
 func (u *users) enter() bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.ended {
-		return false
+	if u.inside.Add(1) < ended {
+		return true
 	}
-	u.inside++
-	return true
+	u.leave()
+	return false
 }
 
 func (u *users) leave() {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.inside--
-	if u.ended && u.inside == 0 {
-		close(u.empty)
+	if u.inside.Add(-1) == ended {
+		u.once.Do(func() { close(u.empty) })
 	}
 }
 
 // end turns later calls away, and reports whether it was the first to do so.
 func (u *users) end() bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.ended {
+	if !u.ending.CompareAndSwap(false, true) {
 		return false
 	}
-	u.ended, u.empty = true, make(chan struct{})
-	if u.inside == 0 {
-		close(u.empty)
-	}
+	u.inside.Add(ended + 1) // one more, which leaves at once
+	u.leave()
 	return true
 }
 

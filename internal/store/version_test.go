@@ -112,7 +112,7 @@ func (v *versions) agree(t *testing.T, rows state.Rows, p, last mainstem.Positio
 // forgets and reopens at random: from the horizon on, every position reads as
 // it was, now and in frozen rows, wherever a version is stored.
 func TestVersions(t *testing.T) {
-	seeds(t, 60, func(t *testing.T, random *rand.Rand) {
+	seeds(t, 16, func(t *testing.T, random *rand.Rand) {
 		fs := disk.NewMem()
 		s := open(t, fs)
 		defer func() { closed(t, s) }()
@@ -122,7 +122,7 @@ func TestVersions(t *testing.T) {
 			last, horizon mainstem.Position
 		}
 		var frozen []past
-		for range 120 {
+		for range 80 {
 			switch random.IntN(8) {
 			case 0:
 				if err := s.Flush(); err != nil {
