@@ -189,18 +189,20 @@ func gaveUp(ctx context.Context, d *doing) error {
 	return Errorf(code, "transaction %s in group %q was given up: %w", d.id, d.group.name, context.Cause(ctx))
 }
 
-// once runs the function and sends what it asked for. again says that running
-// it again can help: a failed condition is one that the function's reads
-// implied, or the attempt had a number that was refused before.
-func (d *doing) once(ctx context.Context) (r *Receipt, again bool, err error) {
+// view is what the function reads, opened by its first read.
+func (d *doing) view(ctx context.Context) (Snapshot, error) {
 	request := ViewRequest{Group: d.group.name, At: Latest(), Fingerprint: d.settings.fingerprint}
 	if d.lookup {
 		request.ID = d.id
 	}
-	tx := &Txn{
-		group: d.group,
-		open:  func(ctx context.Context) (Snapshot, error) { return d.group.db.backend.View(ctx, request) },
-	}
+	return d.group.db.backend.View(ctx, request)
+}
+
+// once runs the function and sends what it asked for. again says that running
+// it again can help: a failed condition is one that the function's reads
+// implied, or the attempt had a number that was refused before.
+func (d *doing) once(ctx context.Context) (r *Receipt, again bool, err error) {
+	tx := &Txn{group: d.group, open: d.view}
 	defer func() {
 		if failed := tx.close(); err == nil {
 			err = failed
