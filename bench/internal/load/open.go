@@ -17,8 +17,8 @@ type Open struct {
 	// their wait is part of their latency.
 	Clients int
 	Seed    uint64
-	// Wait lets time pass until the next arrival; nil is the precise one of
-	// this operating system.
+	// Wait lets time pass until the next arrival; nil is what adds least of its
+	// own at that rate.
 	Wait func(time.Duration)
 	// Opened and Shut are called when the window begins and ends; nil is none.
 	Opened, Shut func() error
@@ -80,7 +80,7 @@ func (o Open) arrive(ctx context.Context, from time.Time, arrivals chan<- time.T
 	wait := o.Wait
 	if wait == nil {
 		var done func()
-		wait, done = preciseWait()
+		wait, done = waitFor(o.Rate)
 		defer done()
 	}
 	gap := Gaps(o.Rate, o.Seed)
