@@ -3,6 +3,7 @@ package mainstem
 import (
 	"crypto/sha256"
 	"hash/maphash"
+	"strings"
 	"sync/atomic"
 )
 
@@ -17,7 +18,7 @@ func SlotOf(group string) uint16 {
 		return known.slot
 	}
 	sum := sha256.Sum256([]byte(group))
-	known := &slotOf{group: group, slot: uint16(sum[0])<<4 | uint16(sum[1])>>4}
+	known := &slotOf{group: strings.Clone(group), slot: uint16(sum[0])<<4 | uint16(sum[1])>>4}
 	at.Store(known)
 	return known.slot
 }

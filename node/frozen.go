@@ -1,9 +1,8 @@
 package node
 
 import (
-	"sync/atomic"
-
 	"github.com/mainstemdb/mainstem/internal/state"
+	"github.com/mainstemdb/mainstem/internal/store"
 )
 
 // frozen is the state between two changes with the tail it belongs to, shared
@@ -12,29 +11,15 @@ import (
 type frozen struct {
 	rows  state.Rows
 	tail  *state.Tail
-	close func() error
-	// users counts the views that hold it, and the partition while it is the
-	// newest. Who lets go last closes it; from 0 it never rises again.
-	users atomic.Int64
+	close func()
+	// holders are the views, and the partition while it is the newest.
+	holders store.Holders
 }
 
-func (f *frozen) hold() bool {
-	for {
-		n := f.users.Load()
-		if n == 0 {
-			return false
-		}
-		if f.users.CompareAndSwap(n, n+1) {
-			return true
-		}
+func (f *frozen) release() {
+	if f.holders.Release() {
+		f.close()
 	}
-}
-
-func (f *frozen) release() error {
-	if f.users.Add(-1) > 0 {
-		return nil
-	}
-	return f.close()
 }
 
 // freeze makes what the store holds now the newest state.
@@ -44,18 +29,16 @@ func (p *partition) freeze(tail *state.Tail) {
 }
 
 func (p *partition) publish(f *frozen) {
-	f.users.Store(1)
+	f.holders.Begin()
 	if old := p.newest.Swap(f); old != nil {
-		if err := old.release(); err != nil {
-			p.logger.Warn("a frozen state could not be released", "err", err)
-		}
+		old.release()
 	}
 }
 
 // hold is the newest state, until it is released.
 func (p *partition) hold() *frozen {
 	for {
-		if f := p.newest.Load(); f.hold() {
+		if f := p.newest.Load(); f.holders.Hold() {
 			return f
 		}
 	}

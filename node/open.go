@@ -103,7 +103,7 @@ func (p *partition) replay(ctx context.Context) error {
 	if p.node.cfg.ReadOnly {
 		// A read-only node shows the overlay instead of the store.
 		overlay.Settle()
-		p.publish(&frozen{rows: overlay, tail: p.tail, close: func() error { return nil }})
+		p.publish(&frozen{rows: overlay, tail: p.tail, close: func() {}})
 		return nil
 	}
 	if err := flush(); err != nil {

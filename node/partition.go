@@ -135,7 +135,7 @@ func (p *partition) release() error {
 func (p *partition) stateDir() string { return p.FS.PathJoin(p.Dir, "state") }
 
 // reading freezes the state as it is now, until release is called.
-func (p *partition) reading() (rows state.Rows, release func() error, tail *state.Tail, err error) {
+func (p *partition) reading() (rows state.Rows, release func(), tail *state.Tail, err error) {
 	if err := p.down(); err != nil {
 		return nil, nil, nil, err
 	}

@@ -23,7 +23,7 @@ type snapshot struct {
 
 type cut struct {
 	p       *partition
-	release func() error
+	release func()
 	state.Reading
 }
 
@@ -92,7 +92,8 @@ func (p *partition) cut(at mainstem.Consistency, one bool) (cut, error) {
 		err = mainstem.Errorf(mainstem.Invalid, "the view names no consistency: say Latest, AtLeast, Within, AsOf, AsOfTime or Local (L8)")
 	}
 	if err != nil {
-		return cut{}, errors.Join(p.damaged(err), release())
+		release()
+		return cut{}, p.damaged(err)
 	}
 	return c, nil
 }
@@ -163,11 +164,10 @@ func (s *snapshot) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
-	var errs []error
 	for _, c := range s.cuts {
-		errs = append(errs, c.release())
+		c.release()
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 // Read answers one question.

@@ -49,12 +49,9 @@ func Newest(b []byte, last mainstem.Position, version Row) []byte {
 	if len(version.Value) == 0 || version.Value[0] != 0 {
 		return append(b, version.Value...) // damage is for readers to find
 	}
-	b = binary.AppendUvarint(b, uint64(last-versionPosition(version.Key))+1)
+	b = binary.AppendUvarint(b, uint64(last-VersionPosition(version.Key))+1)
 	return append(b, version.Value[1:]...)
 }
-
-// VersionPosition is the position of a version with a row of this key.
-func VersionPosition(key []byte) mainstem.Position { return versionPosition(key) }
 
 // stored is a row of a version, taken apart.
 type stored struct {
@@ -73,7 +70,7 @@ func openVersion(row Row) stored {
 	case lead == 0:
 		return stored{value: row.Value[size:]}
 	}
-	return stored{window: versionPosition(row.Key) + mainstem.Position(lead-1), value: row.Value[size:]}
+	return stored{window: VersionPosition(row.Key) + mainstem.Position(lead-1), value: row.Value[size:]}
 }
 
 // versionAt finds the row of the newest version at or before p of the key with

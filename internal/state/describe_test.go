@@ -15,7 +15,7 @@ func describe(key, value []byte, deleted bool) string {
 	switch key[0] {
 	case kindKey:
 		group, name, _ = names(key, 0, suffix)
-		what = fmt.Sprintf("key %s/%s at %s", group, name, versionPosition(key))
+		what = fmt.Sprintf("key %s/%s at %s", group, name, VersionPosition(key))
 	case kindHistory:
 		if len(key) == 1+suffix || len(key) == 1 {
 			what = "history"

@@ -103,7 +103,7 @@ func (s *keySweep) visit(row Row) error {
 			hashRow(s.sum, Row{Key: row.Key, Value: value})
 		}
 	}
-	if versionPosition(row.Key) > s.horizon {
+	if VersionPosition(row.Key) > s.horizon {
 		return nil
 	}
 	first := !s.settled

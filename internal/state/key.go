@@ -27,7 +27,7 @@ func foundVersion(name string, row Row, ok bool, err error) (mainstem.Version, e
 }
 
 func readVersion(name string, row Row) (mainstem.Version, error) {
-	v := mainstem.Version{Name: name, Position: versionPosition(row.Key)}
+	v := mainstem.Version{Name: name, Position: VersionPosition(row.Key)}
 	r := reader{b: openVersion(row).value}
 	switch r.uint() {
 	case versionDeleted:

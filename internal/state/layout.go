@@ -93,7 +93,8 @@ func versionKey(prefix []byte, p mainstem.Position) []byte {
 	return binary.BigEndian.AppendUint64(prefix[:len(prefix):len(prefix)], ^uint64(p))
 }
 
-func versionPosition(key []byte) mainstem.Position {
+// VersionPosition is the position of a version whose row has this key.
+func VersionPosition(key []byte) mainstem.Position {
 	return mainstem.Position(^binary.BigEndian.Uint64(key[len(key)-suffix:]))
 }
 

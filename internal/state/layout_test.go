@@ -37,7 +37,7 @@ func TestRowsSortAsNamesDo(t *testing.T) {
 		if got, want := bytes.Compare(events(a, p), events(b, q)), cmp.Or(strings.Compare(a, b), cmp.Compare(p, q)); got != want {
 			t.Errorf("events %q, %d and %q, %d compare as %d, want %d", a, p, b, q, got, want)
 		}
-		if g, n, ok := names(versions(a, p), 0, suffix); !ok || g != group || n != a || versionPosition(versions(a, p)) != mainstem.Position(p) {
+		if g, n, ok := names(versions(a, p), 0, suffix); !ok || g != group || n != a || VersionPosition(versions(a, p)) != mainstem.Position(p) {
 			t.Errorf("a version of %q/%q gives %q/%q back, %t", group, a, g, n, ok)
 		}
 		if g, n, ok := names(expiryKey(7, group, a), suffix, 0); !ok || g != group || n != a {

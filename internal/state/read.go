@@ -47,7 +47,7 @@ func scanRun(rows Rows, group string, start, end []byte, p mainstem.Position, yi
 			yield(mainstem.Version{}, err)
 			return nil
 		}
-		prefix := row.Key[:max(0, len(row.Key)-suffix)]
+		prefix, _ := Prefix(row.Key)
 		if done != nil && bytes.Equal(prefix, done) {
 			if skipped++; skipped <= jumpAfter {
 				continue

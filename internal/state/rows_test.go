@@ -104,5 +104,5 @@ func versionPositionOf(key string, versioned bool) mainstem.Position {
 	if !versioned {
 		return 0
 	}
-	return versionPosition([]byte(key))
+	return VersionPosition([]byte(key))
 }

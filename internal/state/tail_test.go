@@ -137,8 +137,10 @@ func TestLeapsStayWithinTheirBudget(t *testing.T) {
 // TestOtherLayout: rows that another version has laid out are refused, not
 // taken for an empty state.
 func TestOtherLayout(t *testing.T) {
-	if _, err := LoadTail(mapRows{string([]byte{kindTail, layout + 1}): "x"}); mainstem.CodeOf(err) != mainstem.Invalid {
-		t.Errorf("a newer layout: %v", err)
+	for what, key := range map[string][]byte{"a newer layout": {kindTail, layout + 1}, "the first layout": {kindTail}} {
+		if _, err := LoadTail(mapRows{string(key): "x"}); mainstem.CodeOf(err) != mainstem.Invalid {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 	if tail, err := LoadTail(mapRows{}); err != nil || tail.Last != 0 {
 		t.Errorf("an empty state: %v, %v", tail, err)

@@ -31,23 +31,12 @@ func (s *Store) Apply(writes []state.Write) error {
 		if w := &writes[i]; w.End == nil {
 			s.active.add(w)
 		} else if bytes.Compare(w.Key, w.End) < 0 {
-			s.active.gaps = passed(s.active.gaps, gap{from: bytes.Clone(w.Key), to: bytes.Clone(w.End), at: s.active.count})
+			s.active.gaps = withGap(s.active.gaps, w.Key, w.End, s.active.count)
 		}
 	}
 	s.active.n, s.active.size = s.active.count, s.active.bytes
 	s.publish()
 	return s.Err()
-}
-
-// passed is gaps with one more, without those that it covers.
-func passed(gaps []gap, next gap) []gap {
-	left := make([]gap, 0, len(gaps)+1)
-	for _, g := range gaps {
-		if bytes.Compare(g.from, next.from) < 0 || bytes.Compare(g.to, next.to) > 0 {
-			left = append(left, g)
-		}
-	}
-	return append(left, next)
 }
 
 // publish shows what was written to the active delta.
@@ -61,7 +50,7 @@ func (s *Store) publish() {
 // hold is the newest view; its base is held until it is released.
 func (s *Store) hold() *view {
 	for {
-		if v := s.newest.Load(); v.base.hold() {
+		if v := s.newest.Load(); v.base.holders.Hold() {
 			return v
 		}
 	}
@@ -86,6 +75,9 @@ func (s *Store) turn() (written <-chan struct{}, err error) {
 		case <-s.fuse.released: // Close has begun
 			return nil, ErrClosed
 		}
+	}
+	if err := s.Err(); err != nil {
+		return nil, err // a delta that is in no table stays where it is read
 	}
 	full := s.active
 	s.active = layer{delta: newDelta(s.limit)}

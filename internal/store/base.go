@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"slices"
 	"sync"
-	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -14,17 +13,14 @@ import (
 // base is the tables as they are between two deltas, shared by all views of
 // that time.
 type base struct {
-	store  *Store
-	frozen *pebble.Snapshot
-	// users counts the views that hold it, and the store while it is the newest.
-	// Who lets go last closes it; from 0 it never rises again.
-	users atomic.Int64
+	store   *Store
+	frozen  *pebble.Snapshot
+	holders Holders // the views, and the store while it is the newest
 
 	// Making an iterator costs several times what using it does, so those not
 	// in use are kept.
-	mu     sync.Mutex
-	idle   []*cursor
-	closed bool
+	mu   sync.Mutex
+	idle []*cursor
 }
 
 const maxIdle = 16
@@ -36,31 +32,15 @@ type cursor struct {
 
 func (s *Store) newBase() *base {
 	b := &base{store: s, frozen: s.db.NewSnapshot()}
-	b.users.Store(1)
+	b.holders.Begin()
 	return b
 }
 
-func (b *base) hold() bool {
-	for {
-		n := b.users.Load()
-		if n == 0 {
-			return false
-		}
-		if b.users.CompareAndSwap(n, n+1) {
-			return true
-		}
-	}
-}
-
 func (b *base) release() {
-	if b.users.Add(-1) > 0 {
+	if !b.holders.Release() {
 		return
 	}
-	b.mu.Lock()
-	idle := b.idle
-	b.idle, b.closed = nil, true
-	b.mu.Unlock()
-	for _, c := range idle {
+	for _, c := range b.idle { // nobody is left to take one
 		_ = c.Close() // its errors were told when it was used
 	}
 	if err := b.frozen.Close(); err != nil {

@@ -175,6 +175,32 @@ func TestFailedStore(t *testing.T) {
 	closed(t, open(t, mem)) // in the same process, once there is room
 }
 
+// TestFailedTurnHidesNothing: rows that could not be written to tables stay
+// readable, whoever waited for them to be written, and nothing follows them.
+func TestFailedTurnHidesNothing(t *testing.T) {
+	full := &faulty{forGood: true, err: syscall.ENOSPC}
+	full.at.Store(1 << 40)
+	s := open(t, errorfs.Wrap(vfs.NewMem(), full))
+	apply(t, s, put("a", "1"))
+	full.at.Store(0)
+	if err := s.Flush(); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("Flush on a full disk: %v", err)
+	}
+	<-s.turning
+	// Who has waited in turn may hear of the tables before it hears of the failure.
+	for range 20 {
+		if _, err := s.turn(); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("the next delta was given away: %v", err)
+		}
+	}
+	if v, ok, err := s.Rows().Get([]byte("a")); string(v) != "1" || !ok || err != nil {
+		t.Errorf("a row whose table failed reads %q, %v, %v (L12)", v, ok, err)
+	}
+	if err := s.Close(); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("Close: %v", err)
+	}
+}
+
 // TestPebbleComplains: whatever Pebble reports by itself ends the store, and
 // not the process.
 func TestPebbleComplains(t *testing.T) {

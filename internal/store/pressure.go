@@ -18,6 +18,3 @@ func (s *Store) ease() {
 	default:
 	}
 }
-
-// empty reports whether there is nothing to write to tables.
-func (l *layer) empty() bool { return l.count == 0 && len(l.gaps) == 0 && len(l.buried) == 0 }

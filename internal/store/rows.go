@@ -46,7 +46,7 @@ func (r *Rows) hold() *view {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.closed || !r.frozen.base.hold() {
+	if r.closed || !r.frozen.base.holders.Hold() {
 		return nil
 	}
 	return r.frozen

@@ -22,14 +22,13 @@ func (s *Store) Snapshot() *Snapshot {
 
 // Close releases the snapshot. Reads that run may finish; later ones answer
 // ErrClosed. Closing again does nothing.
-func (snap *Snapshot) Close() error {
+func (snap *Snapshot) Close() {
 	if !snap.store.users.enter() {
-		return nil // the store has closed it, or is about to
+		return // the store has closed it, or is about to
 	}
 	defer snap.store.users.leave()
 	snap.store.mu.Lock()
 	delete(snap.store.snapshots, snap)
 	snap.store.mu.Unlock()
 	snap.end()
-	return nil
 }

@@ -264,6 +264,21 @@ func TestRottenManifest(t *testing.T) {
 	}
 }
 
+// TestUnfinishedTables: what a crash has left of tables is removed.
+func TestUnfinishedTables(t *testing.T) {
+	fs, h := filled(t)
+	left := fs.PathJoin("db", freshPrefix+"7")
+	if err := disk.WriteFile(fs, left, []byte("half a table")); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, fs)
+	defer closed(t, s)
+	if _, err := fs.Stat(left); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is still there: %v", left, err)
+	}
+	h.prefix(t, s)
+}
+
 // TestManyTables writes deltas of several tables, with deleted ranges across
 // them: all rows are as in a map, in memory and in tables.
 func TestManyTables(t *testing.T) {

@@ -71,23 +71,6 @@ func (s *Store) writeTables(full layer) error {
 	return errors.Join(s.db.Ingest(context.Background(), t.names), s.Err())
 }
 
-// disjoint is the union of gaps. What is written into a gap after it was made
-// is told by the gaps themselves.
-func disjoint(gaps []gap) (union []gap) {
-	sorted := slices.Clone(gaps)
-	slices.SortFunc(sorted, func(a, b gap) int { return bytes.Compare(a.from, b.from) })
-	for _, g := range sorted {
-		if n := len(union); n > 0 && bytes.Compare(g.from, union[n-1].to) <= 0 {
-			if bytes.Compare(g.to, union[n-1].to) > 0 {
-				union[n-1].to = g.to
-			}
-			continue
-		}
-		union = append(union, g)
-	}
-	return union
-}
-
 func (t *tables) write() error {
 	d := t.layer.delta
 	for _, run := range d.whole() {
@@ -144,8 +127,7 @@ func (t *tables) gone(i int) bool {
 			return true
 		}
 	}
-	alone := view{layers: []layer{t.layer}}
-	return alone.under(key, 0, i)
+	return t.layer.deleted(key, i)
 }
 
 // move writes the versions that leave their place.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"sort"
 
 	"github.com/mainstemdb/mainstem/internal/state"
 )
@@ -18,26 +19,35 @@ type view struct {
 type layer struct {
 	*delta
 	n    int
-	gaps []gap
+	gaps []gap // in order of from; never changed, only replaced
 	size int64 // bytes, of all
 }
 
-// gap is a range that was deleted when the delta had that many entries.
-type gap struct {
-	from, to []byte
-	at       int
-}
+// empty reports whether there is nothing to write to tables.
+func (l *layer) empty() bool { return l.count == 0 && len(l.gaps) == 0 && len(l.buried) == 0 }
 
-// under reports whether a row of a layer was deleted with its range afterwards.
-func (v *view) under(key []byte, depth, entry int) bool {
-	for l := range min(depth+1, len(v.layers)) {
-		for _, g := range v.layers[l].gaps {
-			if (l < depth || entry < g.at) && bytes.Compare(g.from, key) <= 0 && bytes.Compare(key, g.to) < 0 {
-				return true
-			}
+// below is an entry older than all of a layer.
+const below = -1
+
+// deleted reports whether a row was deleted with its range after that entry.
+func (l *layer) deleted(key []byte, entry int) bool {
+	next := sort.Search(len(l.gaps), func(i int) bool { return bytes.Compare(l.gaps[i].from, key) > 0 })
+	for i := next - 1; i >= 0 && bytes.Compare(key, l.gaps[i].reach) < 0; i-- {
+		if g := &l.gaps[i]; entry < g.at && bytes.Compare(key, g.to) < 0 {
+			return true
 		}
 	}
 	return false
+}
+
+// deleted reports whether a row of a layer was deleted with its range afterwards.
+func (v *view) deleted(key []byte, depth, entry int) bool {
+	for l := range v.layers[:min(depth, len(v.layers))] {
+		if v.layers[l].deleted(key, below) {
+			return true
+		}
+	}
+	return depth < len(v.layers) && v.layers[depth].deleted(key, entry)
 }
 
 // get is the value of a row.
@@ -48,13 +58,13 @@ func (v *view) get(key []byte) ([]byte, bool, error) {
 			if versioned && !bytes.Equal(l.key(i), key) {
 				continue
 			}
-			if l.entry(i).dead || v.under(key, depth, i) {
+			if l.entry(i).dead || v.deleted(key, depth, i) {
 				return nil, false, nil
 			}
 			return l.value(i), true, nil
 		}
 	}
-	if v.under(key, len(v.layers), 0) {
+	if v.deleted(key, len(v.layers), 0) {
 		return nil, false, nil
 	}
 	return v.base.get(key)
@@ -166,7 +176,7 @@ func (m *merging) sooner(a, b []byte) bool {
 // value is that of the row at the front, if it is there.
 func (m *merging) value(key []byte, depth int) (value []byte, there bool, err error) {
 	if depth == len(m.walks) {
-		if m.view.under(key, depth, 0) {
+		if m.view.deleted(key, depth, 0) {
 			return nil, false, nil
 		}
 		value, err = m.table.ValueAndErr()
@@ -174,5 +184,5 @@ func (m *merging) value(key []byte, depth int) (value []byte, there bool, err er
 	}
 	w := m.walks[depth]
 	i := w.row()
-	return w.d.value(i), !w.d.entry(i).dead && !m.view.under(key, depth, i), nil
+	return w.d.value(i), !w.d.entry(i).dead && !m.view.deleted(key, depth, i), nil
 }
