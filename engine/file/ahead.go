@@ -1,10 +1,6 @@
 package file
 
-import (
-	"context"
-
-	"github.com/mainstemdb/mainstem/internal/disk"
-)
+import "github.com/mainstemdb/mainstem/internal/disk"
 
 // A segment is written once before it is used, 16 MiB of zeros, so that no
 // append has to record where its blocks are. That is done ahead, beside the
@@ -44,23 +40,30 @@ func (l *Log) makeSpare() disk.File {
 	if err != nil {
 		return nil
 	}
-	for left := l.cfg.SegmentSize; left > 0 && err == nil; {
-		piece := min(left, aheadPiece)
-		if err = disk.Zero(f, piece); err == nil {
-			err = f.SyncData()
+	for left := l.cfg.SegmentSize; left > 0; left -= aheadPiece {
+		if l.ended() || zeroDurably(f, min(left, aheadPiece)) != nil {
+			l.discard(f)
+			return nil
 		}
-		left -= piece
-		select {
-		case <-l.done:
-			err = context.Canceled
-		default:
-		}
-	}
-	if err != nil {
-		l.discard(f)
-		return nil
 	}
 	return f
+}
+
+// ended reports whether the log has failed or was closed.
+func (l *Log) ended() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func zeroDurably(f disk.File, size int64) error {
+	if err := disk.Zero(f, size); err != nil {
+		return err
+	}
+	return f.SyncData()
 }
 
 // takeSpare is the file that was made ahead, for a segment of that size; nil if

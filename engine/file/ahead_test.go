@@ -1,14 +1,13 @@
 package file_test
 
 import (
-	"errors"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/mainstemdb/mainstem/engine/file"
 	"github.com/mainstemdb/mainstem/internal/disk"
-	"github.com/mainstemdb/mainstem/journal"
 )
 
 // ahead is a workload on segments that are made ahead: records of 100 KiB on
@@ -22,24 +21,11 @@ func (w *world) ahead(records int) (err error) {
 	for range records {
 		record := make([]byte, 100<<10)
 		record[0] = byte(w.rng.Uint32())
-		w.mu.Lock()
-		after := w.tail()
-		w.attempt = record
-		w.mu.Unlock()
-		head, err := w.log.Append(nil2ctx, after, record)
-		w.mu.Lock()
-		if err == nil {
-			w.acked = append(w.acked, head)
-		}
-		if !errors.Is(err, journal.ErrUnknown) {
-			w.attempt = nil
-		}
-		w.mu.Unlock()
-		if err != nil {
+		if err := w.appendRecord(record); err != nil {
 			return err
 		}
 	}
-	return w.close()
+	return nil
 }
 
 // TestSegmentsAreMadeAhead: a roll-over finds its file made, and Close leaves
@@ -47,6 +33,8 @@ func (w *world) ahead(records int) (err error) {
 func TestSegmentsAreMadeAhead(t *testing.T) {
 	var mu sync.Mutex
 	renamed, late := 0, map[string]bool{}
+	const pieces = 4 // of a segment
+	synced, made := 0, make(chan struct{})
 	faults := disk.NewFaults(disk.NewMem())
 	faults.Watch(func(e disk.Event) {
 		mu.Lock()
@@ -56,10 +44,22 @@ func TestSegmentsAreMadeAhead(t *testing.T) {
 			renamed++
 		case e.Kind == disk.OpCreate && strings.HasSuffix(e.Path, ".log.tmp"):
 			late[e.Path] = true
+		case e.Kind == disk.OpSync && strings.HasSuffix(e.Path, "spare.tmp"):
+			if synced++; synced == 5*pieces+4 { // and each is synced once more when it becomes a segment
+				close(made)
+			}
 		}
 	})
 	w := newWorld(1, faults)
 	if err := w.ahead(48); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-made: // the last of them is begun, and has its last piece
+	case <-time.After(10 * time.Second):
+		t.Fatal("the segment after the last is not made ahead")
+	}
+	if err := w.close(); err != nil {
 		t.Fatal(err)
 	}
 	if renamed < 5 || len(late) != 1 {
@@ -104,6 +104,9 @@ func TestCrashWhileMakingAhead(t *testing.T) {
 		if err := w.ahead(25); err != nil {
 			t.Fatal(err)
 		}
+		if err := w.close(); err != nil {
+			t.Fatal(err)
+		}
 		for _, c := range clones {
 			points++
 			l, err := file.Open(nil2ctx, config(c.fs))
@@ -129,7 +132,11 @@ func TestFaultsOfTheSpare(t *testing.T) {
 			faults := disk.NewFaults(disk.NewMem())
 			faults.Inject(disk.Fault{Err: fault, Path: "spare.tmp", Kind: kind})
 			w := newWorld(1, faults)
-			if err := w.ahead(25); err != nil {
+			err := w.ahead(25)
+			if err == nil {
+				err = w.close()
+			}
+			if err != nil {
 				t.Errorf("%v in %s of the spare: %v", fault, kind, err)
 			}
 			if faults.Injected() != 1 {

@@ -119,6 +119,11 @@ func (w *world) append() error {
 	for i := range record {
 		record[i] = byte(w.rng.Uint32())
 	}
+	return w.appendRecord(record)
+}
+
+// appendRecord appends, and notes what was acknowledged.
+func (w *world) appendRecord(record []byte) error {
 	w.mu.Lock()
 	after := w.tail()
 	w.attempt = record
