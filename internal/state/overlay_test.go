@@ -86,7 +86,7 @@ func TestOverlayShowsWhatItsRecordsLeave(t *testing.T) {
 			},
 			"land": func(t *rapid.T) {
 				if len(s.flying) == 0 {
-					t.Skip("not run: nothing flies")
+					return
 				}
 				s.base.apply(s.flying[0])
 				s.overlay.Drop(s.first)
