@@ -84,6 +84,9 @@ func (p *partition) gather(b *batch) *batch {
 		if first && !p.full {
 			err = b.expire()
 		}
+		if len(taken) == 0 && len(b.decided) == 0 {
+			break // what comes later has a header of its own, with its time
+		}
 		for i, w := range taken {
 			if err == nil {
 				err = b.judge(w)
