@@ -160,7 +160,7 @@ func checkFollower(name string) error {
 	case strings.Contains(name, "/"):
 		return Errorf(Invalid, "follower name %q contains /", name)
 	}
-	return checkName("follower", name)
+	return CheckName("follower", name)
 }
 
 // follower is one instance of a follower at work.

@@ -51,22 +51,32 @@ func (g Group) lease(ctx context.Context, name string) (Lease, error) {
 	return v.Lease(ctx, name)
 }
 
-// Keep renews a lease every third of its TTL while fn runs, and returns fn's
-// error. When a tenth of the TTL is left by this process's monotonic clock, or
-// the lease went to somebody else, the context of fn is cancelled with the
-// reason as its cause; Keep then returns that reason, with fn's error beneath
-// it if there is one.
+// Keep renews a lease every third of its TTL while fn runs: see Grant.Keep.
 //
 // The clock stands still while a machine sleeps, and a process can be paused
 // between looking at the clock and acting. So a cancelled context saves waste
 // only; what keeps two holders apart is the token: LeaseHeld in this group,
 // Present elsewhere (L7).
 func (g Group) Keep(ctx context.Context, grant Grant, fn func(ctx context.Context) error) error {
+	return grant.Keep(ctx, func(ctx context.Context) error {
+		_, err := g.Do(ctx, "", func(tx *Txn) error {
+			tx.Operate(Renew{Lease: grant.Lease, Token: grant.Token, TTL: grant.TTL})
+			return nil
+		})
+		return err
+	}, fn)
+}
+
+// Keep calls renew every third of the TTL while fn runs, and returns fn's error.
+// When a tenth of the TTL is left by this process's monotonic clock, or renew
+// fails otherwise, the context of fn is cancelled with the reason as its cause;
+// Keep then returns that reason, with fn's error beneath it if there is one.
+func (grant Grant) Keep(ctx context.Context, renew, fn func(ctx context.Context) error) error {
 	work, lose := context.WithCancelCause(ctx)
 	renewing, stop := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() {
-		err := g.renew(renewing, grant)
+		err := grant.renew(renewing, renew)
 		lose(err)
 		ended <- err
 	}()
@@ -82,7 +92,7 @@ func (g Group) Keep(ctx context.Context, grant Grant, fn func(ctx context.Contex
 }
 
 // renew renews until ctx ends, which is no error, or the lease is lost.
-func (g Group) renew(ctx context.Context, grant Grant) error {
+func (grant Grant) renew(ctx context.Context, once func(ctx context.Context) error) error {
 	until := grant.Asked.Add(grant.TTL - grant.TTL/10)
 	for {
 		if !sleep(ctx, grant.TTL/3) {
@@ -90,10 +100,7 @@ func (g Group) renew(ctx context.Context, grant Grant) error {
 		}
 		asked := time.Now()
 		attempt, cancel := context.WithDeadline(ctx, until)
-		_, err := g.Do(attempt, "", func(tx *Txn) error {
-			tx.Operate(Renew{Lease: grant.Lease, Token: grant.Token, TTL: grant.TTL})
-			return nil
-		})
+		err := once(attempt)
 		late := attempt.Err() != nil
 		cancel()
 		switch {
@@ -102,14 +109,13 @@ func (g Group) renew(ctx context.Context, grant Grant) error {
 		case ctx.Err() != nil:
 			return nil
 		case late:
-			return Errorf(Fenced, "lease %s in group %s could not be renewed within its TTL of %s: %w",
-				quoteShort(grant.Lease), quoteShort(g.name), grant.TTL, err)
+			return Errorf(Fenced, "lease %s could not be renewed within its TTL of %s: %w", quoteShort(grant.Lease), grant.TTL, err)
 		default:
 			code := CodeOf(err)
 			if code == 0 {
 				code = Unavailable
 			}
-			return Errorf(code, "lease %s in group %s is lost: %w", quoteShort(grant.Lease), quoteShort(g.name), err)
+			return Errorf(code, "lease %s is lost: %w", quoteShort(grant.Lease), err)
 		}
 	}
 }

@@ -10,7 +10,7 @@ type measure struct{ bytes int }
 
 func (m *measure) name(noun, name string) error {
 	m.bytes += len(name)
-	return checkName(noun, name)
+	return CheckName(noun, name)
 }
 
 func (m *measure) value(v Value) error {

@@ -74,7 +74,7 @@ func (id ID) Validate() error {
 	case id.Born < 0:
 		return Errorf(Invalid, "ID %s was born at log age %s, before the log", id, id.Born)
 	case id.Opaque != "":
-		return checkName("ID", id.Opaque)
+		return CheckName("ID", id.Opaque)
 	case id.Number != 0 && (id.Low == 0 || id.Low > id.Number):
 		return Errorf(Invalid, "ID %s has lowest outstanding number %d, outside 1..%d", id, id.Low, id.Number)
 	}

@@ -27,7 +27,7 @@ func (p Path) Validate() error {
 	if p.Name == "" {
 		return nil
 	}
-	return checkName("name", p.Name)
+	return CheckName("name", p.Name)
 }
 
 // ParsePath reads what String wrote, and nothing else.

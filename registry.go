@@ -62,7 +62,7 @@ func RegisterCodec[C, E any](r *Registry[E], name string, codec Codec[C], older 
 		r.mistake("type %s is registered twice, as %q and as %q", goType, r.byType[goType].name, name)
 	}
 	for _, n := range slices.Concat([]string{name}, older) {
-		if err := checkName("event type", n); err != nil {
+		if err := CheckName("event type", n); err != nil {
 			r.mistake("type %s: %w", goType, err)
 		}
 		if r.byName[n] != nil {

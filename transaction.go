@@ -129,9 +129,11 @@ func at(err error, condition int) error {
 
 // CheckGroup reports whether name may be a group: 1 to LimitName bytes of
 // valid UTF-8 without NUL.
-func CheckGroup(name string) error { return checkName("group", name) }
+func CheckGroup(name string) error { return CheckName("group", name) }
 
-func checkName(noun, name string) error {
+// CheckName reports what is wrong with a name: empty, beyond LimitName, not valid
+// UTF-8, or with a NUL in it. The noun says in the error what it names.
+func CheckName(noun, name string) error {
 	switch {
 	case name == "":
 		return Errorf(Invalid, "%s name is empty", noun)

@@ -113,7 +113,7 @@ func (v *View) Get(ctx context.Context, name string) (Version, error) {
 }
 
 func get(ctx context.Context, s Snapshot, group, name string) (Version, error) {
-	if err := checkName("key", name); err != nil {
+	if err := CheckName("key", name); err != nil {
 		return Version{}, err
 	}
 	a, err := s.Read(ctx, Query{Kind: QueryGet, Group: group, Name: name})
@@ -158,7 +158,7 @@ func (v *View) Events(ctx context.Context, stream string, after uint64) iter.Seq
 
 func events(ctx context.Context, s Snapshot, group, stream string, after uint64) iter.Seq2[Recorded, error] {
 	return func(yield func(Recorded, error) bool) {
-		if err := checkName("stream", stream); err != nil {
+		if err := CheckName("stream", stream); err != nil {
 			yield(Recorded{}, err)
 			return
 		}
@@ -188,7 +188,7 @@ func (v *View) Length(ctx context.Context, stream string) (uint64, error) {
 }
 
 func length(ctx context.Context, s Snapshot, group, stream string) (uint64, error) {
-	if err := checkName("stream", stream); err != nil {
+	if err := CheckName("stream", stream); err != nil {
 		return 0, err
 	}
 	// After the largest number there is no event: only the length comes back.
@@ -228,7 +228,7 @@ func (v *View) History(ctx context.Context, name string, most int) ([]Version, e
 
 // Lease is the newest grant of a lease.
 func (v *View) Lease(ctx context.Context, name string) (Lease, error) {
-	if err := checkName("lease", name); err != nil {
+	if err := CheckName("lease", name); err != nil {
 		return Lease{}, err
 	}
 	a, err := v.snapshot.Read(ctx, Query{Kind: QueryLease, Group: v.group, Name: name})
