@@ -34,6 +34,8 @@ var floors = []struct {
 	}},
 	{"embedded", []string{".", "journal", "engine/*", "node", "internal/disk"}},
 	{"lease", []string{"."}},
+	{"internal/pgserver", nil},
+	{"pg", []string{"."}},
 	{"internal/model", []string{"."}}, // an independent judge shares nothing with what it judges
 	{"internal/check", nil},
 	{"internal/sim", []string{"*"}},

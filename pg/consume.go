@@ -1,0 +1,280 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mainstemdb/mainstem"
+)
+
+// Consumer takes events, in order, at least once.
+type Consumer struct {
+	// Name is the name of the cursor, which is durable: at most LimitConsumer bytes.
+	Name string
+	// Deliver takes a batch. If it returns nil, the cursor moves behind the batch.
+	// An error that is Unavailable, Overloaded or otherwise retryable is the way's,
+	// not the event's: the batch is tried again for as long as it takes. After any
+	// other, its events are given one by one, each at most Attempts times; one
+	// that is never taken is parked, and with it what comes later in its stream.
+	//
+	// It may be called again with events that it has taken: after a crash, after
+	// an error, and when a paused process goes on while another has taken over.
+	// What must happen once goes by the event's position.
+	Deliver func(ctx context.Context, events []Event) error
+	// Max is the most events in a batch; 0 means LimitEvents.
+	Max int
+	// Attempts is how often one event is given; 0 means DefaultAttempts.
+	Attempts int
+	// FromEnd makes a new cursor begin after the newest event; otherwise it begins
+	// at the oldest that is kept.
+	FromEnd bool
+}
+
+// Bounds and defaults of a Consumer.
+const (
+	LimitConsumer   = 256
+	DefaultAttempts = 5
+	LimitAttempts   = 1000
+)
+
+func (c *Consumer) check() error {
+	if err := mainstem.CheckName("consumer", c.Name); err != nil {
+		return err
+	}
+	if c.Max == 0 {
+		c.Max = LimitEvents
+	}
+	if c.Attempts == 0 {
+		c.Attempts = DefaultAttempts
+	}
+	switch {
+	case len(c.Name) > LimitConsumer:
+		return mainstem.Errorf(mainstem.TooLarge, "consumer name of %d bytes; the limit is %d", len(c.Name), LimitConsumer)
+	case c.Deliver == nil:
+		return mainstem.Errorf(mainstem.Invalid, "consumer %s has no function", c.Name)
+	case c.Max < 1 || c.Max > LimitEvents:
+		return mainstem.Errorf(mainstem.Invalid, "consumer %s takes %d events at once; between 1 and %d are possible", c.Name, c.Max, LimitEvents)
+	case c.Attempts < 1 || c.Attempts > LimitAttempts:
+		return mainstem.Errorf(mainstem.Invalid, "consumer %s is given an event %d times; between 1 and %d are possible", c.Name, c.Attempts, LimitAttempts)
+	}
+	return nil
+}
+
+// Consume gives events to a consumer for as long as no other pod does under its
+// name. It returns when ctx ends, with nil, and before that only if it cannot
+// work at all: because the cursor was deleted, or events behind it were.
+func (r *Relay) Consume(ctx context.Context, c Consumer) error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	if r.Listen != nil {
+		hearing, stop := context.WithCancel(ctx)
+		done := make(chan struct{})
+		go func() { defer close(done); r.hear(hearing) }()
+		defer func() { stop(); <-done }()
+	}
+	return r.hold(ctx, cursorLease(c.Name), func(ctx context.Context, token mainstem.FencingToken) error {
+		d := &delivery{Consumer: c, relay: r, db: r.DB, token: token}
+		return d.run(ctx)
+	})
+}
+
+func cursorLease(name string) string { return "~cursor/" + name }
+
+// delivery is one consumer at work, under one token.
+type delivery struct {
+	Consumer
+	relay  *Relay
+	db     *DB
+	token  mainstem.FencingToken
+	at     mainstem.Position
+	parked map[string]bool // streams of which something is parked
+}
+
+// run delivers until ctx ends.
+func (d *delivery) run(ctx context.Context) error {
+	if err := d.begin(ctx); err != nil {
+		return err
+	}
+	looked := time.Now()
+	for {
+		heard := d.relay.news.heard()
+		if time.Since(looked) > time.Second {
+			// Somebody may have decided what becomes of parked events.
+			if err := d.redeliver(ctx); err != nil {
+				return err
+			}
+			looked = time.Now()
+		}
+		events, err := d.db.Events(ctx, d.at, d.Max)
+		if err != nil {
+			return err
+		}
+		if len(events) > 0 {
+			if err := d.take(ctx, events); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := d.idle(ctx, heard); err != nil {
+			return err
+		}
+	}
+}
+
+// idle waits until something was numbered. With a session somebody tells;
+// without, and in case the session broke, it asks.
+func (d *delivery) idle(ctx context.Context, heard <-chan struct{}) error {
+	pause := d.relay.poll()
+	if d.relay.Listen != nil {
+		pause = max(pause, time.Second)
+	}
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	select {
+	case <-heard:
+	case <-timer.C:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// begin shows the token first, so that whoever had the cursor before is refused
+// from then on, and then reads where the cursor stands.
+func (d *delivery) begin(ctx context.Context) error {
+	err := d.db.tx(ctx, "beginning consumer "+d.Name, func(tx pgx.Tx) error {
+		if err := Fence(ctx, In(d.db.schema(), tx), cursorLease(d.Name), d.token); err != nil {
+			return err
+		}
+		err := tx.QueryRow(ctx, d.db.sql("SELECT $S.subscribe($1::text, $2::boolean)"), d.Name, d.FromEnd).Scan(&d.at)
+		return fault(err, fmt.Sprintf("the cursor of consumer %s cannot be read", d.Name))
+	})
+	if err != nil {
+		return err
+	}
+	return d.redeliver(ctx)
+}
+
+// take delivers events in runs, and parks those of streams that wait for somebody.
+func (d *delivery) take(ctx context.Context, events []Event) error {
+	for len(events) > 0 {
+		n := 0
+		for n < len(events) && !d.parked[events[n].Stream] {
+			n++
+		}
+		var err error
+		if n == 0 {
+			n = 1
+			err = d.park(ctx, events[0], "an earlier event of this stream is parked", true)
+		} else {
+			n, err = d.takeRun(ctx, events[:n])
+		}
+		if err != nil {
+			return err
+		}
+		events = events[n:]
+	}
+	return nil
+}
+
+// takeRun delivers a run whole. Where that fails its events are given one by one,
+// up to one whose stream is parked by then. It says how many are done.
+func (d *delivery) takeRun(ctx context.Context, events []Event) (done int, err error) {
+	switch err := d.patiently(ctx, events); {
+	case err == nil:
+		return len(events), d.advance(ctx, events[len(events)-1].Position)
+	case ctx.Err() != nil:
+		return 0, context.Cause(ctx)
+	}
+	for _, e := range events {
+		if d.parked[e.Stream] {
+			break
+		}
+		err := d.repeatedly(ctx, e)
+		switch {
+		case err == nil:
+			err = d.advance(ctx, e.Position)
+		case ctx.Err() != nil:
+			return done, context.Cause(ctx)
+		default:
+			err = d.park(ctx, e, err.Error(), false)
+		}
+		if err != nil {
+			return done, err
+		}
+		done++
+	}
+	return done, nil
+}
+
+// repeatedly gives one event at most Attempts times.
+func (d *delivery) repeatedly(ctx context.Context, e Event) (err error) {
+	pause := 10 * time.Millisecond
+	for n := range d.Attempts {
+		if n > 0 && !sleep(ctx, pause/2+rand.N(pause)) {
+			return context.Cause(ctx)
+		}
+		pause = min(2*pause, time.Second)
+		if err = d.patiently(ctx, []Event{e}); err == nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// patiently delivers, again and again while it is the way that fails.
+func (d *delivery) patiently(ctx context.Context, events []Event) error {
+	pause := 10 * time.Millisecond
+	for {
+		err := d.call(ctx, events)
+		if err == nil || !mainstem.CodeOf(err).Retryable() {
+			return err
+		}
+		d.relay.logger().Warn("a consumer cannot deliver for now", "consumer", d.Name, "position", events[0].Position, "err", err)
+		if !sleep(ctx, pause/2+rand.N(pause)) {
+			return context.Cause(ctx)
+		}
+		pause = min(2*pause, 5*time.Second)
+	}
+}
+
+// call makes a panic of the consumer's an error of the event's.
+func (d *delivery) call(ctx context.Context, events []Event) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("consumer %s panicked at position %d: %v", d.Name, events[0].Position, p)
+		}
+	}()
+	return d.Deliver(ctx, events)
+}
+
+// errNoCursor says that somebody deleted the cursor.
+var errNoCursor = errors.New("the cursor is gone")
+
+// advance moves the cursor; a newer token refuses it.
+func (d *delivery) advance(ctx context.Context, to mainstem.Position) error {
+	return d.move(ctx, d.db.Pool, to)
+}
+
+func (d *delivery) move(ctx context.Context, tx Tx, to mainstem.Position) error {
+	tag, err := tx.Exec(ctx,
+		d.db.sql("UPDATE $S.cursor SET position = $2::bigint, moved = clock_timestamp() WHERE name = $1::text AND $S.fence($3::text, $4::bigint)"),
+		d.Name, int64(to), cursorLease(d.Name), int64(d.token))
+	switch {
+	case err != nil:
+		return fault(err, fmt.Sprintf("the cursor of consumer %s cannot be moved to %d", d.Name, to))
+	case tag.RowsAffected() == 0:
+		return mainstem.Errorf(mainstem.Invalid, "consumer %s: %w", d.Name, errNoCursor)
+	}
+	d.at = to
+	return nil
+}

@@ -1,0 +1,171 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/mainstemdb/mainstem"
+)
+
+// DB is a pool of connections to the primary, and the schema of Mainstem's
+// tables there. The zero Schema means DefaultSchema. It is not changed once used,
+// and may be used from many goroutines.
+type DB struct {
+	Pool   *pgxpool.Pool
+	Schema string
+}
+
+func (db *DB) schema() string {
+	if db.Schema == "" {
+		return DefaultSchema
+	}
+	return db.Schema
+}
+
+// check refuses what cannot work, before anything is begun.
+func (db *DB) check() error {
+	if db.Pool == nil {
+		return mainstem.Errorf(mainstem.Invalid, "this pg.DB has no pool")
+	}
+	return checkSchema(db.schema())
+}
+
+// sql is a statement with the schema's name in it.
+func (db *DB) sql(statement string) string { return in(db.schema(), statement) }
+
+// tx runs fn in a transaction of read committed. An error of COMMIT is Undecided
+// unless the server said that nothing was committed.
+func (db *DB) tx(ctx context.Context, what string, fn func(tx pgx.Tx) error) error {
+	tx, err := db.Pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
+	if err != nil {
+		return fault(err, what+": no transaction")
+	}
+	defer func() {
+		// After a commit this does nothing. Otherwise the server rolls back, at
+		// the latest when the connection ends.
+		_ = tx.Rollback(context.WithoutCancel(ctx))
+	}()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return committed(tx.Commit(ctx), what)
+}
+
+// committed tells what came of a COMMIT.
+func committed(err error, what string) error {
+	var said interface{ SQLState() string }
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, pgx.ErrTxCommitRollback):
+		return mainstem.Errorf(mainstem.RetryTransaction, "%s: %w", what, err)
+	case errors.As(err, &said) && !connectionEnded(said.SQLState()):
+		return fault(err, what)
+	default:
+		return mainstem.Errorf(mainstem.Undecided, "%s: COMMIT was sent, and its answer did not come: %w", what, err)
+	}
+}
+
+// connectionEnded is true of errors by which a server ends a connection, which
+// say nothing of what it did before (classes 08 and 57P).
+func connectionEnded(state string) bool {
+	return len(state) == 5 && (state[:2] == "08" || state[:3] == "57P")
+}
+
+// Run is Once in a transaction of its own: it begins, runs fn as Once does, and
+// commits. It repeats all of that with the same key, for some ten seconds, while
+// the transaction has to be run again or the connection broke; and for as long as
+// ctx lasts where the answer to COMMIT did not come: the key tells whether it was
+// committed, and then the reply is the first one. When ctx ends before that is
+// known, the error is Undecided; repeat with the same key. So fn can run several
+// times, and what it did through tx counts once.
+//
+// An error of fn's own is returned as it is.
+func (db *DB) Run(ctx context.Context, r Request, fn func(ctx context.Context, tx pgx.Tx) ([]byte, error)) (Reply, error) {
+	if err := db.check(); err != nil {
+		return Reply{}, err
+	}
+	const most = 10 * time.Second // of pauses in all, unless the outcome is unknown
+	var undecided error
+	pause, paused := time.Millisecond, time.Duration(0)
+	for {
+		reply, began, err := db.attempt(ctx, r, fn)
+		if began {
+			// The key was free and not known: no attempt before has committed, or
+			// will, since each holds the key for as long as it could.
+			undecided = nil
+		}
+		again := false
+		var own *ownError
+		switch code := mainstem.CodeOf(err); {
+		case err == nil, errors.Is(err, errClaimed):
+			return reply, err
+		case errors.As(err, &own):
+			return Reply{}, own.err
+		case code == mainstem.Undecided:
+			undecided, again = err, true
+		case code == mainstem.RetryTransaction, code == mainstem.Unavailable:
+			again = true
+		case code == mainstem.InProgress:
+			again = undecided != nil
+		}
+		pause = min(2*pause, 250*time.Millisecond)
+		delay := pause/2 + rand.N(pause)
+		paused += delay
+		if again && (undecided != nil || paused <= most) && sleep(ctx, delay) {
+			continue
+		}
+		if undecided != nil {
+			return Reply{}, undecided
+		}
+		return Reply{}, err
+	}
+}
+
+// ownError is an error of the caller's function, which Run does not interpret.
+type ownError struct{ err error }
+
+func (e *ownError) Error() string { return e.err.Error() }
+
+// attempt is Once in one transaction; began says that fn was called.
+func (db *DB) attempt(ctx context.Context, r Request, fn func(ctx context.Context, tx pgx.Tx) ([]byte, error)) (reply Reply, began bool, err error) {
+	what := fmt.Sprintf("request %.64q", r.Key)
+	err = db.tx(ctx, what, func(tx pgx.Tx) error {
+		reply, err = Once(ctx, In(db.schema(), tx), r, func(ctx context.Context) ([]byte, error) {
+			began = true
+			body, err := fn(ctx, tx)
+			switch code := mainstem.CodeOf(fault(err, what)); {
+			case err == nil, errors.As(err, new(refusal)):
+				return body, err
+			case tx.Conn().IsClosed():
+				return nil, mainstem.Errorf(mainstem.Unavailable, "%s: the connection broke: %w", what, err)
+			case code == mainstem.RetryTransaction:
+				return nil, fault(err, what)
+			}
+			return nil, &ownError{err}
+		})
+		return err
+	})
+	if err != nil {
+		return Reply{}, began, err
+	}
+	return reply, began, nil
+}
+
+// sleep pauses; false says that ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,94 @@
+package pg
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mainstemdb/mainstem"
+)
+
+// Event is a committed event with its position.
+type Event struct {
+	// Position is the event's place among all of this schema: from 1, without
+	// gaps, except that after a restore or a failover positions begin again at the
+	// next multiple of 2^40, so that none is ever given twice.
+	Position mainstem.Position
+	Stream   string
+	Version  int64 // in streams of AppendVersioned; otherwise 0
+	mainstem.Event
+	Meta mainstem.Meta
+	Made time.Time // when it was appended, by the server's clock
+}
+
+// LimitEvents is the most events in one batch.
+const LimitEvents = 1000
+
+// Events reads at most so many events after a position; 0 is before the first.
+// It gives what is there, in order and without gaps. Where events after that
+// position are no longer kept, the error is Trimmed.
+func (db *DB) Events(ctx context.Context, after mainstem.Position, most int) ([]Event, error) {
+	if err := db.check(); err != nil {
+		return nil, err
+	}
+	if most < 1 || most > LimitEvents {
+		return nil, mainstem.Errorf(mainstem.Invalid, "a batch of %d events; between 1 and %d are possible", most, LimitEvents)
+	}
+	rows, err := db.Pool.Query(ctx, db.sql("SELECT * FROM $S.events($1::bigint, $2::int)"), int64(after), most)
+	if err != nil {
+		return nil, fault(err, "events cannot be read")
+	}
+	events, err := pgx.CollectRows(rows, scanEvent)
+	if err != nil {
+		return nil, fault(err, "events cannot be read")
+	}
+	for i := range events {
+		if events[i].Position != after+1 {
+			if err := db.begins(ctx, after, events[i].Position); err != nil {
+				return nil, err
+			}
+		}
+		after = events[i].Position
+	}
+	return events, nil
+}
+
+func scanEvent(row pgx.CollectableRow) (e Event, err error) {
+	var stream, kind, actor, request, trace *string
+	var version *int64
+	var made *time.Time
+	err = row.Scan(&e.Position, &stream, &version, &kind, &e.Data, &actor, &request, &trace, &made)
+	switch {
+	case err != nil:
+		return e, err
+	case stream == nil:
+		return e, mainstem.Errorf(mainstem.Corrupt, "position %d was given to an event that is not there: rows were deleted by hand, or a restore was partial (L12)", e.Position)
+	}
+	e.Stream, e.Type, e.Made = *stream, *kind, *made
+	e.Meta = mainstem.Meta{Actor: *actor, Request: *request, Trace: *trace}
+	if version != nil {
+		e.Version = *version
+	}
+	return e, nil
+}
+
+// begins says whether the next position may follow: as the first of an era whose
+// former one ended there.
+func (db *DB) begins(ctx context.Context, after, next mainstem.Position) error {
+	var era bool
+	var first *int64
+	err := db.Pool.QueryRow(ctx,
+		db.sql("SELECT EXISTS (SELECT FROM $S.era WHERE before = $1::bigint AND first = $2::bigint), (SELECT min(position) FROM $S.numbered)"),
+		int64(after), int64(next)).Scan(&era, &first)
+	switch {
+	case err != nil:
+		return fault(err, "eras cannot be read")
+	case era:
+		return nil
+	case first != nil && mainstem.Position(*first) == next:
+		return mainstem.Errorf(mainstem.Trimmed, "the oldest event that is kept has position %d; %d was asked for", next, after+1)
+	default:
+		return mainstem.Errorf(mainstem.Corrupt, "position %d follows %d: what is between was deleted by hand, or a restore was partial (L12)", next, after)
+	}
+}

@@ -1,0 +1,245 @@
+package pg
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/mainstemdb/mainstem"
+)
+
+// Request is one request of somebody's, which may come more than once.
+type Request struct {
+	// Key tells requests apart: at most mainstem.LimitName bytes. It belongs to
+	// whoever sends the request, so put the sender's name into it: see Key.
+	Key string
+	// Hash is what the request asks for, hashed by the caller, at most
+	// mainstem.LimitFingerprint bytes: the same key with another hash is IDReused.
+	// Empty means that the key alone says it.
+	Hash []byte
+	// Age is how long the key is kept at least; 0 means DefaultAge. After it Clean
+	// may remove it, and the same key runs again, unless Born is set.
+	Age time.Duration
+	// Born is when the sender made the key, if it says so. A key that is not known
+	// and was born more than Age ago is TooOld, and never run: it may have been,
+	// and be forgotten.
+	Born time.Time
+	// Wait is how long to wait for another transaction that has this key, at
+	// most MaxWait; after it, and at once if it is 0, the request is InProgress.
+	Wait time.Duration
+	// Refusals says that fn may end with Refuse. It costs a savepoint, so that
+	// what fn wrote can be undone and the refusal kept.
+	Refusals bool
+}
+
+// DefaultAge is how long a key is kept unless the request says otherwise.
+const DefaultAge = 24 * time.Hour
+
+// The bounds of Request.Age and Request.Wait.
+const (
+	MinAge  = time.Minute
+	MaxAge  = mainstem.LimitTTL
+	MaxWait = time.Minute
+)
+
+// Reply is what a request was answered, now or the first time.
+type Reply struct {
+	Body     []byte
+	Refused  bool      // fn ended with Refuse
+	Replayed bool      // fn did not run
+	Made     time.Time // by the server's clock: when Replayed, the first time; else zero
+}
+
+// Refuse ends a request's function with a refusal that is remembered as the
+// request's reply, while nothing that the function wrote is kept.
+func Refuse(body []byte) error { return refusal{body} }
+
+type refusal struct{ body []byte }
+
+func (refusal) Error() string { return "the request is refused, and the refusal remembered" }
+
+// Once runs fn once per key, in the caller's transaction: the key, fn's reply
+// and what fn writes through tx are committed by the same COMMIT. The caller
+// begins and commits; Run does that too.
+//
+//   - A key that is new runs fn and keeps its reply.
+//   - A key that is known gives the first reply; fn does not run.
+//   - A key that another transaction is running waits, bounded by Wait, and then
+//     is InProgress. The caller's transaction is as it was.
+//   - If fn fails, Once returns its error, and nothing is remembered once the
+//     caller rolls back.
+//
+// In READ COMMITTED that is all. In REPEATABLE READ and SERIALIZABLE a key that
+// was committed after the transaction's snapshot is RetryTransaction, before fn
+// runs: the snapshot cannot show the reply. So is any other failure that a new
+// transaction may not meet again.
+//
+// An idempotency key is Stripe's and the IETF draft's ("The Idempotency-Key HTTP
+// Header Field"); that it must be committed with the effect, see Kleppmann,
+// "Designing Data-Intensive Applications", chapter 12.
+func Once(ctx context.Context, tx Tx, r Request, fn func(ctx context.Context) ([]byte, error)) (Reply, error) {
+	o, err := begin(ctx, tx, r)
+	if err != nil || o.reply.Replayed {
+		return o.reply, err
+	}
+	body, refused, err := o.run(ctx, fn)
+	if err != nil {
+		return Reply{}, err
+	}
+	state := stateDone
+	if refused {
+		state = stateRefused
+	}
+	if err := o.settle(ctx, state, body); err != nil {
+		return Reply{}, err
+	}
+	return Reply{Body: body, Refused: refused}, nil
+}
+
+// The states of a request's row, as settle stores them.
+const (
+	stateDone    = 1
+	stateRefused = 2
+	stateClaimed = 3
+)
+
+// once is one request under way.
+type once struct {
+	Request
+	tx     Tx
+	schema string
+	reply  Reply
+	// elapsed is how long ago the key was first known, by the server's clock.
+	elapsed time.Duration
+}
+
+// errClaimed is beneath the Undecided of a key that was claimed and never settled.
+var errClaimed = errors.New("the outcome is not known")
+
+func (r *Request) check() error {
+	switch err := mainstem.CheckName("request", r.Key); {
+	case err != nil:
+		return err
+	case len(r.Hash) > mainstem.LimitFingerprint:
+		return mainstem.Errorf(mainstem.TooLarge, "request %.64q has a hash of %d bytes; the limit is %d", r.Key, len(r.Hash), mainstem.LimitFingerprint)
+	case r.Age != 0 && r.Age < MinAge, r.Age > MaxAge:
+		return mainstem.Errorf(mainstem.Invalid, "request %.64q is to be kept for %s; between %s and %s is possible", r.Key, r.Age, MinAge, MaxAge)
+	case r.Wait < 0, r.Wait > MaxWait:
+		return mainstem.Errorf(mainstem.Invalid, "request %.64q is to wait for %s; at most %s is possible", r.Key, r.Wait, MaxWait)
+	}
+	if r.Age == 0 {
+		r.Age = DefaultAge
+	}
+	return nil
+}
+
+// begin takes the key, and finds out what is known of it.
+func begin(ctx context.Context, tx Tx, r Request) (*once, error) {
+	o := &once{Request: r, tx: tx}
+	if err := o.check(); err != nil {
+		return o, err
+	}
+	var err error
+	if o.schema, err = schemaOf(tx); err != nil {
+		return o, err
+	}
+	var born, made *time.Time
+	if !r.Born.IsZero() {
+		born = &r.Born
+	}
+	var status string
+	var body []byte
+	var elapsed *float64
+	err = tx.QueryRow(ctx,
+		in(o.schema, "SELECT status, reply, made, extract(epoch FROM elapsed)::float8 FROM $S.once($1::text, $2::bytea, $3::timestamptz, make_interval(secs => $4::float8), $5::int)"),
+		o.Key, bytesOf(o.Hash), born, o.Age.Seconds(), o.Wait.Milliseconds(),
+	).Scan(&status, &body, &made, &elapsed)
+	if err != nil {
+		return o, fault(err, fmt.Sprintf("request %.64q cannot begin", o.Key))
+	}
+	if elapsed != nil {
+		o.elapsed = time.Duration(*elapsed * float64(time.Second))
+	}
+	return o, o.judge(status, body, made)
+}
+
+func (o *once) judge(status string, body []byte, made *time.Time) error {
+	switch status {
+	case "new":
+		return nil
+	case "done", "refused":
+		o.reply = Reply{Body: body, Refused: status == "refused", Replayed: true, Made: *made}
+		return nil
+	case "reused":
+		return mainstem.Errorf(mainstem.IDReused, "request %.64q was another one at %s", o.Key, made.UTC().Format(time.RFC3339))
+	case "busy":
+		return mainstem.Errorf(mainstem.InProgress, "request %.64q is running in another transaction, and did not end within a wait of %s", o.Key, o.Wait)
+	case "old":
+		return mainstem.Errorf(mainstem.TooOld, "request %.64q was made at %s, and keys are kept for %s", o.Key, o.Born.UTC().Format(time.RFC3339), o.Age)
+	case "retry":
+		return mainstem.Errorf(mainstem.RetryTransaction, "request %.64q was committed after this transaction's snapshot", o.Key)
+	case "claimed":
+		return mainstem.Errorf(mainstem.Undecided, "request %.64q was claimed at %s: %w", o.Key, made.UTC().Format(time.RFC3339), errClaimed)
+	default: // open: this very transaction has begun it
+		return mainstem.Errorf(mainstem.Invalid, "request %.64q is begun twice in one transaction, the second time within its own function", o.Key)
+	}
+}
+
+const savepoint = "mainstem_once"
+
+// run runs fn; where it may refuse, above a savepoint.
+func (o *once) run(ctx context.Context, fn func(ctx context.Context) ([]byte, error)) (body []byte, refused bool, err error) {
+	if o.Refusals {
+		if _, err := o.tx.Exec(ctx, "SAVEPOINT "+savepoint); err != nil {
+			return nil, false, fault(err, fmt.Sprintf("request %.64q cannot begin", o.Key))
+		}
+	}
+	body, err = fn(ctx)
+	var no refusal
+	if refused = errors.As(err, &no); refused {
+		body, err = no.body, nil
+	}
+	switch {
+	case err != nil:
+		return nil, false, err
+	case len(body) > mainstem.LimitValue:
+		return nil, false, mainstem.Errorf(mainstem.TooLarge, "request %.64q has a reply of %d bytes; the limit is %d", o.Key, len(body), mainstem.LimitValue)
+	case refused && !o.Refusals:
+		return nil, false, mainstem.Errorf(mainstem.Invalid, "request %.64q is refused by its function, but does not say Refusals", o.Key)
+	case !o.Refusals:
+		return body, refused, nil
+	}
+	verb := "RELEASE SAVEPOINT "
+	if refused {
+		verb = "ROLLBACK TO SAVEPOINT "
+	}
+	if _, err := o.tx.Exec(ctx, verb+savepoint); err != nil {
+		return nil, false, fault(err, fmt.Sprintf("request %.64q cannot end", o.Key))
+	}
+	return body, refused, nil
+}
+
+// settle keeps the reply.
+func (o *once) settle(ctx context.Context, state int, body []byte) error {
+	var ours bool
+	err := o.tx.QueryRow(ctx,
+		in(o.schema, "SELECT $S.settle($1::text, $2::bytea, $3::int, $4::bytea, make_interval(secs => $5::float8))"),
+		o.Key, bytesOf(o.Hash), state, bytesOf(body), o.Age.Seconds(),
+	).Scan(&ours)
+	if err != nil {
+		return fault(err, fmt.Sprintf("the reply of request %.64q cannot be kept", o.Key))
+	}
+	if !ours {
+		return mainstem.Errorf(mainstem.RetryTransaction, "request %.64q was settled by somebody else in the meantime", o.Key)
+	}
+	return nil
+}
+
+// bytesOf never gives SQL a null.
+func bytesOf(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

@@ -1,0 +1,172 @@
+
+-- The relay: what is committed gets positions.
+
+-- home is this server, and the timeline of it.
+CREATE OR REPLACE FUNCTION {{.Schema}}.home() RETURNS text LANGUAGE sql VOLATILE AS
+	$$ SELECT (pg_control_system()).system_identifier || '/' || {{.Schema}}.timeline() $$;
+
+-- doze is the lock that a relay holds while it sleeps. An append takes a share of
+-- it to the end of its transaction, so a relay falls asleep only when every
+-- transaction that counts on its being awake has ended; an append that gets no
+-- share wakes it. So NOTIFY, which makes commits wait for each other, is used
+-- only while there is little to do.
+CREATE OR REPLACE FUNCTION {{.Schema}}.doze() RETURNS bigint LANGUAGE sql IMMUTABLE AS
+	$$ SELECT hashtextextended('{{.Name}}/doze', 0) $$;
+
+CREATE OR REPLACE FUNCTION {{.Schema}}.wake() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NOT pg_try_advisory_xact_lock_shared({{.Schema}}.doze()) THEN
+		PERFORM pg_notify('{{.Name}}_staged', '');
+	END IF;
+	RETURN NULL;
+END $$;
+
+DROP TRIGGER IF EXISTS wake ON {{.Schema}}.event;
+CREATE TRIGGER wake AFTER INSERT ON {{.Schema}}.event FOR EACH STATEMENT EXECUTE FUNCTION {{.Schema}}.wake();
+
+-- at_relay lets one relay work at a time, in transactions in which each statement
+-- sees what was committed before it.
+CREATE OR REPLACE FUNCTION {{.Schema}}.at_relay(token bigint) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF current_setting('transaction_isolation') <> 'read committed' THEN
+		RAISE EXCEPTION 'the relay works in read committed only';
+	END IF;
+	PERFORM {{.Schema}}.fence('~relay', token);
+END $$;
+
+-- pending tells cheaply whether drain would find something. It writes nothing.
+CREATE OR REPLACE FUNCTION {{.Schema}}.pending() RETURNS boolean LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+	place {{.Schema}}.relay;
+BEGIN
+	SELECT * INTO STRICT place FROM {{.Schema}}.relay;
+	RETURN place.home <> {{.Schema}}.home()
+		OR EXISTS (SELECT FROM {{.Schema}}.event WHERE xid >= pg_snapshot_xmax(place.seen))
+		OR EXISTS (SELECT FROM pg_snapshot_xip(place.seen) AS open (xid) JOIN {{.Schema}}.event e USING (xid));
+END $$;
+
+-- drain numbers everything that is visible and was not in the snapshot of the
+-- drain before, in the order of insertion. What a transaction inserted becomes
+-- visible at once and whole, and whoever saw it inserts later: so causes come
+-- before effects, nothing is skipped, and nobody waits for an open transaction.
+-- Rows are found by the transactions that have ended since: those that were open
+-- then, and those that began later.
+CREATE OR REPLACE FUNCTION {{.Schema}}.drain(token bigint, OUT last bigint, OUT numbered bigint)
+	LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+	place {{.Schema}}.relay;
+	now   pg_snapshot;
+	here  CONSTANT text := {{.Schema}}.home();
+BEGIN
+	PERFORM {{.Schema}}.at_relay(token);
+	SELECT * INTO STRICT place FROM {{.Schema}}.relay FOR UPDATE;
+	IF place.home <> here THEN
+		place := {{.Schema}}.move(place, here);
+	END IF;
+	WITH this AS MATERIALIZED (SELECT pg_current_snapshot() AS seen),
+	fresh AS (
+		SELECT slot, xid, id FROM {{.Schema}}.event WHERE xid >= pg_snapshot_xmax(place.seen)
+		UNION ALL
+		SELECT e.slot, e.xid, e.id FROM pg_snapshot_xip(place.seen) AS open (xid) JOIN {{.Schema}}.event e USING (xid)
+	), put AS (
+		INSERT INTO {{.Schema}}.numbered (slot, position, xid, id)
+		SELECT slot, place.last + row_number() OVER (ORDER BY id), xid, id FROM fresh
+		RETURNING 1
+	)
+	SELECT (SELECT count(*) FROM put), seen INTO numbered, now FROM this;
+	last := place.last + numbered;
+	IF numbered > 0 THEN
+		UPDATE {{.Schema}}.relay SET last = drain.last, seen = now;
+		PERFORM pg_notify('{{.Name}}_numbered', last::text);
+	END IF;
+END $$;
+
+-- move begins an era: this is another server than the one that numbered last,
+-- or another timeline of it. Positions that its former life gave may be lost, so
+-- none of them is given again; and transaction IDs of another server mean
+-- nothing, so they are taken off every row that is here, in one snapshot.
+CREATE OR REPLACE FUNCTION {{.Schema}}.move(place {{.Schema}}.relay, here text) RETURNS {{.Schema}}.relay LANGUAGE plpgsql AS $$
+DECLARE
+	first CONSTANT bigint := CASE place.home WHEN '' THEN 1 ELSE ((place.last >> 40) + 1) << 40 END;
+	fresh bigint;
+BEGIN
+	INSERT INTO {{.Schema}}.era (first, before, home) VALUES (first, place.last, here);
+	IF split_part(place.home, '/', 1) NOT IN ('', split_part(here, '/', 1)) THEN
+		WITH this AS MATERIALIZED (SELECT pg_current_snapshot() AS seen),
+		fresh AS MATERIALIZED (
+			SELECT slot, id FROM {{.Schema}}.event e WHERE NOT EXISTS (
+				SELECT FROM {{.Schema}}.numbered n WHERE n.slot = e.slot AND n.xid = e.xid AND n.id = e.id)
+		), put AS (
+			INSERT INTO {{.Schema}}.numbered (slot, position, xid, id)
+			SELECT slot, first - 1 + row_number() OVER (ORDER BY id), '0'::xid8, id FROM fresh
+			RETURNING 1
+		), events AS (UPDATE {{.Schema}}.event SET xid = '0'), positions AS (UPDATE {{.Schema}}.numbered SET xid = '0')
+		SELECT (SELECT count(*) FROM put), seen INTO fresh, place.seen FROM this;
+	END IF;
+	place.home := here;
+	place.last := first - 1 + coalesce(fresh, 0);
+	UPDATE {{.Schema}}.relay SET last = place.last, seen = place.seen, home = here;
+	RETURN place;
+END $$;
+
+-- events reads numbered events after a position. A position without its event
+-- is given with nulls, for the reader to refuse.
+CREATE OR REPLACE FUNCTION {{.Schema}}.events(after bigint, most integer)
+	RETURNS TABLE (at bigint, stream text, version bigint, type text, data bytea, actor text, request text, trace text, made timestamptz)
+	LANGUAGE sql STABLE SET enable_seqscan = off AS $$
+	SELECT n.position, e.stream, e.version, e.type, e.data, e.actor, e.request, e.trace, e.made
+	FROM (SELECT * FROM {{.Schema}}.numbered WHERE position > after ORDER BY position LIMIT most) n
+	LEFT JOIN {{.Schema}}.event e ON e.slot = n.slot AND e.xid = n.xid AND e.id = n.id
+	ORDER BY n.position
+$$;
+
+-- subscribe makes a cursor, at the oldest event that is kept or at the end, and
+-- tells where a cursor stands. The share of the relay's row keeps sweep away.
+CREATE OR REPLACE FUNCTION {{.Schema}}.subscribe(of_name text, from_end boolean) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	start bigint;
+BEGIN
+	SELECT position INTO start FROM {{.Schema}}.cursor WHERE name = of_name;
+	IF NOT FOUND THEN
+		SELECT last INTO start FROM {{.Schema}}.relay FOR SHARE;
+		IF NOT from_end THEN
+			start := coalesce((SELECT min(position) - 1 FROM {{.Schema}}.numbered), start);
+		END IF;
+		INSERT INTO {{.Schema}}.cursor (name, position) VALUES (of_name, start) ON CONFLICT (name) DO NOTHING;
+		SELECT position INTO start FROM {{.Schema}}.cursor WHERE name = of_name;
+	END IF;
+	RETURN start;
+END $$;
+
+-- sweep empties the tables of past slots in which every event is numbered and
+-- behind every cursor. A table that somebody writes to or reads is left for the
+-- next time: nobody waits for sweep.
+CREATE OR REPLACE FUNCTION {{.Schema}}.sweep(token bigint) RETURNS integer LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+	place {{.Schema}}.relay;
+	least bigint;
+	kept  boolean;
+	swept integer := 0;
+BEGIN
+	PERFORM {{.Schema}}.at_relay(token);
+	SELECT * INTO STRICT place FROM {{.Schema}}.relay FOR UPDATE;
+	SELECT min(position) INTO least FROM {{.Schema}}.cursor;
+	FOR k IN 0..{{.Last}} LOOP
+		CONTINUE WHEN k = {{.Schema}}.slot();
+		EXECUTE format('SELECT NOT EXISTS (SELECT FROM {{.Schema}}.event_%s)', k) INTO kept;
+		CONTINUE WHEN kept;
+		BEGIN
+			EXECUTE format('LOCK TABLE {{.Schema}}.event_%1$s, {{.Schema}}.numbered_%1$s IN ACCESS EXCLUSIVE MODE NOWAIT', k);
+			EXECUTE format('SELECT EXISTS (SELECT FROM {{.Schema}}.event_%1$s WHERE xid >= pg_snapshot_xmax($1))
+				OR EXISTS (SELECT FROM pg_snapshot_xip($1) AS open (xid) JOIN {{.Schema}}.event_%1$s e USING (xid))
+				OR coalesce((SELECT max(position) FROM {{.Schema}}.numbered_%1$s) > $2, true)', k) INTO kept USING place.seen, least;
+			IF NOT kept THEN
+				EXECUTE format('TRUNCATE {{.Schema}}.event_%1$s, {{.Schema}}.numbered_%1$s', k);
+				swept := swept + 1;
+			END IF;
+		EXCEPTION WHEN lock_not_available THEN
+			NULL;
+		END;
+	END LOOP;
+	RETURN swept;
+END $$;

@@ -1,0 +1,263 @@
+-- Mainstem in PostgreSQL, layout {{.Version}}. Run it as the owner of the schema, as often
+-- as you like: it makes what is missing and leaves the rest alone.
+--
+--   psql -v ON_ERROR_STOP=1 -f mainstem.sql
+--
+-- Nothing needs the right to create or alter at run time. PostgreSQL 13 or newer.
+BEGIN;
+
+CREATE SCHEMA IF NOT EXISTS {{.Schema}};
+
+CREATE TABLE IF NOT EXISTS {{.Schema}}.layout (
+	one     boolean PRIMARY KEY DEFAULT true CHECK (one),
+	version integer NOT NULL
+);
+DO $$ BEGIN
+	IF EXISTS (SELECT FROM {{.Schema}}.layout WHERE version > {{.Version}}) THEN
+		RAISE EXCEPTION 'schema {{.Name}} has a newer layout than {{.Version}}: print its SQL with a newer program';
+	END IF;
+END $$;
+INSERT INTO {{.Schema}}.layout (version) VALUES ({{.Version}}) ON CONFLICT (one) DO UPDATE SET version = excluded.version;
+
+-- Requests: one row per idempotency key, in the transaction that it protects.
+
+CREATE TABLE IF NOT EXISTS {{.Schema}}.request (
+	key   text COLLATE "C" PRIMARY KEY,
+	hash  bytea       NOT NULL,  -- what the caller says identifies the request
+	state smallint    NOT NULL,  -- 0 open, 1 done, 2 refused, 3 claimed
+	reply bytea       NOT NULL,
+	made  timestamptz NOT NULL DEFAULT clock_timestamp(),
+	until timestamptz NOT NULL   -- kept at least until then
+) WITH (autovacuum_vacuum_scale_factor = 0.02);
+CREATE INDEX IF NOT EXISTS request_until ON {{.Schema}}.request (until);
+
+-- once begins a request. The advisory lock is held to the end of the caller's
+-- transaction, so that the key is judged by one transaction at a time, and
+-- taking it cannot abort that transaction. Each statement of a volatile function
+-- sees what was committed before the statement, unless the transaction's
+-- snapshot is older; then only the unique key can tell, and it is asked at once.
+CREATE OR REPLACE FUNCTION {{.Schema}}.once(of_key text, of_hash bytea, born timestamptz, age interval, wait integer,
+	OUT status text, OUT reply bytea, OUT made timestamptz, OUT elapsed interval) LANGUAGE plpgsql AS $$
+DECLARE
+	lock  CONSTANT bigint := hashtextextended('{{.Name}}/request/' || of_key, 0);
+	known {{.Schema}}.request;
+	was   text;
+BEGIN
+	IF NOT pg_try_advisory_xact_lock(lock) THEN
+		status := 'busy';
+		IF wait <= 0 THEN
+			RETURN;
+		END IF;
+		was := current_setting('lock_timeout');
+		BEGIN
+			PERFORM set_config('lock_timeout', wait::text, true);
+			PERFORM pg_advisory_xact_lock(lock);
+			PERFORM set_config('lock_timeout', was, true);
+		EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+			RETURN;
+		END;
+	END IF;
+	SELECT * INTO known FROM {{.Schema}}.request WHERE request.key = of_key;
+	IF FOUND THEN
+		IF known.hash <> of_hash THEN
+			status := 'reused';
+		ELSE
+			status := (ARRAY['open', 'done', 'refused', 'claimed'])[known.state + 1];
+			reply  := known.reply;
+		END IF;
+		made := known.made;
+		elapsed := clock_timestamp() - made;
+	ELSIF born IS NOT NULL AND clock_timestamp() - born > age THEN
+		status := 'old';
+	ELSE
+		status := 'new';
+		IF current_setting('transaction_isolation') <> 'read committed' THEN
+			BEGIN
+				INSERT INTO {{.Schema}}.request (key, hash, state, reply, until) VALUES (of_key, of_hash, 0, '', clock_timestamp() + age);
+			EXCEPTION WHEN unique_violation OR serialization_failure THEN
+				status := 'retry';
+			END;
+		END IF;
+	END IF;
+END $$;
+
+-- settle ends it. False says that the key is not this transaction's to settle.
+CREATE OR REPLACE FUNCTION {{.Schema}}.settle(of_key text, of_hash bytea, new_state integer, of_reply bytea, age interval)
+	RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO {{.Schema}}.request AS r (key, hash, state, reply, until)
+	VALUES (of_key, of_hash, new_state, of_reply, clock_timestamp() + age)
+	ON CONFLICT (key) DO UPDATE SET state = excluded.state, reply = excluded.reply, until = excluded.until
+	WHERE r.state IN (0, 3) AND r.hash = excluded.hash;
+	RETURN FOUND;
+END $$;
+
+-- expire deletes keys that are older than their age by so much, at most so many,
+-- and only rows that nobody holds. Claims stay until somebody settles them.
+CREATE OR REPLACE FUNCTION {{.Schema}}.expire(longer interval, most integer) RETURNS bigint LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+	deleted bigint;
+BEGIN
+	DELETE FROM {{.Schema}}.request WHERE ctid = ANY (ARRAY (
+		SELECT ctid FROM {{.Schema}}.request WHERE until < clock_timestamp() - longer AND state <> 3
+		ORDER BY until LIMIT most FOR UPDATE SKIP LOCKED));
+	GET DIAGNOSTICS deleted = ROW_COUNT;
+	RETURN deleted;
+END $$;
+
+-- Events: staged by callers in their transactions, in a ring of tables by time
+-- of day; a table is emptied whole once everything in it was delivered.
+
+CREATE SEQUENCE IF NOT EXISTS {{.Schema}}.event_id;
+
+CREATE OR REPLACE FUNCTION {{.Schema}}.slot() RETURNS smallint LANGUAGE sql VOLATILE AS
+	$$ SELECT (floor(extract(epoch FROM clock_timestamp()) / {{.Turn}})::bigint % {{.Slots}})::smallint $$;
+
+CREATE TABLE IF NOT EXISTS {{.Schema}}.event (
+	slot    smallint    NOT NULL DEFAULT {{.Schema}}.slot(),
+	id      bigint      NOT NULL DEFAULT nextval('{{.Schema}}.event_id'),
+	xid     xid8        NOT NULL DEFAULT pg_current_xact_id(),
+	stream  text COLLATE "C" NOT NULL,
+	version bigint,                      -- in versioned streams only
+	type    text COLLATE "C" NOT NULL,
+	data    bytea       NOT NULL,
+	actor   text        NOT NULL DEFAULT '',
+	request text        NOT NULL DEFAULT '',
+	trace   text        NOT NULL DEFAULT '',
+	made    timestamptz NOT NULL DEFAULT clock_timestamp()
+) PARTITION BY LIST (slot);
+
+-- What the relay has numbered: a position for each event, in the same slots.
+CREATE TABLE IF NOT EXISTS {{.Schema}}.numbered (
+	slot     smallint NOT NULL,
+	position bigint   NOT NULL,
+	xid      xid8     NOT NULL,
+	id       bigint   NOT NULL
+) PARTITION BY LIST (slot);
+{{range .Each}}
+CREATE TABLE IF NOT EXISTS {{$.Schema}}.event_{{.}} PARTITION OF {{$.Schema}}.event FOR VALUES IN ({{.}});
+CREATE TABLE IF NOT EXISTS {{$.Schema}}.numbered_{{.}} PARTITION OF {{$.Schema}}.numbered FOR VALUES IN ({{.}});
+{{- end}}
+
+CREATE INDEX IF NOT EXISTS event_xid ON {{.Schema}}.event (xid, id);
+CREATE INDEX IF NOT EXISTS numbered_position ON {{.Schema}}.numbered (position);
+
+-- Streams with a version: an append locks the stream's row.
+CREATE TABLE IF NOT EXISTS {{.Schema}}.stream (
+	name    text COLLATE "C" PRIMARY KEY,
+	version bigint NOT NULL
+) WITH (fillfactor = 50);
+
+-- The relay's own place: the last position, and the snapshot in which all that
+-- was visible has been numbered.
+CREATE TABLE IF NOT EXISTS {{.Schema}}.relay (
+	one  boolean PRIMARY KEY DEFAULT true CHECK (one),
+	last bigint      NOT NULL DEFAULT 0,
+	seen pg_snapshot NOT NULL DEFAULT '1:1:',
+	home text        NOT NULL DEFAULT ''  -- the server's identity and timeline
+) WITH (fillfactor = 10);
+INSERT INTO {{.Schema}}.relay DEFAULT VALUES ON CONFLICT (one) DO NOTHING;
+
+-- Where positions begin anew: after a restore or a failover, which can both
+-- have lost positions that somebody has seen already.
+CREATE TABLE IF NOT EXISTS {{.Schema}}.era (
+	first  bigint PRIMARY KEY,  -- the era's first position
+	before bigint      NOT NULL, -- the last position of the era before
+	home   text        NOT NULL,
+	made   timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE TABLE IF NOT EXISTS {{.Schema}}.cursor (
+	name     text COLLATE "C" PRIMARY KEY,
+	position bigint      NOT NULL,
+	made     timestamptz NOT NULL DEFAULT clock_timestamp(),
+	moved    timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (fillfactor = 50);
+
+-- Events that a consumer could not take, and what came after them in their
+-- streams, kept in order until somebody decides.
+CREATE TABLE IF NOT EXISTS {{.Schema}}.parked (
+	cursor   text COLLATE "C" NOT NULL,
+	stream   text COLLATE "C" NOT NULL,
+	position bigint      NOT NULL,
+	version  bigint,
+	type     text COLLATE "C" NOT NULL,
+	data     bytea       NOT NULL,
+	actor    text        NOT NULL,
+	request  text        NOT NULL,
+	trace    text        NOT NULL,
+	made     timestamptz NOT NULL,
+	error    text        NOT NULL,
+	parked   timestamptz NOT NULL DEFAULT clock_timestamp(),
+	again    boolean     NOT NULL DEFAULT false, -- somebody asked to give it again
+	PRIMARY KEY (cursor, stream, position)
+);
+
+-- Leases, and the highest token that each protected resource has seen.
+
+CREATE TABLE IF NOT EXISTS {{.Schema}}.lease (
+	name  text COLLATE "C" PRIMARY KEY,
+	token bigint      NOT NULL,
+	owner text        NOT NULL,
+	until timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
+CREATE TABLE IF NOT EXISTS {{.Schema}}.fence (
+	resource text COLLATE "C" PRIMARY KEY,
+	token    bigint NOT NULL
+) WITH (fillfactor = 50);
+
+CREATE OR REPLACE FUNCTION {{.Schema}}.timeline() RETURNS bigint LANGUAGE sql VOLATILE AS
+	$$ SELECT ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::bigint $$;
+
+-- A token is the server's timeline and a number, so that it grows even where a
+-- failover lost the grant before it.
+CREATE OR REPLACE FUNCTION {{.Schema}}.acquire(of_name text, of_owner text, ttl interval,
+	OUT token bigint, OUT owner text, OUT rest interval) LANGUAGE plpgsql AS $$
+DECLARE
+	least CONSTANT bigint := ({{.Schema}}.timeline() << 40) + 1;
+BEGIN
+	INSERT INTO {{.Schema}}.lease AS l (name, token, owner, until)
+	VALUES (of_name, least, of_owner, clock_timestamp() + ttl)
+	ON CONFLICT (name) DO UPDATE SET token = greatest(l.token + 1, least), owner = excluded.owner, until = excluded.until
+	WHERE l.until < clock_timestamp()
+	RETURNING l.token, l.owner INTO token, owner;
+	IF NOT FOUND THEN
+		SELECT l.owner, l.until - clock_timestamp() INTO owner, rest FROM {{.Schema}}.lease l WHERE l.name = of_name;
+	END IF;
+END $$;
+
+-- fence fails the statement, and with it the transaction, if the resource has
+-- seen a higher token. Transactions of one token do not wait for each other.
+CREATE OR REPLACE FUNCTION {{.Schema}}.fence(of_resource text, of_token bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+	highest bigint;
+BEGIN
+	SELECT token INTO highest FROM {{.Schema}}.fence WHERE resource = of_resource;
+	IF highest = of_token THEN
+		SELECT token INTO highest FROM {{.Schema}}.fence WHERE resource = of_resource FOR SHARE;
+	ELSIF highest IS NULL OR highest < of_token THEN
+		INSERT INTO {{.Schema}}.fence AS f (resource, token) VALUES (of_resource, of_token)
+		ON CONFLICT (resource) DO UPDATE SET token = greatest(f.token, excluded.token)
+		RETURNING token INTO highest;
+	END IF;
+	IF highest > of_token THEN
+		RAISE EXCEPTION 'resource % has seen token %, which is higher than %', of_resource, highest, of_token USING ERRCODE = 'MS001';
+	END IF;
+	RETURN true;
+END $$;
+{{template "relay.sql" .}}
+{{if .Role}}
+-- What a service needs to run.
+GRANT USAGE ON SCHEMA {{.Schema}} TO {{.Role}};
+GRANT SELECT ON ALL TABLES IN SCHEMA {{.Schema}} TO {{.Role}};
+GRANT INSERT, UPDATE, DELETE ON {{.Schema}}.request, {{.Schema}}.cursor, {{.Schema}}.parked, {{.Schema}}.lease, {{.Schema}}.fence TO {{.Role}};
+GRANT INSERT ON {{.Schema}}.event, {{.Schema}}.numbered TO {{.Role}};
+GRANT INSERT, UPDATE ON {{.Schema}}.stream TO {{.Role}};
+GRANT UPDATE (xid) ON {{.Schema}}.event, {{.Schema}}.numbered TO {{.Role}};
+GRANT UPDATE ON {{.Schema}}.relay TO {{.Role}};
+GRANT INSERT ON {{.Schema}}.era TO {{.Role}};
+GRANT TRUNCATE ON {{range $i, $_ := .Each}}{{if $i}}, {{end}}{{$.Schema}}.event_{{.}}, {{$.Schema}}.numbered_{{.}}{{end}} TO {{.Role}};
+GRANT USAGE ON SEQUENCE {{.Schema}}.event_id TO {{.Role}};
+{{end}}
+COMMIT;
