@@ -39,36 +39,46 @@ var drawn = []struct {
 // panel is one small chart.
 type panel struct {
 	title string
+	runs  []Entry // those that have it
 	// lines are operations per second by system, one for each run; 0 is a run
 	// without the system.
 	lines map[string][]float64
 }
 
-// panels are those of the newest run, with what earlier runs have of the same.
+// panels are what any run has: a run need not be of all scenarios.
 func panels(entries []Entry) (all []panel) {
-	if len(entries) == 0 {
-		return nil
+	var rows []Row
+	for i := range entries {
+		rows = append(rows, entries[i].Rows...)
 	}
-	newest := entries[len(entries)-1]
 	for _, d := range drawn {
-		for _, shape := range shapes(newest.Rows, d.scenario, d.every) {
-			p := panel{title: shape.title(), lines: map[string][]float64{}}
-			for n, e := range entries {
-				for i := range e.Rows {
-					row := &e.Rows[i]
-					if shapeOf(row) != shape || colours[row.System] == "" {
-						continue
-					}
-					if p.lines[row.System] == nil {
-						p.lines[row.System] = make([]float64, len(entries))
-					}
-					p.lines[row.System][n] = row.OpsPerS
-				}
-			}
-			all = append(all, p)
+		for _, shape := range shapes(rows, d.scenario, d.every) {
+			all = append(all, shape.panel(entries))
 		}
 	}
 	return all
+}
+
+func (s shape) panel(entries []Entry) panel {
+	has := func(r Row) bool { return shapeOf(&r) == s && colours[r.System] != "" }
+	p := panel{title: s.title(), lines: map[string][]float64{}}
+	for _, e := range entries {
+		if slices.ContainsFunc(e.Rows, has) {
+			p.runs = append(p.runs, e)
+		}
+	}
+	for n, e := range p.runs {
+		for _, row := range e.Rows {
+			if !has(row) {
+				continue
+			}
+			if p.lines[row.System] == nil {
+				p.lines[row.System] = make([]float64, len(p.runs))
+			}
+			p.lines[row.System][n] = row.OpsPerS
+		}
+	}
+	return p
 }
 
 // shape is what rows of a panel share.
@@ -125,7 +135,7 @@ func draw(entries []Entry) []byte {
 	text(&b, 16, 46, `fill="#444444"`, subtitle(entries))
 	for i, p := range all {
 		fmt.Fprintf(&b, `<g transform="translate(%d %d)">`+"\n", i%panelsPerRow*panelWidth, top+i/panelsPerRow*panelHeight)
-		p.draw(&b, entries)
+		p.draw(&b)
 		b.WriteString("</g>\n")
 	}
 	b.WriteString("</svg>\n")
@@ -161,8 +171,8 @@ func (s scale) y(v float64) float64 {
 	return panelHeight - below - share*(panelHeight-above-below)
 }
 
-func (p *panel) draw(b *bytes.Buffer, entries []Entry) {
-	s := p.scale()
+func (p *panel) draw(b *bytes.Buffer) {
+	s, entries := p.scale(), p.runs
 	text(b, left, 18, `font-size="13" font-weight="bold" fill="#111111"`, p.title)
 	for power := s.low; power <= s.high; power++ {
 		y := s.y(math.Pow(10, power))
@@ -203,12 +213,18 @@ func stroke(name string) string {
 	return "1.5"
 }
 
-// label names the lines at their right end, from the top, and moves a name down
+// label names the lines, with their newest figure, from the top, and moves a name down
 // where it would lie on the one above.
 func (p *panel) label(b *bytes.Buffer, s scale) {
-	last := func(name string) float64 { return p.lines[name][len(p.lines[name])-1] }
+	last := func(name string) float64 {
+		for _, v := range slices.Backward(p.lines[name]) {
+			if v > 0 {
+				return v
+			}
+		}
+		return 0
+	}
 	names := slices.Collect(maps.Keys(p.lines))
-	names = slices.DeleteFunc(names, func(name string) bool { return last(name) == 0 })
 	slices.SortFunc(names, func(a, b string) int { return int(last(b)) - int(last(a)) })
 	free := 0.0
 	places := make([]float64, len(names))
