@@ -80,8 +80,11 @@ func (refusal) Error() string { return "the request is refused, and the refusal 
 // "Designing Data-Intensive Applications", chapter 12.
 func Once(ctx context.Context, tx Tx, r Request, fn func(ctx context.Context) ([]byte, error)) (Reply, error) {
 	o, err := begin(ctx, tx, r)
-	if err != nil || o.reply.Replayed {
-		return o.reply, err
+	if err != nil {
+		return Reply{}, err
+	}
+	if o.reply.Replayed {
+		return o.reply, nil
 	}
 	body, refused, err := o.run(ctx, fn)
 	if err != nil {
@@ -180,6 +183,7 @@ func (o *once) judge(status string, body []byte, made *time.Time) error {
 	case "retry":
 		return mainstem.Errorf(mainstem.RetryTransaction, "request %.64q was committed after this transaction's snapshot", o.Key)
 	case "claimed":
+		o.reply.Body = body // what tells this claim from others
 		return mainstem.Errorf(mainstem.Undecided, "request %.64q was claimed at %s: %w", o.Key, made.UTC().Format(time.RFC3339), errClaimed)
 	default: // open: this very transaction has begun it
 		return mainstem.Errorf(mainstem.Invalid, "request %.64q is begun twice in one transaction, the second time within its own function", o.Key)

@@ -13,6 +13,7 @@ import (
 	"github.com/mainstemdb/mainstem/journal"
 	"github.com/mainstemdb/mainstem/lease"
 	"github.com/mainstemdb/mainstem/node"
+	"github.com/mainstemdb/mainstem/pg"
 )
 
 // constants are the limits of the API. A new one gets a line here and a row in
@@ -40,6 +41,18 @@ var constants = map[string]int64{
 	"embedded.DefaultHistory":   int64(embedded.DefaultHistory),
 	"embedded.DefaultRetain":    int64(embedded.DefaultRetain),
 	"journal.MaxRecord":         journal.MaxRecord,
+	"pg.MinAge":                 int64(pg.MinAge),
+	"pg.DefaultAge":             int64(pg.DefaultAge),
+	"pg.MaxAge":                 int64(pg.MaxAge),
+	"pg.MaxWait":                int64(pg.MaxWait),
+	"pg.MinTTL":                 int64(pg.MinTTL),
+	"pg.MaxTTL":                 int64(pg.MaxTTL),
+	"pg.LimitEvents":            pg.LimitEvents,
+	"pg.LimitConsumer":          pg.LimitConsumer,
+	"pg.LimitAttempts":          pg.LimitAttempts,
+	"pg.DefaultAttempts":        pg.DefaultAttempts,
+	"pg.DefaultPoll":            int64(pg.DefaultPoll),
+	"pg.DefaultTTL":             int64(pg.DefaultTTL),
 }
 
 var limitRow = regexp.MustCompile("(?m)^\\| [^|]+ \\| ([0-9,]+)( [A-Za-z]+)? \\| `([a-zA-Z.]+)` \\| (?:`([a-z_]+)`|none[^|]*) \\|$")
@@ -86,7 +99,7 @@ func quantity(number, unit string) (int64, error) {
 	}
 	scale, ok := map[string]int64{
 		"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20,
-		"ms": int64(time.Millisecond), "m": int64(time.Minute), "h": int64(time.Hour),
+		"ms": int64(time.Millisecond), "s": int64(time.Second), "m": int64(time.Minute), "h": int64(time.Hour),
 	}[unit]
 	if !ok {
 		return 0, fmt.Errorf("there is no unit %q", unit)

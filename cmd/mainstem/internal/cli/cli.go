@@ -39,6 +39,8 @@ type commands struct {
 	Inspect   inspectCmd   `cmd:"" group:"care" help:"Describe the files of a database, changing nothing."`
 	VerifyLog verifyLogCmd `cmd:"" group:"care" help:"Check every record of the log, changing nothing."`
 
+	PG pgCmd `cmd:"" name:"pg" group:"pg" help:"Mainstem in the PostgreSQL that you already run."`
+
 	Demo    demoCmd    `cmd:"" group:"about" help:"Kill a database while shoppers buy from it, and audit what is left."`
 	Version versionCmd `cmd:"" group:"about" help:"Print the version."`
 
@@ -50,6 +52,7 @@ var groups = []kong.Group{
 	{Key: "data", Title: "Keys, streams, transactions"},
 	{Key: "bulk", Title: "In bulk"},
 	{Key: "care", Title: "Care"},
+	{Key: "pg", Title: "PostgreSQL"},
 	{Key: "about", Title: "About"},
 }
 

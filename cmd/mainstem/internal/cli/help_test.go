@@ -9,18 +9,18 @@ import (
 
 var all = []string{
 	"get", "put", "delete", "add", "scan", "append", "read", "txn", "feed", "import", "export", "rewind",
-	"inspect", "verify-log", "demo", "version",
+	"inspect", "verify-log", "pg", "demo", "version",
 }
 
 // TestHelp holds each help text to the one in testdata, and to showing examples.
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, command := range append([]string{""}, all...) {
+	for _, command := range append([]string{"", "pg schema"}, all...) {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()
 			args, name := []string{"--help"}, "mainstem"
 			if command != "" {
-				args, name = []string{command, "--help"}, command
+				args, name = append(strings.Fields(command), "--help"), strings.ReplaceAll(command, " ", "-")
 			}
 			got := mainstem(t, t.TempDir(), "", args...)
 			if got.code != 0 || got.err != "" {

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"io"
+
+	"github.com/mainstemdb/mainstem/pg"
+)
+
+type pgCmd struct {
+	Schema pgSchemaCmd `cmd:"" help:"Print the SQL that package pg needs in a PostgreSQL database."`
+}
+
+// Help is shown below the flags.
+func (*pgCmd) Help() string {
+	return `Package pg works inside the SQL transactions of a Go service, and needs a few tables and functions there.
+
+Examples:
+
+    mainstem pg schema > mainstem.sql`
+}
+
+type pgSchemaCmd struct {
+	Schema string `help:"Name of the SQL schema to make." default:"mainstem" placeholder:"NAME"`
+	Role   string `help:"Role of a service, which is granted what it needs at run time, and no more." placeholder:"ROLE"`
+}
+
+// Help is shown below the flags.
+func (*pgSchemaCmd) Help() string {
+	return `Run the SQL as the owner of the schema, as often as you like: it makes what is missing, brings functions up to date, and leaves rows alone. Without --role nothing is granted. It does not connect to anything.
+
+Examples:
+
+    mainstem pg schema > mainstem.sql
+    mainstem pg schema --role app | psql -v ON_ERROR_STOP=1 -d shop`
+}
+
+func (c *pgSchemaCmd) Run(e *env) error {
+	sql, err := pg.Schema(c.Schema, c.Role)
+	if err != nil {
+		return err
+	}
+	if e.json {
+		return e.object(struct {
+			Schema string `json:"schema"`
+			Role   string `json:"role,omitempty"`
+			SQL    string `json:"sql"`
+		}{c.Schema, c.Role, sql})
+	}
+	_, err = io.WriteString(e.out, sql)
+	return err
+}
