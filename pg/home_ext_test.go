@@ -68,7 +68,13 @@ func TestFailover(t *testing.T) {
 	if wantCode(t, err, mainstem.Unavailable); !strings.Contains(err.Error(), "standby") {
 		t.Errorf("a standby that is asked to write says %v", err)
 	}
-	eventually(t, "the standby has it", func() bool { return cursorless(t, there) == 2 })
+	if got := finding(t, db, "standbys"); got.Code != mainstem.Weak || !strings.Contains(got.Detail, "asynchronously") {
+		t.Errorf("of a standby that nothing waits for, check says %+v", got)
+	}
+	if got := finding(t, there, "role of the server"); got.Code != mainstem.Unavailable {
+		t.Errorf("on a standby, check says %+v", got)
+	}
+	eventually(t, "the standby has it", func() bool { return number(t, there, "SELECT count(*) FROM $S.numbered") == 2 })
 	stop()
 	before, err := db.Acquire(t.Context(), "l", "ann", time.Minute)
 	wantCode(t, err, 0)
@@ -92,8 +98,20 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-func cursorless(t *testing.T, db *pg.DB) int64 {
-	return number(t, db, "SELECT count(*) FROM $S.numbered")
+// finding is what Check says of one thing: the worst.
+func finding(t *testing.T, db *pg.DB, what string) (worst pg.Finding) {
+	t.Helper()
+	found, err := db.Check(t.Context())
+	wantCode(t, err, 0)
+	for _, f := range found {
+		if f.What == what && worst.Code == 0 {
+			worst = f
+		}
+	}
+	if worst.What == "" {
+		t.Fatalf("check says nothing of %s: %+v", what, found)
+	}
+	return worst
 }
 
 // TestRestore: a dump is restored on another server, whose transaction IDs begin

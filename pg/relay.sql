@@ -5,25 +5,6 @@
 CREATE OR REPLACE FUNCTION {{.Schema}}.home() RETURNS text LANGUAGE sql VOLATILE AS
 	$$ SELECT (pg_control_system()).system_identifier || '/' || {{.Schema}}.timeline() $$;
 
--- doze is the lock that a relay holds while it sleeps. An append takes a share of
--- it to the end of its transaction, so a relay falls asleep only when every
--- transaction that counts on its being awake has ended; an append that gets no
--- share wakes it. So NOTIFY, which makes commits wait for each other, is used
--- only while there is little to do.
-CREATE OR REPLACE FUNCTION {{.Schema}}.doze() RETURNS bigint LANGUAGE sql IMMUTABLE AS
-	$$ SELECT hashtextextended('{{.Name}}/doze', 0) $$;
-
-CREATE OR REPLACE FUNCTION {{.Schema}}.wake() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-	IF NOT pg_try_advisory_xact_lock_shared({{.Schema}}.doze()) THEN
-		PERFORM pg_notify('{{.Name}}_staged', '');
-	END IF;
-	RETURN NULL;
-END $$;
-
-DROP TRIGGER IF EXISTS wake ON {{.Schema}}.event;
-CREATE TRIGGER wake AFTER INSERT ON {{.Schema}}.event FOR EACH STATEMENT EXECUTE FUNCTION {{.Schema}}.wake();
-
 -- at_relay lets one relay work at a time, in transactions in which each statement
 -- sees what was committed before it.
 CREATE OR REPLACE FUNCTION {{.Schema}}.at_relay(token bigint) RETURNS void LANGUAGE plpgsql AS $$

@@ -113,8 +113,27 @@ CREATE SEQUENCE IF NOT EXISTS {{.Schema}}.event_id;
 CREATE OR REPLACE FUNCTION {{.Schema}}.slot() RETURNS smallint LANGUAGE sql VOLATILE AS
 	$$ SELECT (floor(extract(epoch FROM clock_timestamp()) / {{.Turn}})::bigint % {{.Slots}})::smallint $$;
 
+-- doze is the lock that a relay holds while it sleeps. An append takes a share of
+-- it to the end of its transaction, so a relay falls asleep only when every
+-- transaction that counts on its being awake has ended; an append that gets no
+-- share wakes it. So NOTIFY, which makes commits wait for each other, is used
+-- only while there is little to do.
+CREATE OR REPLACE FUNCTION {{.Schema}}.doze() RETURNS bigint LANGUAGE sql IMMUTABLE AS
+	$$ SELECT hashtextextended('{{.Name}}/doze', 0) $$;
+
+CREATE OR REPLACE FUNCTION {{.Schema}}.wake() RETURNS smallint LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_notify('{{.Name}}_staged', '');
+	RETURN {{.Schema}}.slot();
+END $$;
+
+-- append_slot is the slot of a new event. It stands in a default, not in a
+-- trigger: firing one costs several times what this does.
+CREATE OR REPLACE FUNCTION {{.Schema}}.append_slot() RETURNS smallint LANGUAGE sql VOLATILE AS
+	$$ SELECT CASE WHEN pg_try_advisory_xact_lock_shared({{.Schema}}.doze()) THEN {{.Schema}}.slot() ELSE {{.Schema}}.wake() END $$;
+
 CREATE TABLE IF NOT EXISTS {{.Schema}}.event (
-	slot    smallint    NOT NULL DEFAULT {{.Schema}}.slot(),
+	slot    smallint    NOT NULL DEFAULT {{.Schema}}.append_slot(),
 	id      bigint      NOT NULL DEFAULT nextval('{{.Schema}}.event_id'),
 	xid     xid8        NOT NULL DEFAULT pg_current_xact_id(),
 	stream  text COLLATE "C" NOT NULL,

@@ -28,8 +28,9 @@ const user = "postgres"
 
 // Server is one server with a directory of its own, reached by a Unix socket.
 type Server struct {
-	dir      string // everything of this server; removed by Close if made here
+	dir      string // the data is in it; removed by Close if made here
 	made     bool
+	sockets  string // apart: a socket's path may have about 100 bytes
 	port     string
 	settings []string
 	*process
@@ -80,11 +81,11 @@ func prepare(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(s.sockets(), 0o755); err != nil {
+	if s.sockets, err = os.MkdirTemp("", "pg-"); err != nil {
 		return nil, err
 	}
 	if owner != nil {
-		for _, dir := range []string{s.dir, s.sockets()} {
+		for _, dir := range []string{s.dir, s.sockets} {
 			if err := os.Chown(dir, int(owner.Uid), int(owner.Gid)); err != nil {
 				return nil, err
 			}
@@ -96,13 +97,10 @@ func prepare(c Config) (*Server, error) {
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
 
-// sockets is below the directory: a socket's path may have about 100 bytes.
-func (s *Server) sockets() string { return filepath.Join(s.dir, "s") }
-
 // DSN is how to connect, on the Unix socket; the server listens on the loopback
 // interface too, at Addr.
 func (s *Server) DSN() string {
-	return fmt.Sprintf("host=%s port=%s user=%s dbname=postgres", s.sockets(), s.port, user)
+	return fmt.Sprintf("host=%s port=%s user=%s dbname=postgres", s.sockets, s.port, user)
 }
 
 // Addr is host and port of the loopback interface, for a proxy to stand before.
@@ -111,7 +109,7 @@ func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", s.port) }
 // Up starts the server, again if it was stopped or killed, and waits until it
 // takes connections.
 func (s *Server) Up(ctx context.Context) error {
-	args := []string{"-D", s.data(), "-k", s.sockets(), "-p", s.port, "-c", "listen_addresses=127.0.0.1"}
+	args := []string{"-D", s.data(), "-k", s.sockets, "-p", s.port, "-c", "listen_addresses=127.0.0.1"}
 	for _, setting := range s.settings {
 		args = append(args, "-c", setting)
 	}
@@ -123,7 +121,7 @@ func (s *Server) Up(ctx context.Context) error {
 		return err
 	}
 	return s.ready(ctx, func(ctx context.Context) error {
-		return s.run(ctx, "pg_isready", "-q", "-h", s.sockets(), "-p", s.port)
+		return s.run(ctx, "pg_isready", "-q", "-h", s.sockets, "-p", s.port)
 	})
 }
 
@@ -134,7 +132,7 @@ func (s *Server) Standby(ctx context.Context, name string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = s.run(ctx, "pg_basebackup", "-D", f.data(), "-h", s.sockets(), "-p", s.port, "-U", user, "-X", "stream", "-c", "fast", "--no-sync")
+	err = s.run(ctx, "pg_basebackup", "-D", f.data(), "-h", s.sockets, "-p", s.port, "-U", user, "-X", "stream", "-c", "fast", "--no-sync")
 	if err == nil {
 		err = f.follow(s, name)
 	}
@@ -152,7 +150,7 @@ func (s *Server) follow(primary *Server, name string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(conf, "primary_conninfo = 'host=%s port=%s user=%s application_name=%s'\n", primary.sockets(), primary.port, user, name)
+	_, err = fmt.Fprintf(conf, "primary_conninfo = 'host=%s port=%s user=%s application_name=%s'\n", primary.sockets, primary.port, user, name)
 	return errors.Join(err, conf.Close(), os.WriteFile(filepath.Join(s.data(), "standby.signal"), nil, 0o644))
 }
 
@@ -189,7 +187,7 @@ func (s *Server) Close() error {
 	if s.made {
 		err = errors.Join(err, os.RemoveAll(s.dir))
 	}
-	return err
+	return errors.Join(err, os.RemoveAll(s.sockets))
 }
 
 // run runs one of PostgreSQL's programs to its end.

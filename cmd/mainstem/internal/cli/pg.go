@@ -7,7 +7,13 @@ import (
 )
 
 type pgCmd struct {
-	Schema pgSchemaCmd `cmd:"" help:"Print the SQL that package pg needs in a PostgreSQL database."`
+	Schema  pgSchemaCmd  `cmd:"" help:"Print the SQL that package pg needs in a PostgreSQL database."`
+	Check   pgCheckCmd   `cmd:"" help:"Look whether server, schema and rights are as they should be."`
+	Status  pgStatusCmd  `cmd:"" help:"Show how far the relay and each consumer are."`
+	Parked  pgParkedCmd  `cmd:"" help:"List the events that a consumer could not take."`
+	Retry   pgRetryCmd   `cmd:"" help:"Have the parked events of a stream given again."`
+	Discard pgDiscardCmd `cmd:"" help:"Drop one parked event for good."`
+	Resolve pgResolveCmd `cmd:"" help:"Say what became of a claimed request."`
 }
 
 // Help is shown below the flags.
@@ -16,7 +22,10 @@ func (*pgCmd) Help() string {
 
 Examples:
 
-    mainstem pg schema > mainstem.sql`
+    mainstem pg schema > mainstem.sql
+    mainstem pg status --dsn postgres://app@db1/shop
+
+How to connect is --dsn, else MAINSTEM_PG, else PostgreSQL's own PGHOST, PGUSER and so on.`
 }
 
 type pgSchemaCmd struct {

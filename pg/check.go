@@ -1,0 +1,166 @@
+package pg
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/mainstemdb/mainstem"
+)
+
+// Finding is one thing that Check looked at.
+type Finding struct {
+	What string `json:"what"`
+	// Code is 0 if it is as it should be; Weak if a setting weakens a promise;
+	// anything else if something cannot work.
+	Code   mainstem.Code `json:"-"`
+	Detail string        `json:"detail"`
+}
+
+// settingsWanted are the server's settings on which promises rest.
+var settingsWanted = []struct{ name, want, otherwise string }{
+	{"fsync", "on", "a crash of the machine can lose or damage everything"},
+	{"full_page_writes", "on", "a crash of the machine can damage pages"},
+	{"synchronous_commit", "on", "an answered COMMIT can be lost: a key, its effect and its events together"},
+}
+
+// grantsWanted are what a service needs, as Schema grants it.
+var grantsWanted = []struct{ privilege, table string }{
+	{"SELECT", "layout"},
+	{"INSERT", "request"}, {"UPDATE", "request"}, {"DELETE", "request"},
+	{"INSERT", "event"}, {"SELECT", "event"}, {"INSERT", "numbered"}, {"SELECT", "numbered"},
+	{"UPDATE", "stream"}, {"INSERT", "stream"}, {"UPDATE", "relay"}, {"INSERT", "era"},
+	{"UPDATE", "cursor"}, {"INSERT", "cursor"}, {"UPDATE", "lease"}, {"INSERT", "lease"},
+	{"UPDATE", "fence"}, {"INSERT", "fence"}, {"UPDATE", "parked"}, {"INSERT", "parked"}, {"DELETE", "parked"},
+	{"TRUNCATE", "event_0"}, {"TRUNCATE", "numbered_0"},
+}
+
+// Check looks at the server, the schema and the rights of this connection's role,
+// and changes nothing. An error says that it could not look.
+func (db *DB) Check(ctx context.Context) ([]Finding, error) {
+	if err := db.check(); err != nil {
+		return nil, err
+	}
+	c := checking{db: db}
+	for _, look := range []func(context.Context) error{c.version, c.primary, c.layout, c.grants, c.settings, c.standbys} {
+		if err := look(ctx); err != nil {
+			return nil, fault(err, "the server cannot be looked at")
+		}
+	}
+	return c.found, nil
+}
+
+type checking struct {
+	db     *DB
+	found  []Finding
+	broken bool // no schema to look into
+}
+
+func (c *checking) add(what string, code mainstem.Code, format string, args ...any) {
+	c.found = append(c.found, Finding{What: what, Code: code, Detail: fmt.Sprintf(format, args...)})
+}
+
+func (c *checking) version(ctx context.Context) error {
+	const least = 130000
+	var number int
+	var text string
+	err := c.db.Pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int, current_setting('server_version')").Scan(&number, &text)
+	if err != nil {
+		return err
+	}
+	code := mainstem.Code(0)
+	if number < least {
+		code = mainstem.Invalid
+	}
+	c.add("version", code, "PostgreSQL %s; 13 or newer is needed", text)
+	return nil
+}
+
+func (c *checking) primary(ctx context.Context) error {
+	var standby bool
+	if err := c.db.Pool.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&standby); err != nil {
+		return err
+	}
+	if standby {
+		c.add("role of the server", mainstem.Unavailable, "a standby, which takes no writes: connect to the primary")
+		return nil
+	}
+	c.add("role of the server", 0, "primary")
+	return nil
+}
+
+func (c *checking) layout(ctx context.Context) error {
+	switch err := checkLayout(ctx, c.db.Pool, c.db.schema()); mainstem.CodeOf(err) {
+	case 0:
+		if err != nil {
+			return err
+		}
+		c.add("schema", 0, "%s has layout %d", c.db.schema(), layout)
+	case mainstem.Invalid, mainstem.Denied:
+		c.broken = true
+		c.add("schema", mainstem.CodeOf(err), "%s", err)
+	default:
+		return err
+	}
+	return nil
+}
+
+func (c *checking) grants(ctx context.Context) error {
+	if c.broken {
+		return nil
+	}
+	missing := 0
+	for _, g := range grantsWanted {
+		var ok bool
+		err := c.db.Pool.QueryRow(ctx, "SELECT has_table_privilege($1::text, $2::text)", quote(c.db.schema())+"."+g.table, g.privilege).Scan(&ok)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			missing++
+			c.add("rights", mainstem.Denied, "no %s on %s.%s: grant what mainstem pg schema --role prints", g.privilege, c.db.schema(), g.table)
+		}
+	}
+	if missing == 0 {
+		c.add("rights", 0, "this role has all that is needed")
+	}
+	return nil
+}
+
+func (c *checking) settings(ctx context.Context) error {
+	for _, s := range settingsWanted {
+		var value string
+		if err := c.db.Pool.QueryRow(ctx, "SELECT current_setting($1::text)", s.name).Scan(&value); err != nil {
+			return err
+		}
+		switch {
+		case value == s.want, s.name == "synchronous_commit" && (value == "remote_apply" || value == "remote_write" || value == "local"):
+			c.add(s.name, 0, "%s", value)
+		default:
+			c.add(s.name, mainstem.Weak, "%s: %s", value, s.otherwise)
+		}
+	}
+	return nil
+}
+
+// standbys says what a failover can lose.
+func (c *checking) standbys(ctx context.Context) error {
+	var names, commit string
+	var connected, synchronous int
+	err := c.db.Pool.QueryRow(ctx, `SELECT current_setting('synchronous_standby_names'), current_setting('synchronous_commit'),
+		count(*), count(*) FILTER (WHERE sync_state IN ('sync', 'quorum')) FROM pg_stat_replication`).Scan(&names, &commit, &connected, &synchronous)
+	switch {
+	case err != nil:
+		return err
+	case connected == 0 && names == "":
+		c.add("standbys", 0, "none is connected: what the disk of this server loses is lost")
+	case names == "" || commit == "local":
+		c.add("standbys", mainstem.Weak, "%d follow asynchronously: a failover can lose answered COMMITs; set synchronous_standby_names", connected)
+	case commit == "remote_write":
+		c.add("standbys", mainstem.Weak, "COMMIT does not wait for a standby's disk: losing both machines' power loses it")
+	case synchronous == 0:
+		c.add("standbys", mainstem.Unavailable, "none of %s is connected: COMMIT waits for one", names)
+	default:
+		c.add("standbys", 0, "%d of %d are synchronous", synchronous, connected)
+	}
+	return nil
+}
