@@ -4,16 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"os/user"
 	"path/filepath"
-	"slices"
 	"strconv"
-	"syscall"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/mainstemdb/mainstem/internal/pgserver"
 )
 
 var postgresPeer = Peer{
@@ -34,9 +31,8 @@ var postgresPeer = Peer{
 
 // postgres is a PostgreSQL of this run on a Unix socket.
 type postgres struct {
-	*process
-	pool    *pgxpool.Pool
-	sockets string
+	server *pgserver.Server
+	pool   *pgxpool.Pool
 }
 
 const postgresSchema = `
@@ -48,8 +44,7 @@ INSERT INTO counter SELECT %d WHERE NOT EXISTS (SELECT FROM counter)`
 // Everything that is not said here is PostgreSQL's default; what counts for
 // durability is asked from the server and printed.
 var postgresSettings = []string{
-	"-c", "listen_addresses=", "-c", "max_connections=600", "-c", "shared_buffers=256MB", "-c", "max_wal_size=4GB",
-	"-c", "fsync=on", "-c", "synchronous_commit=on", "-c", "full_page_writes=on",
+	"max_connections=600", "shared_buffers=256MB", "max_wal_size=4GB", "fsync=on", "synchronous_commit=on", "full_page_writes=on",
 }
 
 func openPostgres(ctx context.Context, c Config) (System, error) {
@@ -57,32 +52,12 @@ func openPostgres(ctx context.Context, c Config) (System, error) {
 	if err != nil {
 		return nil, err
 	}
-	data := filepath.Join(dir, "data")
-	server, err := postgresProgram("postgres")
-	if err != nil {
-		return nil, err
-	}
-	as, err := unprivileged(dir)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(filepath.Join(data, "PG_VERSION")); err != nil {
-		if err := initPostgres(dir, data, as); err != nil {
-			return nil, err
-		}
-	}
 	s := &postgres{}
-	if s.sockets, err = socketDir(); err != nil {
-		return nil, err
+	s.server, err = pgserver.Start(ctx, pgserver.Config{Dir: dir, Settings: postgresSettings})
+	if errors.Is(err, pgserver.ErrMissing) {
+		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
 	}
-	if as.SysProcAttr != nil {
-		if err := os.Chown(s.sockets, int(as.SysProcAttr.Credential.Uid), int(as.SysProcAttr.Credential.Gid)); err != nil {
-			return nil, err
-		}
-	}
-	cmd := exec.Command(server, append([]string{"-D", data, "-k", s.sockets}, postgresSettings...)...)
-	cmd.SysProcAttr, cmd.Dir = as.SysProcAttr, dir
-	if s.process, err = start(cmd); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if err := s.connect(ctx, c); err != nil {
@@ -92,7 +67,7 @@ func openPostgres(ctx context.Context, c Config) (System, error) {
 }
 
 func (s *postgres) connect(ctx context.Context, c Config) error {
-	config, err := pgxpool.ParseConfig("host=" + s.sockets + " user=bench dbname=postgres")
+	config, err := pgxpool.ParseConfig(s.server.DSN())
 	if err != nil {
 		return err
 	}
@@ -104,59 +79,8 @@ func (s *postgres) connect(ctx context.Context, c Config) error {
 	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return err
 	}
-	if err := s.ready(ctx, s.pool.Ping); err != nil {
-		return err
-	}
 	_, err = s.pool.Exec(ctx, fmt.Sprintf(postgresSchema, int64(counterStart)), pgx.QueryExecModeSimpleProtocol)
 	return err
-}
-
-// postgresProgram finds a program of the server, which Debian keeps off the path.
-func postgresProgram(name string) (string, error) {
-	if program, err := exec.LookPath(name); err == nil {
-		return program, nil
-	}
-	found, err := filepath.Glob("/usr/lib/postgresql/*/bin/" + name)
-	if err != nil || len(found) == 0 {
-		return "", fmt.Errorf("%w: no %s found; Debian's package is postgresql", ErrMissing, name)
-	}
-	slices.Sort(found)
-	return found[len(found)-1], nil
-}
-
-// unprivileged is how to run PostgreSQL, which refuses root: as nobody, who
-// then owns the directory.
-func unprivileged(dir string) (exec.Cmd, error) {
-	if os.Getuid() != 0 {
-		return exec.Cmd{}, nil
-	}
-	nobody, err := user.Lookup("nobody")
-	if err != nil {
-		return exec.Cmd{}, fmt.Errorf("%w: PostgreSQL refuses root, and there is no user nobody: %w", ErrMissing, err)
-	}
-	uid, err := strconv.Atoi(nobody.Uid)
-	if err != nil {
-		return exec.Cmd{}, err
-	}
-	gid, err := strconv.Atoi(nobody.Gid)
-	if err != nil {
-		return exec.Cmd{}, err
-	}
-	return exec.Cmd{SysProcAttr: &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}},
-		os.Chown(dir, uid, gid)
-}
-
-func initPostgres(dir, data string, as exec.Cmd) error {
-	program, err := postgresProgram("initdb")
-	if err != nil {
-		return err
-	}
-	cmd := exec.Command(program, "-D", data, "-U", "bench", "-A", "trust", "-E", "UTF8", "--locale=C")
-	cmd.SysProcAttr, cmd.Dir = as.SysProcAttr, dir
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w: %s", err, said)
-	}
-	return nil
 }
 
 // Do runs one operation as one statement, which is a transaction of its own.
@@ -212,12 +136,12 @@ func (s *postgres) Settings() map[string]string {
 }
 
 // PID is the postmaster's.
-func (s *postgres) PID() int { return s.cmd.Process.Pid }
+func (s *postgres) PID() int { return s.server.PID() }
 
 // Close asks for a fast shutdown.
 func (s *postgres) Close() error {
 	if s.pool != nil {
 		s.pool.Close()
 	}
-	return errors.Join(s.stop(syscall.SIGINT), os.RemoveAll(s.sockets))
+	return s.server.Close()
 }
