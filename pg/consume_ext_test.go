@@ -237,3 +237,24 @@ func TestTakeOver(t *testing.T) {
 		t.Errorf("a relay with an old token numbers: %v", err)
 	}
 }
+
+// TestForget: a cursor that is deleted ends its consumer, and keeps nothing.
+func TestForget(t *testing.T) {
+	db := open(t)
+	r := relaying(t, db, true)
+	put(t, db, "a1", "b2")
+	ended := make(chan error)
+	go func() {
+		ended <- r.Consume(t.Context(), pg.Consumer{Name: "c", Attempts: 1, Deliver: func(context.Context, []pg.Event) error {
+			return mainstem.Errorf(mainstem.Invalid, "never")
+		}})
+	}()
+	eventually(t, "both are parked", func() bool { return cursorAt(t, db, "c") == 2 })
+	wantCode(t, db.Forget(t.Context(), "c"), 0)
+	wantCode(t, db.Forget(t.Context(), "c"), mainstem.Invalid)
+	put(t, db, "a3")
+	wantCode(t, <-ended, mainstem.Invalid)
+	if parked, err := db.Parked(t.Context(), "c"); err != nil || len(parked) > 0 || cursorAt(t, db, "c") != -1 {
+		t.Errorf("%d events are parked still (%v), the cursor is at %d", len(parked), err, cursorAt(t, db, "c"))
+	}
+}

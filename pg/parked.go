@@ -149,6 +149,17 @@ func (db *DB) Discard(ctx context.Context, consumer, stream string, position mai
 	return err
 }
 
+// Forget deletes a consumer's cursor, and what it has parked. Do it for one that
+// will not come back: its cursor keeps every event behind it. A consumer that is
+// running under that name ends with Invalid.
+func (db *DB) Forget(ctx context.Context, consumer string) error {
+	n, err := db.decide(ctx, "WITH p AS (DELETE FROM $S.parked WHERE cursor = $1::text) DELETE FROM $S.cursor WHERE name = $1::text", consumer)
+	if err == nil && n == 0 {
+		return mainstem.Errorf(mainstem.Invalid, "there is no consumer %.64q", consumer)
+	}
+	return err
+}
+
 func (db *DB) decide(ctx context.Context, statement string, args ...any) (int64, error) {
 	if err := db.check(); err != nil {
 		return 0, err

@@ -13,6 +13,7 @@ type pgCmd struct {
 	Parked  pgParkedCmd  `cmd:"" help:"List the events that a consumer could not take."`
 	Retry   pgRetryCmd   `cmd:"" help:"Have the parked events of a stream given again."`
 	Discard pgDiscardCmd `cmd:"" help:"Drop one parked event for good."`
+	Forget  pgForgetCmd  `cmd:"" help:"Delete the cursor of a consumer that will not come back, and what it has parked."`
 	Resolve pgResolveCmd `cmd:"" help:"Say what became of a claimed request."`
 }
 

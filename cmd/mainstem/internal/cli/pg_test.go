@@ -86,6 +86,8 @@ func TestPG(t *testing.T) {
 	n.says(3, "nothing parked", "retry", "mail", "nothing")
 	n.says(0, "the event at 1 is dropped", "discard", "mail", "order", "1")
 	n.says(2, "no event parked at position 1", "discard", "mail", "order", "1")
+	n.says(0, "consumer mail is forgotten", "forget", "mail")
+	n.says(2, "no consumer", "forget", "mail")
 	n.claims()
 	n.sql("ALTER SYSTEM SET synchronous_commit = off", "SELECT pg_reload_conf()")
 	deadline := time.Now().Add(10 * time.Second)

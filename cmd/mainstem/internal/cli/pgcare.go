@@ -182,6 +182,20 @@ func (c *pgDiscardCmd) Run(e *env) error {
 	})
 }
 
+type pgForgetCmd struct {
+	pgServer
+	Consumer string `arg:"" help:"Name of the consumer."`
+}
+
+func (c *pgForgetCmd) Run(e *env) error {
+	return c.with(e, func(ctx context.Context, db *pg.DB) error {
+		if err := db.Forget(ctx, c.Consumer); err != nil {
+			return err
+		}
+		return e.done(map[string]any{"forgotten": c.Consumer}, "consumer %s is forgotten", c.Consumer)
+	})
+}
+
 type pgResolveCmd struct {
 	pgServer
 	Key     string `arg:"" help:"Key of the request."`
