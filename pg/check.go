@@ -29,7 +29,7 @@ var grantsWanted = []struct{ privilege, table string }{
 	{"INSERT", "request"}, {"UPDATE", "request"}, {"DELETE", "request"},
 	{"INSERT", "event"}, {"SELECT", "event"}, {"INSERT", "numbered"}, {"SELECT", "numbered"},
 	{"UPDATE", "stream"}, {"INSERT", "stream"}, {"UPDATE", "relay"}, {"INSERT", "era"},
-	{"UPDATE", "cursor"}, {"INSERT", "cursor"}, {"UPDATE", "lease"}, {"INSERT", "lease"},
+	{"UPDATE", "cursor"}, {"INSERT", "cursor"}, {"UPDATE", "applied"}, {"INSERT", "applied"}, {"UPDATE", "lease"}, {"INSERT", "lease"},
 	{"UPDATE", "fence"}, {"INSERT", "fence"}, {"UPDATE", "parked"}, {"INSERT", "parked"}, {"DELETE", "parked"},
 	{"TRUNCATE", "event_0"}, {"TRUNCATE", "numbered_0"},
 }

@@ -187,13 +187,16 @@ func (d *delivery) take(ctx context.Context, events []Event) error {
 }
 
 // takeRun delivers a run whole. Where that fails its events are given one by one,
-// up to one whose stream is parked by then. It says how many are done.
+// up to one whose stream is parked by then. It says how many are done. An error
+// that the history is lost ends the consumer.
 func (d *delivery) takeRun(ctx context.Context, events []Event) (done int, err error) {
 	switch err := d.patiently(ctx, events); {
 	case err == nil:
 		return len(events), d.advance(ctx, events[len(events)-1].Position)
 	case ctx.Err() != nil:
 		return 0, context.Cause(ctx)
+	case mainstem.CodeOf(err) == mainstem.HistoryLost: // of no event's
+		return 0, err
 	}
 	for _, e := range events {
 		if d.parked[e.Stream] {
@@ -205,6 +208,8 @@ func (d *delivery) takeRun(ctx context.Context, events []Event) (done int, err e
 			err = d.advance(ctx, e.Position)
 		case ctx.Err() != nil:
 			return done, context.Cause(ctx)
+		case mainstem.CodeOf(err) == mainstem.HistoryLost:
+			return done, err
 		default:
 			err = d.park(ctx, e, err.Error(), false)
 		}

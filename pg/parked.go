@@ -89,7 +89,7 @@ func (d *delivery) redeliver(ctx context.Context) error {
 }
 
 func (d *delivery) giveAgain(ctx context.Context, p Parked) error {
-	err := d.repeatedly(ctx, p.Event)
+	err := d.repeatedly(context.WithValue(ctx, againKey{}, true), p.Event)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return context.Cause(ctx)
@@ -149,11 +149,14 @@ func (db *DB) Discard(ctx context.Context, consumer, stream string, position mai
 	return err
 }
 
-// Forget deletes a consumer's cursor, and what it has parked. Do it for one that
-// will not come back: its cursor keeps every event behind it. A consumer that is
-// running under that name ends with Invalid.
+// Forget deletes a consumer's cursor, what it has parked, and how far its effects
+// are in this database. Do it for one that will not come back: its cursor keeps
+// every event behind it. A consumer that is running under that name ends with
+// Invalid.
 func (db *DB) Forget(ctx context.Context, consumer string) error {
-	n, err := db.decide(ctx, "WITH p AS (DELETE FROM $S.parked WHERE cursor = $1::text) DELETE FROM $S.cursor WHERE name = $1::text", consumer)
+	n, err := db.decide(ctx, `WITH parked AS (DELETE FROM $S.parked WHERE cursor = $1::text),
+		applied AS (DELETE FROM $S.applied WHERE name = $1::text RETURNING 1), cursor AS (DELETE FROM $S.cursor WHERE name = $1::text RETURNING 1)
+		SELECT FROM applied UNION ALL SELECT FROM cursor`, consumer)
 	if err == nil && n == 0 {
 		return mainstem.Errorf(mainstem.Invalid, "there is no consumer %.64q", consumer)
 	}

@@ -193,6 +193,13 @@ CREATE TABLE IF NOT EXISTS {{.Schema}}.cursor (
 	moved    timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (fillfactor = 50);
 
+-- How far the events of another database have their effects in this one.
+CREATE TABLE IF NOT EXISTS {{.Schema}}.applied (
+	name     text COLLATE "C" PRIMARY KEY,
+	position bigint      NOT NULL,
+	moved    timestamptz NOT NULL DEFAULT clock_timestamp()
+) WITH (fillfactor = 50);
+
 -- Events that a consumer could not take, and what came after them in their
 -- streams, kept in order until somebody decides.
 CREATE TABLE IF NOT EXISTS {{.Schema}}.parked (
@@ -270,7 +277,7 @@ END $$;
 -- What a service needs to run.
 GRANT USAGE ON SCHEMA {{.Schema}} TO {{.Role}};
 GRANT SELECT ON ALL TABLES IN SCHEMA {{.Schema}} TO {{.Role}};
-GRANT INSERT, UPDATE, DELETE ON {{.Schema}}.request, {{.Schema}}.cursor, {{.Schema}}.parked, {{.Schema}}.lease, {{.Schema}}.fence TO {{.Role}};
+GRANT INSERT, UPDATE, DELETE ON {{.Schema}}.request, {{.Schema}}.cursor, {{.Schema}}.applied, {{.Schema}}.parked, {{.Schema}}.lease, {{.Schema}}.fence TO {{.Role}};
 GRANT INSERT ON {{.Schema}}.event, {{.Schema}}.numbered TO {{.Role}};
 GRANT INSERT, UPDATE ON {{.Schema}}.stream TO {{.Role}};
 GRANT UPDATE (xid) ON {{.Schema}}.event, {{.Schema}}.numbered TO {{.Role}};

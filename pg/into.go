@@ -1,0 +1,111 @@
+package pg
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mainstemdb/mainstem"
+)
+
+// Into is a consumer whose effects are in a PostgreSQL database, this one or
+// another, in which the SQL of Schema was run too.
+type Into struct {
+	// Consumer is as in Consume, without Deliver.
+	Consumer
+	// Target is where the effects are.
+	Target *DB
+	// Apply writes the effects of a batch in a transaction of the target, which
+	// commits together with the place up to which they are there. So each event
+	// has its effects once, whatever is repeated (L9). An error is judged as that
+	// of Consumer.Deliver.
+	Apply func(ctx context.Context, tx pgx.Tx, events []Event) error
+}
+
+// ConsumeInto is Consume with effects that commit together with the cursor. If
+// the target has effects of events that the source lost in a failover, it ends
+// with HistoryLost: somebody has to decide what becomes of them. Then Forget the
+// consumer in the target, and it goes on from the source's cursor.
+func (r *Relay) ConsumeInto(ctx context.Context, into Into) error {
+	if into.Target == nil || into.Apply == nil {
+		return mainstem.Errorf(mainstem.Invalid, "consumer %.64q has no target, or nothing to apply", into.Name)
+	}
+	if err := into.Target.check(); err != nil {
+		return err
+	}
+	into.Deliver = func(ctx context.Context, events []Event) error { return into.deliver(ctx, r.DB, events) }
+	return r.Consume(ctx, into.Consumer)
+}
+
+func (into *Into) deliver(ctx context.Context, source *DB, events []Event) error {
+	return into.Target.tx(ctx, "applying events", func(tx pgx.Tx) error {
+		if again(ctx) {
+			return into.applyParked(ctx, tx, events)
+		}
+		at, err := into.at(ctx, tx, events[0].Position-1)
+		if err != nil {
+			return err
+		}
+		if err := source.holds(ctx, at); err != nil {
+			return err
+		}
+		for len(events) > 0 && events[0].Position <= at {
+			events = events[1:] // their effects are there
+		}
+		if len(events) == 0 {
+			return nil
+		}
+		if err := into.Apply(ctx, tx, events); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, into.Target.sql("UPDATE $S.applied SET position = $2::bigint, moved = clock_timestamp() WHERE name = $1::text"),
+			into.Name, int64(events[len(events)-1].Position))
+		return fault(err, "the target's place cannot be moved")
+	})
+}
+
+// at locks the target's place, so that two who deliver the same come one after the
+// other, and tells it. A new one is where the source's cursor is.
+func (into *Into) at(ctx context.Context, tx pgx.Tx, start mainstem.Position) (at mainstem.Position, err error) {
+	err = tx.QueryRow(ctx, into.Target.sql(`INSERT INTO $S.applied AS c (name, position) VALUES ($1::text, $2::bigint)
+		ON CONFLICT (name) DO UPDATE SET moved = c.moved RETURNING position`), into.Name, int64(start)).Scan(&at)
+	return at, fault(err, fmt.Sprintf("the target's place of %s cannot be read", into.Name))
+}
+
+// applyParked applies events that were passed over: each by a key of its own,
+// since the place is beyond them.
+func (into *Into) applyParked(ctx context.Context, tx pgx.Tx, events []Event) error {
+	for _, e := range events {
+		request := Request{Key: Key("into", into.Name, fmt.Sprint(e.Position)), Age: MaxAge, Wait: MaxWait}
+		_, err := Once(ctx, In(into.Target.schema(), tx), request, func(ctx context.Context) ([]byte, error) {
+			return nil, into.Apply(ctx, tx, []Event{e})
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holds reports whether a position that was given is one of this history: not
+// between the end of its era and the beginning of the next. (The position just
+// before an era's first is given to no event; it says that none of them was taken.)
+func (db *DB) holds(ctx context.Context, at mainstem.Position) error {
+	var before int64
+	err := db.Pool.QueryRow(ctx,
+		db.sql("SELECT coalesce((SELECT before FROM $S.era WHERE before < $1::bigint AND first > $1::bigint + 1), $1::bigint)"),
+		int64(at)).Scan(&before)
+	if err != nil {
+		return fault(err, "eras cannot be read")
+	}
+	if mainstem.Position(before) != at {
+		return mainstem.Errorf(mainstem.HistoryLost, "the target has effects up to position %d, and the source lost what came after %d", at, before)
+	}
+	return nil
+}
+
+type againKey struct{}
+
+// again says that a delivery is of a parked event.
+func again(ctx context.Context) bool { return ctx.Value(againKey{}) != nil }

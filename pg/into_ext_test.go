@@ -1,0 +1,108 @@
+package pg_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/pg"
+)
+
+// into is a consumer that writes each event's data into the target's table; what
+// poison names fails.
+func into(t *testing.T, target *pg.DB, poison func() string) pg.Into {
+	return pg.Into{
+		Consumer: pg.Consumer{Name: "c", Max: 3, Attempts: 1}, Target: target,
+		Apply: func(ctx context.Context, tx pgx.Tx, events []pg.Event) error {
+			for _, e := range events {
+				if string(e.Data) == poison() {
+					return errors.New("cannot apply " + string(e.Data))
+				}
+				if _, err := tx.Exec(ctx, "INSERT INTO "+target.Schema+".effect VALUES ($1::text)", string(e.Data)); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+// TestConsumeInto: effects and place commit together, so each event has its
+// effects once: when the answer to the target's COMMIT is lost, when the source's
+// cursor is set back, and when an event was parked and is given again.
+func TestConsumeInto(t *testing.T) {
+	db, target := open(t), open(t)
+	p := proxy(t, running(t))
+	r := relaying(t, db, true)
+	poison := make(chan string, 1)
+	poison <- "5"
+	peek := func() string { s := <-poison; poison <- s; return s }
+	consume := func(ctx context.Context) error { return r.ConsumeInto(ctx, into(t, through(t, target, p), peek)) }
+	stop := background(t, "consumer", consume)
+	once := func(names ...string) {
+		t.Helper()
+		for _, name := range names {
+			eventually(t, name+" is applied", func() bool { return effects(t, target, name) > 0 })
+			if n := effects(t, target, name); n != 1 {
+				t.Errorf("event %s has its effects %d times", name, n)
+			}
+		}
+	}
+	put(t, db, "a1", "a2")
+	once("1", "2")
+	p.LoseOnce(commitMessage, pgserver.LoseAnswer)
+	put(t, db, "a3", "b4")
+	once("3", "4")
+	stop()
+	run(t, db, "UPDATE $S.cursor SET position = 0") // as if none of its moves had been kept
+	background(t, "consumer again", consume)
+	put(t, db, "a5", "b6")
+	once("6")
+	eventually(t, "5 is parked", func() bool { return cursorAt(t, db, "c") == 6 })
+	<-poison
+	poison <- ""
+	_, err := db.Retry(t.Context(), "c", "a")
+	wantCode(t, err, 0)
+	put(t, db, "a7")
+	once("1", "2", "3", "4", "5", "6", "7")
+	if n := number(t, target, "SELECT count(*) FROM $S.effect"); n != 7 {
+		t.Errorf("%d effects of 7 events", n)
+	}
+}
+
+// TestHistoryLost: the target has effects of events that the source no longer
+// has, after a failover to a standby that lacked them. The consumer says so, and
+// applies nothing on top.
+func TestHistoryLost(t *testing.T) {
+	db, target := open(t), open(t)
+	r := &pg.Relay{DB: db, TTL: time.Second, Poll: time.Millisecond}
+	stop := background(t, "relay", r.Run)
+	put(t, db, "a1", "a2")
+	numbered(t, db, 2)
+	stopConsumer := background(t, "consumer", func(ctx context.Context) error {
+		return r.ConsumeInto(ctx, into(t, target, func() string { return "" }))
+	})
+	eventually(t, "both are applied", func() bool { return cursorAt(t, db, "c") == 2 })
+	stopConsumer()
+	stop()
+	// The standby had only the first, and a new timeline has begun.
+	run(t, db, "DELETE FROM $S.numbered WHERE position = 2; DELETE FROM $S.event WHERE id = 2; UPDATE $S.cursor SET position = 1; UPDATE $S.relay SET last = 1, home = split_part(home, '/', 1) || '/0'")
+	relaying(t, db, true)
+	put(t, db, "a3")
+	numbered(t, db, 2)
+	err := r.ConsumeInto(t.Context(), into(t, target, func() string { return "" }))
+	wantCode(t, err, mainstem.HistoryLost)
+	if n := number(t, target, "SELECT count(*) FROM $S.effect"); n != 2 {
+		t.Errorf("%d effects", n)
+	}
+	wantCode(t, target.Forget(t.Context(), "c"), 0)
+	background(t, "consumer again", func(ctx context.Context) error {
+		return r.ConsumeInto(ctx, into(t, target, func() string { return "" }))
+	})
+	eventually(t, "it goes on", func() bool { return effects(t, target, "3") == 1 })
+}
