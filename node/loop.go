@@ -218,6 +218,7 @@ func (p *partition) rewind() {
 	p.overlay = state.NewOverlay(p.store.Rows())
 	p.ahead = p.tail
 	p.hints.Forget()
+	p.sweeper.lost()
 }
 
 // wind ends the loop: what flies may still land; nothing new takes off.

@@ -26,6 +26,7 @@ type sweeper struct {
 	grown   int       // bytes of log since the last checkpoint
 	last    time.Time // of the last checkpoint
 	forced  bool
+	carried bool               // a checkpoint record is on its way to the disk
 	settled *record.Checkpoint // the digest that is ready, if any
 	// unsaved is the bytes of log since the last snapshot.
 	unsaved int64
@@ -62,11 +63,18 @@ func (s *sweeper) due() bool {
 	return s.forced || s.grown >= checkpointBytes && time.Since(s.last) >= checkpointEvery && len(s.work) == 0
 }
 
-// force makes the next record a checkpoint.
+// force makes the next record a checkpoint, unless one is on its way.
 func (s *sweeper) force() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.forced = true
+	s.forced = s.forced || !s.carried
+}
+
+// lost says that a checkpoint record that was on its way was not written.
+func (s *sweeper) lost() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.carried = false
 }
 
 // checkpoint is what the next checkpoint record carries.
@@ -77,12 +85,15 @@ func (s *sweeper) checkpoint(tail *state.Tail, horizons []mainstem.Position) *re
 	if s.settled != nil && s.settled.Settled == tail.Asked {
 		c.Settled, c.Digest = s.settled.Settled, s.settled.Digest
 	}
-	s.settled, s.grown, s.last, s.forced = nil, 0, time.Now(), false
+	s.settled, s.grown, s.last, s.forced, s.carried = nil, 0, time.Now(), false, true
 	return c
 }
 
 // begin hands over the frozen state just after a checkpoint record.
 func (s *sweeper) begin(snapshot *store.Snapshot, tail *state.Tail) {
+	s.mu.Lock()
+	s.carried = false
+	s.mu.Unlock()
 	select {
 	case s.work <- sweep{snapshot, tail}:
 	default:
