@@ -24,6 +24,9 @@ type metaKey struct{}
 // Use mainstem.Registry.Encode for typed events. At most
 // mainstem.LimitOperations events of mainstem.LimitTransaction bytes together.
 func Append(ctx context.Context, tx Tx, stream string, events ...mainstem.Event) error {
+	if err := checkEvents(ctx, stream, events); err != nil {
+		return err
+	}
 	return stage(ctx, tx, stream, 0, events)
 }
 
@@ -82,6 +85,9 @@ func checkEvents(ctx context.Context, stream string, events []mainstem.Event) er
 		return mainstem.Errorf(mainstem.TooLarge, "%d bytes of events for stream %.64q at once; the limit is %d", size, stream, mainstem.LimitTransaction)
 	}
 	meta := metaOf(ctx)
+	if size := len(meta.Actor) + len(meta.Request) + len(meta.Trace); size > mainstem.LimitMeta {
+		return mainstem.Errorf(mainstem.TooLarge, "actor, request and trace of %d bytes together; the limit is %d", size, mainstem.LimitMeta)
+	}
 	for _, s := range []string{meta.Actor, meta.Request, meta.Trace} {
 		if s == "" {
 			continue
@@ -102,12 +108,9 @@ func metaOf(ctx context.Context) mainstem.Meta {
 // different statements.
 const stageRows = 64
 
-// stage inserts events; the first has the given version, 0 means that the stream
+// stage inserts events that were checked; the first has the given version, 0 means that the stream
 // has none. The identifiers of rows are drawn in the order of VALUES.
 func stage(ctx context.Context, tx Tx, stream string, version int64, events []mainstem.Event) error {
-	if err := checkEvents(ctx, stream, events); err != nil {
-		return err
-	}
 	schema, err := schemaOf(tx)
 	if err != nil {
 		return err

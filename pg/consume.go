@@ -241,7 +241,8 @@ func (d *delivery) patiently(ctx context.Context, events []Event) error {
 	pause := 10 * time.Millisecond
 	for {
 		err := d.call(ctx, events)
-		if err == nil || !mainstem.CodeOf(err).Retryable() {
+		code := mainstem.CodeOf(err)
+		if err == nil || !code.Retryable() && code != mainstem.RetryTransaction {
 			return err
 		}
 		d.relay.logger().Warn("a consumer cannot deliver for now", "consumer", d.Name, "position", events[0].Position, "err", err)

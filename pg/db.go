@@ -140,13 +140,11 @@ func (db *DB) attempt(ctx context.Context, r Request, fn func(ctx context.Contex
 		reply, err = Once(ctx, In(db.schema(), tx), r, func(ctx context.Context) ([]byte, error) {
 			began = true
 			body, err := fn(ctx, tx)
-			switch code := mainstem.CodeOf(fault(err, what)); {
-			case err == nil, errors.As(err, new(refusal)):
+			if err == nil || errors.As(err, new(refusal)) {
 				return body, err
-			case tx.Conn().IsClosed():
-				return nil, mainstem.Errorf(mainstem.Unavailable, "%s: the connection broke: %w", what, err)
-			case code == mainstem.RetryTransaction:
-				return nil, fault(err, what)
+			}
+			if failed := broke(tx, err, what); failed != nil {
+				return nil, failed
 			}
 			return nil, &ownError{err}
 		})
@@ -156,6 +154,18 @@ func (db *DB) attempt(ctx context.Context, r Request, fn func(ctx context.Contex
 		return Reply{}, began, err
 	}
 	return reply, began, nil
+}
+
+// broke tells an error of the transaction's, which a new one may not meet, from
+// one of the function that ran in it: then it is nil.
+func broke(tx pgx.Tx, err error, what string) error {
+	if tx.Conn().IsClosed() {
+		return mainstem.Errorf(mainstem.Unavailable, "%s: the connection broke: %w", what, err)
+	}
+	if failed := fault(err, what); mainstem.CodeOf(failed) == mainstem.RetryTransaction {
+		return failed
+	}
+	return nil
 }
 
 // sleep pauses; false says that ctx ended first.

@@ -56,13 +56,26 @@ func (into *Into) deliver(ctx context.Context, source *DB, events []Event) error
 		if len(events) == 0 {
 			return nil
 		}
-		if err := into.Apply(ctx, tx, events); err != nil {
+		if err := into.apply(ctx, tx, events); err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, into.Target.sql("UPDATE $S.applied SET position = $2::bigint, moved = clock_timestamp() WHERE name = $1::text"),
 			into.Name, int64(events[len(events)-1].Position))
 		return fault(err, "the target's place cannot be moved")
 	})
+}
+
+// apply tells what the target's transaction met from what is the events' own: a
+// server that restarts is no reason to park.
+func (into *Into) apply(ctx context.Context, tx pgx.Tx, events []Event) error {
+	err := into.Apply(ctx, tx, events)
+	if err == nil {
+		return nil
+	}
+	if failed := broke(tx, err, "applying events"); failed != nil {
+		return failed
+	}
+	return err
 }
 
 // at locks the target's place, so that two who deliver the same come one after the
@@ -79,7 +92,7 @@ func (into *Into) applyParked(ctx context.Context, tx pgx.Tx, events []Event) er
 	for _, e := range events {
 		request := Request{Key: Key("into", into.Name, fmt.Sprint(e.Position)), Age: MaxAge, Wait: MaxWait}
 		_, err := Once(ctx, In(into.Target.schema(), tx), request, func(ctx context.Context) ([]byte, error) {
-			return nil, into.Apply(ctx, tx, []Event{e})
+			return nil, into.apply(ctx, tx, []Event{e})
 		})
 		if err != nil {
 			return err

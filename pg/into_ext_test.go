@@ -106,3 +106,33 @@ func TestHistoryLost(t *testing.T) {
 	})
 	eventually(t, "it goes on", func() bool { return effects(t, target, "3") == 1 })
 }
+
+// TestTargetThatBreaks: a connection that breaks, or a transaction that has to be
+// run again, while events are applied is no fault of theirs: nothing is parked.
+func TestTargetThatBreaks(t *testing.T) {
+	db, target := open(t), open(t)
+	r := relaying(t, db, true)
+	calls := 0
+	c := into(t, target, func() string { return "" })
+	apply := c.Apply
+	c.Apply = func(ctx context.Context, tx pgx.Tx, events []pg.Event) error {
+		switch calls++; {
+		case calls < 4:
+			if err := tx.Conn().Close(ctx); err != nil {
+				return err
+			}
+		case calls < 8:
+			if _, err := tx.Exec(ctx, "DO $$ BEGIN RAISE EXCEPTION 'on purpose' USING ERRCODE = '40001'; END $$"); err != nil {
+				return err
+			}
+		}
+		return apply(ctx, tx, events)
+	}
+	background(t, "consumer", func(ctx context.Context) error { return r.ConsumeInto(ctx, c) })
+	put(t, db, "a1")
+	eventually(t, "the cursor has moved", func() bool { return cursorAt(t, db, "c") == 1 })
+	parked, err := db.Parked(t.Context(), "c")
+	if wantCode(t, err, 0); len(parked) != 0 || effects(t, target, "1") != 1 {
+		t.Errorf("%d events are parked, %d effects, after %d calls", len(parked), effects(t, target, "1"), calls)
+	}
+}

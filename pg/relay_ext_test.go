@@ -109,6 +109,47 @@ func TestAppend(t *testing.T) {
 	})
 }
 
+// TestAppendLimits: each limit from both sides.
+func TestAppendLimits(t *testing.T) {
+	db := open(t)
+	long := func(n int) string { return strings.Repeat("x", n) }
+	half := mainstem.LimitMeta / 2
+	for name, c := range map[string]struct {
+		by     mainstem.Meta
+		stream string
+		event  mainstem.Event
+		n      int
+		want   mainstem.Code
+	}{
+		"largest data":         {stream: "s", event: mainstem.Event{Type: "t", Data: make([]byte, mainstem.LimitValue)}, n: 1},
+		"too large data":       {stream: "s", event: mainstem.Event{Type: "t", Data: make([]byte, mainstem.LimitValue+1)}, n: 1, want: mainstem.TooLarge},
+		"too large together":   {stream: "s", event: mainstem.Event{Type: "t", Data: make([]byte, mainstem.LimitValue)}, n: 2, want: mainstem.TooLarge},
+		"most events":          {stream: "s", event: mainstem.Event{Type: "t"}, n: mainstem.LimitOperations},
+		"too many events":      {stream: "s", event: mainstem.Event{Type: "t"}, n: mainstem.LimitOperations + 1, want: mainstem.TooLarge},
+		"longest stream":       {stream: long(mainstem.LimitName), event: mainstem.Event{Type: "t"}, n: 1},
+		"too long stream":      {stream: long(mainstem.LimitName + 1), event: mainstem.Event{Type: "t"}, n: 1, want: mainstem.TooLarge},
+		"no type":              {stream: "s", n: 1, want: mainstem.Invalid},
+		"largest meta":         {by: mainstem.Meta{Actor: long(half), Trace: long(half)}, stream: "s", event: mainstem.Event{Type: "t"}, n: 1},
+		"too large meta":       {by: mainstem.Meta{Actor: long(half), Request: "x", Trace: long(half)}, stream: "s", event: mainstem.Event{Type: "t"}, n: 1, want: mainstem.TooLarge},
+		"meta that is no text": {by: mainstem.Meta{Actor: "\xff"}, stream: "s", event: mainstem.Event{Type: "t"}, n: 1, want: mainstem.Invalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			events := make([]mainstem.Event, c.n)
+			for i := range events {
+				events[i] = c.event
+			}
+			before := number(t, db, "SELECT count(*) FROM $S.event")
+			tx := begin(t, db, pgx.ReadCommitted)
+			wantCode(t, pg.Append(pg.By(t.Context(), c.by), pg.In(db.Schema, tx), c.stream, events...), c.want)
+			commit(t, tx)
+			added := number(t, db, "SELECT count(*) FROM $S.event") - before
+			if want := int64(c.n); c.want == 0 && added != want || c.want != 0 && added != 0 {
+				t.Errorf("%d of %d events were added", added, want)
+			}
+		})
+	}
+}
+
 // TestLongTransactionStallsNobody: it was the first to insert. What commits
 // before it goes on without it, and it is not forgotten.
 func TestLongTransactionStallsNobody(t *testing.T) {
