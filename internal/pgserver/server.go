@@ -15,13 +15,12 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/mainstemdb/mainstem/internal/process"
 )
 
 // ErrMissing says that no PostgreSQL server is installed here.
 var ErrMissing = errors.New("no PostgreSQL server is installed; Debian's package is postgresql")
-
-// patience is how long a server may take to start, to stop, or to be copied.
-const patience = 30 * time.Second
 
 // user owns every database of a server; connections on the socket are trusted.
 const user = "postgres"
@@ -33,7 +32,7 @@ type Server struct {
 	sockets  string // apart: a socket's path may have about 100 bytes
 	port     string
 	settings []string
-	*process
+	*process.Process
 }
 
 // Config says where a server lives and how it is set.
@@ -117,10 +116,10 @@ func (s *Server) Up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.process, err = start(cmd); err != nil {
+	if s.Process, err = process.Start(cmd); err != nil {
 		return err
 	}
-	return s.ready(ctx, func(ctx context.Context) error {
+	return s.Ready(ctx, func(ctx context.Context) error {
 		return s.run(ctx, "pg_isready", "-q", "-h", s.sockets, "-p", s.port)
 	})
 }
@@ -156,7 +155,7 @@ func (s *Server) follow(primary *Server, name string) error {
 
 // Promote makes a standby the primary of a new timeline.
 func (s *Server) Promote(ctx context.Context) error {
-	return s.run(ctx, "pg_ctl", "promote", "-D", s.data(), "-w", "-t", strconv.Itoa(int(patience/time.Second)))
+	return s.run(ctx, "pg_ctl", "promote", "-D", s.data(), "-w", "-t", strconv.Itoa(int(process.Patience/time.Second)))
 }
 
 // Kill ends the server's processes as a crash of all of them would, without a
@@ -166,7 +165,7 @@ func (s *Server) Kill() error {
 	if err != nil {
 		return err
 	}
-	err = s.end(syscall.SIGKILL)
+	err = s.End(syscall.SIGKILL)
 	for _, child := range children {
 		if e := syscall.Kill(child, syscall.SIGKILL); e != nil && !errors.Is(e, syscall.ESRCH) {
 			err = errors.Join(err, e)
@@ -176,12 +175,12 @@ func (s *Server) Kill() error {
 }
 
 // Stop shuts the server down in order, ending its connections.
-func (s *Server) Stop() error { return s.end(syscall.SIGINT) }
+func (s *Server) Stop() error { return s.End(syscall.SIGINT) }
 
 // Close stops the server and removes what Start made.
 func (s *Server) Close() error {
 	var err error
-	if s.process != nil {
+	if s.Process != nil {
 		err = s.Stop()
 	}
 	if s.made {
@@ -192,7 +191,7 @@ func (s *Server) Close() error {
 
 // run runs one of PostgreSQL's programs to its end.
 func (s *Server) run(ctx context.Context, name string, args ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, process.Patience)
 	defer cancel()
 	cmd, err := s.command(ctx, name, args...)
 	if err != nil {

@@ -34,7 +34,8 @@ var floors = []struct {
 	}},
 	{"embedded", []string{".", "journal", "engine/*", "node", "internal/disk"}},
 	{"lease", []string{"."}},
-	{"internal/pgserver", nil},
+	{"internal/process", nil},
+	{"internal/pgserver", []string{"internal/process"}},
 	{"pg", []string{"."}},
 	{"internal/model", []string{"."}}, // an independent judge shares nothing with what it judges
 	{"internal/check", nil},

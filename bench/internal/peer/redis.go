@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/mainstemdb/mainstem/internal/process"
 )
 
 var redisPeer = Peer{Name: "redis", Kinds: []Kind{CAS, Add, Append, Get}, Open: openRedis}
@@ -18,7 +20,7 @@ var redisPeer = Peer{Name: "redis", Kinds: []Kind{CAS, Add, Append, Get}, Open: 
 // redisServer is a Redis of this run on a Unix socket. Scripts do what has a
 // condition: they run alone, and the append-only file is synced before the reply.
 type redisServer struct {
-	*process
+	*process.Process
 	client  *redis.Client
 	sockets string
 }
@@ -52,15 +54,15 @@ func openRedis(ctx context.Context, c Config) (System, error) {
 		return nil, err
 	}
 	socket := filepath.Join(sockets, "s")
-	p, err := start(exec.Command(program, "--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "",
+	p, err := process.Start(exec.Command(program, "--port", "0", "--unixsocket", socket, "--dir", dir, "--save", "",
 		"--appendonly", "yes", "--appendfsync", "always", "--maxclients", "10000"))
 	if err != nil {
 		return nil, errors.Join(err, os.Remove(sockets))
 	}
-	s := &redisServer{process: p, sockets: sockets, client: redis.NewClient(&redis.Options{
+	s := &redisServer{Process: p, sockets: sockets, client: redis.NewClient(&redis.Options{
 		Network: "unix", Addr: socket, PoolSize: min(c.Clients, 4096), MaxRetries: -1,
 	})}
-	err = p.ready(ctx, func(ctx context.Context) error { return s.client.Ping(ctx).Err() })
+	err = p.Ready(ctx, func(ctx context.Context) error { return s.client.Ping(ctx).Err() })
 	if err == nil {
 		err = s.client.SetNX(ctx, "counter", int64(counterStart), 0).Err()
 	}
@@ -117,9 +119,7 @@ func (s *redisServer) Settings() map[string]string {
 	return settings
 }
 
-// PID is the server's.
-func (s *redisServer) PID() int { return s.cmd.Process.Pid }
-
+// Close ends the client, and then the server in order.
 func (s *redisServer) Close() error {
-	return errors.Join(s.client.Close(), s.stop(syscall.SIGTERM), os.RemoveAll(s.sockets))
+	return errors.Join(s.client.Close(), s.End(syscall.SIGTERM), os.RemoveAll(s.sockets))
 }
