@@ -12,8 +12,9 @@ import (
 // Event is a committed event with its position.
 type Event struct {
 	// Position is the event's place among all of this schema: from 1, without
-	// gaps, except that after a restore or a failover positions begin again at the
-	// next multiple of 2^40, so that none is ever given twice.
+	// gaps, except that after a restore or a failover positions go on at the next
+	// multiple of 2^40, so that none means something else than on the server before.
+	// Two restores of one dump give the same positions to different events.
 	Position mainstem.Position
 	Stream   string
 	Version  int64 // in streams of AppendVersioned; otherwise 0

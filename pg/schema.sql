@@ -88,7 +88,7 @@ BEGIN
 	INSERT INTO {{.Schema}}.request AS r (key, hash, state, reply, until)
 	VALUES (of_key, of_hash, new_state, of_reply, clock_timestamp() + age)
 	ON CONFLICT (key) DO UPDATE SET state = excluded.state, reply = excluded.reply, until = excluded.until
-	WHERE r.state IN (0, 3) AND r.hash = excluded.hash;
+	WHERE r.state = 0; -- which only this transaction can see
 	RETURN FOUND;
 END $$;
 
@@ -128,7 +128,7 @@ BEGIN
 END $$;
 
 -- append_slot is the slot of a new event. It stands in a default, not in a
--- trigger: firing one costs several times what this does.
+-- trigger, which costs more to fire than all of this.
 CREATE OR REPLACE FUNCTION {{.Schema}}.append_slot() RETURNS smallint LANGUAGE sql VOLATILE AS
 	$$ SELECT CASE WHEN pg_try_advisory_xact_lock_shared({{.Schema}}.doze()) THEN {{.Schema}}.slot() ELSE {{.Schema}}.wake() END $$;
 
