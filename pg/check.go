@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/mainstemdb/mainstem"
 )
 
@@ -28,7 +30,7 @@ var grantsWanted = []struct{ privilege, table string }{
 	{"SELECT", "layout"},
 	{"INSERT", "request"}, {"UPDATE", "request"}, {"DELETE", "request"},
 	{"INSERT", "event"}, {"SELECT", "event"}, {"INSERT", "numbered"}, {"SELECT", "numbered"},
-	{"UPDATE", "stream"}, {"INSERT", "stream"}, {"UPDATE", "relay"}, {"INSERT", "era"},
+	{"UPDATE", "stream"}, {"INSERT", "stream"}, {"UPDATE", "relay"}, {"INSERT", "era"}, {"INSERT", "timeline"},
 	{"UPDATE", "cursor"}, {"INSERT", "cursor"}, {"UPDATE", "applied"}, {"INSERT", "applied"}, {"UPDATE", "lease"}, {"INSERT", "lease"},
 	{"UPDATE", "fence"}, {"INSERT", "fence"}, {"UPDATE", "parked"}, {"INSERT", "parked"}, {"DELETE", "parked"},
 	{"TRUNCATE", "event_0"}, {"TRUNCATE", "numbered_0"},
@@ -162,5 +164,15 @@ func (c *checking) standbys(ctx context.Context) error {
 	default:
 		c.add("standbys", 0, "%d of %d are synchronous", synchronous, connected)
 	}
-	return nil
+	if names == "" {
+		return nil
+	}
+	return c.db.Pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+		if conn.Conn().PgConn().CustomData()[watchedKey] == nil {
+			c.add("warnings of COMMIT", mainstem.Weak, "nobody listens: a COMMIT whose wait for a standby is cancelled looks like any other; call pg.Watch before the pool is made")
+			return nil
+		}
+		c.add("warnings of COMMIT", 0, "are heard")
+		return nil
+	})
 }

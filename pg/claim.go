@@ -41,7 +41,7 @@ func (c *claim) take(ctx context.Context, running time.Duration) (Reply, error) 
 	for {
 		var o *once
 		err := c.db.tx(ctx, fmt.Sprintf("request %.64q", c.Key), func(tx pgx.Tx) (err error) {
-			if o, err = begin(ctx, In(c.db.schema(), tx), c.Request); err != nil || o.reply.Replayed {
+			if o, err = start(ctx, In(c.db.schema(), tx), c.Request); err != nil || o.reply.Replayed {
 				return err
 			}
 			return o.settle(ctx, stateClaimed, c.nonce)

@@ -39,45 +39,6 @@ func (db *DB) check() error {
 // sql is a statement with the schema's name in it.
 func (db *DB) sql(statement string) string { return in(db.schema(), statement) }
 
-// tx runs fn in a transaction of read committed. An error of COMMIT is Undecided
-// unless the server said that nothing was committed.
-func (db *DB) tx(ctx context.Context, what string, fn func(tx pgx.Tx) error) error {
-	tx, err := db.Pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
-	if err != nil {
-		return fault(err, what+": no transaction")
-	}
-	defer func() {
-		// After a commit this does nothing. Otherwise the server rolls back, at
-		// the latest when the connection ends.
-		_ = tx.Rollback(context.WithoutCancel(ctx))
-	}()
-	if err := fn(tx); err != nil {
-		return err
-	}
-	return committed(tx.Commit(ctx), what)
-}
-
-// committed tells what came of a COMMIT.
-func committed(err error, what string) error {
-	var said interface{ SQLState() string }
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, pgx.ErrTxCommitRollback):
-		return mainstem.Errorf(mainstem.RetryTransaction, "%s: %w", what, err)
-	case errors.As(err, &said) && !connectionEnded(said.SQLState()):
-		return fault(err, what)
-	default:
-		return mainstem.Errorf(mainstem.Undecided, "%s: COMMIT was sent, and its answer did not come: %w", what, err)
-	}
-}
-
-// connectionEnded is true of errors by which a server ends a connection, which
-// say nothing of what it did before (classes 08 and 57P).
-func connectionEnded(state string) bool {
-	return len(state) == 5 && (state[:2] == "08" || state[:3] == "57P")
-}
-
 // Run is Once in a transaction of its own: it begins, runs fn as Once does, and
 // commits. It repeats all of that with the same key, for some ten seconds, while
 // the transaction has to be run again or the connection broke; and for as long as
@@ -136,24 +97,43 @@ func (e *ownError) Error() string { return e.err.Error() }
 // attempt is Once in one transaction; began says that fn was called.
 func (db *DB) attempt(ctx context.Context, r Request, fn func(ctx context.Context, tx pgx.Tx) ([]byte, error)) (reply Reply, began bool, err error) {
 	what := fmt.Sprintf("request %.64q", r.Key)
-	err = db.tx(ctx, what, func(tx pgx.Tx) error {
-		reply, err = Once(ctx, In(db.schema(), tx), r, func(ctx context.Context) ([]byte, error) {
-			began = true
-			body, err := fn(ctx, tx)
-			if err == nil || errors.As(err, new(refusal)) {
-				return body, err
-			}
-			if failed := broke(tx, err, what); failed != nil {
-				return nil, failed
-			}
-			return nil, &ownError{err}
-		})
-		return err
+	o := once{Request: r, schema: db.schema()}
+	if err := o.check(); err != nil {
+		return Reply{}, false, err
+	}
+	t, err := db.begin(ctx, what, func(b *pgx.Batch) {
+		sql, args := o.opening()
+		b.Queue(sql, args...).QueryRow(o.opened)
 	})
 	if err != nil {
-		return Reply{}, began, err
+		return Reply{}, false, err
 	}
-	return reply, began, nil
+	defer t.end(ctx)
+	if o.reply.Replayed {
+		return o.reply, false, t.commit(ctx, nil)
+	}
+	o.tx = t
+	body, refused, err := o.run(ctx, func(ctx context.Context) ([]byte, error) {
+		body, err := fn(ctx, t)
+		if err == nil || errors.As(err, new(refusal)) {
+			return body, err
+		}
+		if failed := broke(t, err, what); failed != nil {
+			return nil, failed
+		}
+		return nil, &ownError{err}
+	})
+	if err != nil {
+		return Reply{}, true, err
+	}
+	err = t.commit(ctx, func(b *pgx.Batch) {
+		sql, args := o.settlement(outcome(refused), body)
+		b.Queue(sql, args...)
+	})
+	if err != nil {
+		return Reply{}, true, err
+	}
+	return Reply{Body: body, Refused: refused}, true, nil
 }
 
 // broke tells an error of the transaction's, which a new one may not meet, from

@@ -1,8 +1,9 @@
 // Package pg makes writes safe on the PostgreSQL that a service already runs:
 // requests that can be retried (Once), events without dual writes (Append, and a
-// Relay that hands them on), and locks that protect (Hold and Fence). It needs a
-// pool of pgx, the tables whose SQL Schema prints, and nothing else: no server of
-// its own, no disk, no rights to create tables.
+// Relay that hands them on), locks that protect (Hold and Fence), and reads from
+// replicas that show one's own writes (Session). It needs a pool of pgx, the tables
+// whose SQL Schema prints, and nothing else: no server of its own, no disk, no
+// rights to create tables.
 //
 //	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 //		reply, err = pg.Once(ctx, tx, pg.Request{Key: pg.Key("charge", orderID)}, func(ctx context.Context) ([]byte, error) {

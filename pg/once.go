@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/mainstemdb/mainstem"
 )
 
@@ -79,7 +81,7 @@ func (refusal) Error() string { return "the request is refused, and the refusal 
 // Header Field"); that it must be committed with the effect, see Kleppmann,
 // "Designing Data-Intensive Applications", chapter 12.
 func Once(ctx context.Context, tx Tx, r Request, fn func(ctx context.Context) ([]byte, error)) (Reply, error) {
-	o, err := begin(ctx, tx, r)
+	o, err := start(ctx, tx, r)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -90,22 +92,26 @@ func Once(ctx context.Context, tx Tx, r Request, fn func(ctx context.Context) ([
 	if err != nil {
 		return Reply{}, err
 	}
-	state := stateDone
-	if refused {
-		state = stateRefused
-	}
-	if err := o.settle(ctx, state, body); err != nil {
+	if err := o.settle(ctx, outcome(refused), body); err != nil {
 		return Reply{}, err
 	}
 	return Reply{Body: body, Refused: refused}, nil
 }
 
-// The states of a request's row, as settle stores them.
+// The states of a request's row.
 const (
+	stateOpen    = 0 // which only the transaction that began it can see
 	stateDone    = 1
 	stateRefused = 2
 	stateClaimed = 3
 )
+
+func outcome(refused bool) int {
+	if refused {
+		return stateRefused
+	}
+	return stateDone
+}
 
 // once is one request under way.
 type once struct {
@@ -113,6 +119,7 @@ type once struct {
 	tx     Tx
 	schema string
 	reply  Reply
+	row    bool // it has its row since it began
 	// elapsed is how long ago the key was first known, by the server's clock.
 	elapsed time.Duration
 }
@@ -137,8 +144,8 @@ func (r *Request) check() error {
 	return nil
 }
 
-// begin takes the key, and finds out what is known of it.
-func begin(ctx context.Context, tx Tx, r Request) (*once, error) {
+// start takes the key, and finds out what is known of it.
+func start(ctx context.Context, tx Tx, r Request) (*once, error) {
 	o := &once{Request: r, tx: tx}
 	if err := o.check(); err != nil {
 		return o, err
@@ -147,29 +154,41 @@ func begin(ctx context.Context, tx Tx, r Request) (*once, error) {
 	if o.schema, err = schemaOf(tx); err != nil {
 		return o, err
 	}
-	var born, made *time.Time
-	if !r.Born.IsZero() {
-		born = &r.Born
+	sql, args := o.opening()
+	return o, o.opened(tx.QueryRow(ctx, sql, args...))
+}
+
+// opening is the statement by which a request begins.
+func (o *once) opening() (sql string, args []any) {
+	var born *time.Time
+	if !o.Born.IsZero() {
+		born = &o.Born
 	}
+	return in(o.schema, "SELECT status, reply, made, extract(epoch FROM elapsed)::float8 FROM $S.once($1::text, $2::bytea, $3::timestamptz, make_interval(secs => $4::float8), $5::int)"),
+		[]any{o.Key, bytesOf(o.Hash), born, o.Age.Seconds(), o.Wait.Milliseconds()}
+}
+
+// opened reads what is known of it.
+func (o *once) opened(row pgx.Row) error {
 	var status string
 	var body []byte
+	var made *time.Time
 	var elapsed *float64
-	err = tx.QueryRow(ctx,
-		in(o.schema, "SELECT status, reply, made, extract(epoch FROM elapsed)::float8 FROM $S.once($1::text, $2::bytea, $3::timestamptz, make_interval(secs => $4::float8), $5::int)"),
-		o.Key, bytesOf(o.Hash), born, o.Age.Seconds(), o.Wait.Milliseconds(),
-	).Scan(&status, &body, &made, &elapsed)
-	if err != nil {
-		return o, fault(err, fmt.Sprintf("request %.64q cannot begin", o.Key))
+	if err := row.Scan(&status, &body, &made, &elapsed); err != nil {
+		return fault(err, fmt.Sprintf("request %.64q cannot begin", o.Key))
 	}
 	if elapsed != nil {
 		o.elapsed = time.Duration(*elapsed * float64(time.Second))
 	}
-	return o, o.judge(status, body, made)
+	return o.judge(status, body, made)
 }
 
 func (o *once) judge(status string, body []byte, made *time.Time) error {
 	switch status {
 	case "new":
+		return nil
+	case "begun":
+		o.row = true
 		return nil
 	case "done", "refused":
 		o.reply = Reply{Body: body, Refused: status == "refused", Replayed: true, Made: *made}
@@ -224,17 +243,27 @@ func (o *once) run(ctx context.Context, fn func(ctx context.Context) ([]byte, er
 	return body, refused, nil
 }
 
+// settlement is the statement that keeps the reply. Nobody else can have
+// given the key a row, but by hand; then a unique key, or the count of rows, tells.
+func (o *once) settlement(state int, body []byte) (sql string, args []any) {
+	sql = "INSERT INTO $S.request (key, hash, state, reply, until) VALUES ($1::text, $2::bytea, $3::int, $4::bytea, clock_timestamp() + make_interval(secs => $5::float8))"
+	args = []any{o.Key, bytesOf(o.Hash), state, bytesOf(body), o.Age.Seconds()}
+	if o.row {
+		sql = `UPDATE $S.request SET state = $3::int, reply = $4::bytea, until = clock_timestamp() + make_interval(secs => $5::float8)
+			WHERE key = $1::text AND hash = $2::bytea AND state = $6::int`
+		args = append(args, stateOpen)
+	}
+	return in(o.schema, sql), args
+}
+
 // settle keeps the reply.
 func (o *once) settle(ctx context.Context, state int, body []byte) error {
-	var ours bool
-	err := o.tx.QueryRow(ctx,
-		in(o.schema, "SELECT $S.settle($1::text, $2::bytea, $3::int, $4::bytea, make_interval(secs => $5::float8))"),
-		o.Key, bytesOf(o.Hash), state, bytesOf(body), o.Age.Seconds(),
-	).Scan(&ours)
+	sql, args := o.settlement(state, body)
+	tag, err := o.tx.Exec(ctx, sql, args...)
 	if err != nil {
 		return fault(err, fmt.Sprintf("the reply of request %.64q cannot be kept", o.Key))
 	}
-	if !ours {
+	if tag.RowsAffected() != 1 {
 		return mainstem.Errorf(mainstem.RetryTransaction, "request %.64q was settled by somebody else in the meantime", o.Key)
 	}
 	return nil

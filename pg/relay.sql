@@ -72,6 +72,7 @@ DECLARE
 	fresh bigint;
 BEGIN
 	INSERT INTO {{.Schema}}.era (first, before, home) VALUES (first, place.last, here);
+	PERFORM {{.Schema}}.arrive();
 	IF split_part(place.home, '/', 1) NOT IN ('', split_part(here, '/', 1)) THEN
 		WITH this AS MATERIALIZED (SELECT pg_current_snapshot() AS seen),
 		fresh AS MATERIALIZED (

@@ -24,7 +24,7 @@ const (
 	slotSeconds = 900
 )
 
-//go:embed schema.sql relay.sql
+//go:embed schema.sql relay.sql session.sql
 var sources embed.FS
 
 // schemaName is what needs no quotes in SQL beyond those we put, and leaves room

@@ -64,6 +64,11 @@ BEGIN
 		ELSE
 			status := (ARRAY['open', 'done', 'refused', 'claimed'])[known.state + 1];
 			reply  := known.reply;
+			IF current_setting('synchronous_standby_names') <> '' THEN
+				-- After a crash a server shows commits that no standby has confirmed.
+				-- The caller's COMMIT writes something, so it waits for that.
+				PERFORM pg_logical_emit_message(true, 'mainstem', '');
+			END IF;
 		END IF;
 		made := known.made;
 		elapsed := clock_timestamp() - made;
@@ -74,22 +79,12 @@ BEGIN
 		IF current_setting('transaction_isolation') <> 'read committed' THEN
 			BEGIN
 				INSERT INTO {{.Schema}}.request (key, hash, state, reply, until) VALUES (of_key, of_hash, 0, '', clock_timestamp() + age);
+				status := 'begun';
 			EXCEPTION WHEN unique_violation OR serialization_failure THEN
 				status := 'retry';
 			END;
 		END IF;
 	END IF;
-END $$;
-
--- settle ends it. False says that the key is not this transaction's to settle.
-CREATE OR REPLACE FUNCTION {{.Schema}}.settle(of_key text, of_hash bytea, new_state integer, of_reply bytea, age interval)
-	RETURNS boolean LANGUAGE plpgsql AS $$
-BEGIN
-	INSERT INTO {{.Schema}}.request AS r (key, hash, state, reply, until)
-	VALUES (of_key, of_hash, new_state, of_reply, clock_timestamp() + age)
-	ON CONFLICT (key) DO UPDATE SET state = excluded.state, reply = excluded.reply, until = excluded.until
-	WHERE r.state = 0; -- which only this transaction can see
-	RETURN FOUND;
 END $$;
 
 -- expire deletes keys that are older than their age by so much, at most so many,
@@ -272,6 +267,7 @@ BEGIN
 	END IF;
 	RETURN true;
 END $$;
+{{template "session.sql" .}}
 {{template "relay.sql" .}}
 {{if .Role}}
 -- What a service needs to run.
@@ -282,7 +278,7 @@ GRANT INSERT ON {{.Schema}}.event, {{.Schema}}.numbered TO {{.Role}};
 GRANT INSERT, UPDATE ON {{.Schema}}.stream TO {{.Role}};
 GRANT UPDATE (xid) ON {{.Schema}}.event, {{.Schema}}.numbered TO {{.Role}};
 GRANT UPDATE ON {{.Schema}}.relay TO {{.Role}};
-GRANT INSERT ON {{.Schema}}.era TO {{.Role}};
+GRANT INSERT ON {{.Schema}}.era, {{.Schema}}.timeline TO {{.Role}};
 GRANT TRUNCATE ON {{range $i, $_ := .Each}}{{if $i}}, {{end}}{{$.Schema}}.event_{{.}}, {{$.Schema}}.numbered_{{.}}{{end}} TO {{.Role}};
 GRANT USAGE ON SEQUENCE {{.Schema}}.event_id TO {{.Role}};
 {{end}}

@@ -3,6 +3,8 @@ package pg_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -40,8 +42,12 @@ func proxy(t *testing.T, s *pgserver.Server) *pgserver.Proxy {
 	return p
 }
 
-// commitMessage is what a driver sends for COMMIT: a simple query.
-const commitMessage = "Q\x00\x00\x00\x0bcommit\x00"
+// commitMessage is what pgx sends for COMMIT: a Bind, without a portal's name, of
+// the statement that it has prepared for that text.
+var commitMessage = func() string {
+	digest := sha256.Sum256([]byte("COMMIT"))
+	return "\x00stmtcache_" + hex.EncodeToString(digest[:24]) + "\x00"
+}()
 
 // TestCommitWithoutAnswer: COMMIT is sent and the connection breaks, before the
 // server had it or after. The key tells which, and the request has run once.

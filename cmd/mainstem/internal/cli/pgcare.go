@@ -22,7 +22,12 @@ type pgServer struct {
 
 // with runs fn on the database.
 func (s *pgServer) with(e *env, fn func(ctx context.Context, db *pg.DB) error) error {
-	pool, err := pgxpool.New(e.ctx, s.DSN)
+	config, err := pgxpool.ParseConfig(s.DSN)
+	if err != nil {
+		return misused("give --dsn as postgres://user@host/database", "--dsn cannot be used: %v", err)
+	}
+	pg.Watch(config.ConnConfig)
+	pool, err := pgxpool.NewWithConfig(e.ctx, config)
 	if err != nil {
 		return misused("give --dsn as postgres://user@host/database", "--dsn cannot be used: %v", err)
 	}

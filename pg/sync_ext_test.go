@@ -1,0 +1,77 @@
+package pg_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/pg"
+)
+
+// TestCommitThatNoStandbyHas: a COMMIT whose wait for a synchronous standby is
+// cancelled succeeds with a warning. It is no success, and a repetition is none
+// before a standby has it either.
+func TestCommitThatNoStandbyHas(t *testing.T) {
+	p := newPair(t)
+	for _, sql := range []string{"ALTER SYSTEM SET synchronous_standby_names = 'replica'", "SELECT pg_reload_conf()"} {
+		if _, err := p.readers.DB.Pool.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the standby is synchronous", func() bool {
+		return number(t, p.readers.DB, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == 1
+	})
+	config, err := pgxpool.ParseConfig(p.primary.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pg.Watch(config.ConnConfig)
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	db := &pg.DB{Pool: pool, Schema: p.readers.DB.Schema}
+	request := pg.Request{Key: "a"}
+	once := func(ctx context.Context, tx pgx.Tx) ([]byte, error) { return []byte("done"), nil }
+
+	if f := finding(t, db, "warnings of COMMIT"); f.Code != 0 {
+		t.Errorf("watched: %+v", f)
+	}
+	if f := finding(t, p.readers.DB, "warnings of COMMIT"); f.Code != mainstem.Weak {
+		t.Errorf("not watched: %+v", f)
+	}
+	if err := p.standby.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	type outcome struct {
+		reply pg.Reply
+		err   error
+	}
+	answered := make(chan outcome, 1)
+	go func() {
+		reply, err := db.Run(ctx, request, once)
+		answered <- outcome{reply, err}
+	}()
+	for range 3 { // the first commit, and two repetitions
+		eventually(t, "a COMMIT waits for the standby, and is cancelled", func() bool {
+			return number(t, p.readers.DB, `SELECT count(*) FROM (
+				SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT') AS waiting`) > 0
+		})
+	}
+	cancel()
+	if o := <-answered; mainstem.CodeOf(o.err) != mainstem.Undecided {
+		t.Errorf("no standby has it, and the answer is %q, %v", o.reply.Body, o.err)
+	}
+	if err := p.standby.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	if reply, err := db.Run(t.Context(), request, once); err != nil || !reply.Replayed {
+		t.Errorf("once the standby is back: %v, %v", reply, err)
+	}
+}
