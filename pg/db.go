@@ -45,7 +45,8 @@ func (db *DB) sql(statement string) string { return in(db.schema(), statement) }
 // ctx lasts where the answer to COMMIT did not come: the key tells whether it was
 // committed, and then the reply is the first one. When ctx ends before that is
 // known, the error is Undecided; repeat with the same key. So fn can run several
-// times, and what it did through tx counts once.
+// times, and what it did through tx counts once. It cannot end tx: its error rolls
+// back.
 //
 // An error of fn's own is returned as it is.
 func (db *DB) Run(ctx context.Context, r Request, fn func(ctx context.Context, tx pgx.Tx) ([]byte, error)) (Reply, error) {

@@ -344,3 +344,25 @@ func TestOnceLimits(t *testing.T) {
 		})
 	}
 }
+
+// TestRunEndsItsTransaction, and nobody else does: neither its function, nor what
+// that function leaves behind.
+func TestRunEndsItsTransaction(t *testing.T) {
+	db := open(t)
+	var left pgx.Tx
+	_, err := db.Run(t.Context(), pg.Request{Key: "k"}, func(ctx context.Context, tx pgx.Tx) ([]byte, error) {
+		left = tx
+		effect(t, db, tx, "k")
+		if tx.Commit(ctx) == nil || tx.Rollback(ctx) == nil {
+			t.Error("the function has ended the transaction")
+		}
+		return nil, nil
+	})
+	wantCode(t, err, 0)
+	if _, err := left.Exec(t.Context(), "INSERT INTO "+db.Schema+".effect VALUES ('k')"); !errors.Is(err, pgx.ErrTxClosed) {
+		t.Errorf("after the end: %v", err)
+	}
+	if n := effects(t, db, "k"); n != 1 {
+		t.Errorf("%d effects", n)
+	}
+}
