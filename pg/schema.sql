@@ -89,7 +89,7 @@ END $$;
 
 -- expire deletes keys that are older than their age by so much, at most so many,
 -- and only rows that nobody holds. Claims stay until somebody settles them.
-CREATE OR REPLACE FUNCTION {{.Schema}}.expire(longer interval, most integer) RETURNS bigint LANGUAGE plpgsql SET enable_seqscan = off AS $$
+CREATE OR REPLACE FUNCTION {{.Schema}}.expire(longer interval, most integer) RETURNS bigint LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
 DECLARE
 	deleted bigint;
 BEGIN

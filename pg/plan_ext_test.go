@@ -1,0 +1,51 @@
+package pg_test
+
+import (
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// TestNothingIsCompiled: the relay's statements take a millisecond, and compiling
+// one takes fifty. The server itself says which of them it has compiled.
+func TestNothingIsCompiled(t *testing.T) {
+	var mu sync.Mutex
+	var plans []string
+	db := openOn(t, running(t), func(c *pgxpool.Config) {
+		c.MaxConns = 1
+		c.ConnConfig.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
+			mu.Lock()
+			defer mu.Unlock()
+			plans = append(plans, n.Message)
+		}
+	})
+	if number(t, db, "SELECT pg_jit_available()::int") == 0 {
+		t.Skip("not run: this server cannot compile statements; Debian's can")
+	}
+	run(t, db, `LOAD 'auto_explain'; SET jit = on; SET auto_explain.log_min_duration = 0; SET auto_explain.log_nested_statements = on;
+		SET auto_explain.log_analyze = on; SET auto_explain.log_level = notice`)
+	put(t, db, "a1", "a2")
+	number(t, db, "SELECT $S.pending()::int")
+	number(t, db, "SELECT numbered FROM $S.drain(1)")
+	number(t, db, "SELECT numbered FROM $S.drain(1)")
+	if events, err := db.Events(t.Context(), 0, 10); err != nil || len(events) != 2 {
+		t.Errorf("%d events, %v", len(events), err)
+	}
+	number(t, db, "SELECT $S.sweep(1)")
+	if _, err := db.Clean(t.Context()); err != nil {
+		t.Error(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(plans) < 10 {
+		t.Fatalf("the server told %d plans", len(plans))
+	}
+	for _, plan := range plans {
+		if strings.Contains(plan, "JIT:") {
+			t.Errorf("compiled:\n%s", plan)
+		}
+	}
+}
