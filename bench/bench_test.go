@@ -108,7 +108,11 @@ func TestEveryScenario(t *testing.T) {
 			has := func(system string) bool {
 				return slices.ContainsFunc(r.Results, func(row Result) bool { return row.System == system })
 			}
-			if !has("mainstem") {
+			ours := func(row Result) bool { return row.System == "mainstem" || strings.HasPrefix(row.System, "pg.") }
+			if sc.shared && missingPostgres(r) {
+				t.Skip("not run: there is no PostgreSQL here; Debian's package is postgresql")
+			}
+			if !slices.ContainsFunc(r.Results, ours) {
 				t.Error("no row of Mainstem")
 			}
 			named := slices.ContainsFunc(r.Missing, func(m Missing) bool { return m.System == "bbolt" })
@@ -128,6 +132,55 @@ func TestEveryScenario(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(scratch(t), ".bench-*"))
 	if err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func missingPostgres(r *Report) bool {
+	return len(r.Results) == 0 && slices.ContainsFunc(r.Missing, func(m Missing) bool { return strings.Contains(m.Why, "postgresql") })
+}
+
+// TestRequestsAreCompared: every system pays on the same server, and is held
+// against the one that is written by hand.
+func TestRequestsAreCompared(t *testing.T) {
+	r := report(t, schema(t), "-scenario", "pg-request", "-clients", "2", "-seconds", "0.4", "-rounds", "2", "-check=false")
+	if missingPostgres(r) {
+		t.Skip("not run: there is no PostgreSQL here; Debian's package is postgresql")
+	}
+	var systems []string
+	for _, row := range r.Results {
+		systems = append(systems, row.System)
+		if row.WALPerOp == nil || row.ClientCPUPerOp == nil || *row.WALPerOp < 200 {
+			t.Errorf("%s: WAL %v, clients' processor time %v", row.System, row.WALPerOp, row.ClientCPUPerOp)
+		}
+		if c := row.Ratio; row.System != yardstick && (c == nil || c.To != yardstick || c.Ops <= 0 || c.P99 == nil) {
+			t.Errorf("%s is compared as %+v", row.System, c)
+		}
+	}
+	if want := []string{"pg.Run", "pg.Once", "handwritten", "river"}; !slices.Equal(systems, want) {
+		t.Errorf("rows of %v, want %v", systems, want)
+	}
+}
+
+// TestGrowthIsJudged: sizes that rise and fall with the ring are flat, the same on
+// a slope are not, and a short run says so.
+func TestGrowthIsJudged(t *testing.T) {
+	sizes := func(n int, slope float64) *Growth {
+		g := &Growth{EverySeconds: 60, TurnSeconds: 900}
+		for i := range n {
+			g.Tables = append(g.Tables, int64(1e9*(1+0.5*float64(i%15)/15)+slope*1e9*float64(i)/15))
+			g.Indexes = append(g.Indexes, 0)
+		}
+		g.judge()
+		return g
+	}
+	if g := sizes(61, 0); g.Flat == nil || !*g.Flat || *g.Slope != 0 {
+		t.Errorf("sizes that come back: %s", g)
+	}
+	if g := sizes(61, 0.2); g.Flat == nil || *g.Flat {
+		t.Errorf("sizes that grow by a fifth each turn: %s", g)
+	}
+	if g := sizes(40, 0); g.Flat != nil || !strings.Contains(g.String(), "too short") {
+		t.Errorf("a run of 40 minutes: %s", g)
 	}
 }
 

@@ -74,7 +74,7 @@ func (r *run) trace(ctx context.Context, at *row, clients int) (*traced, error) 
 
 // writes reports whether a row's clients wait for durable writes.
 func writes(at *row) bool {
-	return at.job.Peer != "floor-state" && slices.ContainsFunc(at.job.Kinds, func(k peer.Kind) bool { return k != peer.Get })
+	return at.job.Peer != "floor-state" && at.job.Retain == "" && slices.ContainsFunc(at.job.Kinds, func(k peer.Kind) bool { return k != peer.Get })
 }
 
 // addTrace says in a result what the traces have shown.

@@ -26,6 +26,7 @@ func openPeer(ctx context.Context, job *Job) (peer.System, error) {
 		return nil, err
 	}
 	c := peer.Config{Dir: job.Dir, Clients: job.Clients, Variant: job.Variant, Memory: job.Memory, CallerIDs: job.CallerIDs}
+	c.Postgres, c.Database, c.Keep = job.Postgres, job.Database, job.Keep
 	if job.Peer == "floor-sync" {
 		if c.Record, err = recordSize(ctx, job); err != nil {
 			return nil, err
@@ -63,6 +64,7 @@ func closed(ctx context.Context, job *Job) (figures []Figure, err error) {
 	f, err := measured(s, job, func(opened, shut func() error) (load.Outcome, error) {
 		return load.Closed{Clients: job.Clients, Warm: job.Warm, For: job.For, Opened: opened, Shut: shut}.Run(ctx, w.call)
 	})
+	f.RowsKept = job.rowsKept()
 	if beside != nil {
 		var failed error
 		f.WriterPerS, failed = beside.stop()
@@ -76,17 +78,18 @@ func closed(ctx context.Context, job *Job) (figures []Figure, err error) {
 // measured runs something and reads the meters at both ends of its window.
 func measured(s peer.System, job *Job, run func(opened, shut func() error) (load.Outcome, error)) (Figure, error) {
 	f := Figure{Settings: s.Settings(), Of: "the process, clients included"}
-	pid := 0
+	g := gauges{dir: job.Dir}
 	if server, ok := s.(peer.Server); ok {
-		pid, f.Of = server.PID(), "the server's processes, without clients"
+		g.pid, f.Of = server.PID(), "the server's processes, without clients"
 	}
-	var before, after meter.Reading
+	g.log, _ = s.(peer.Logged)
+	var before, after reading
 	var p profile
 	opened := func() (err error) {
 		if err := p.start(job.Profile); err != nil {
 			return err
 		}
-		before, err = meter.Read(pid, job.Dir)
+		before, err = g.read()
 		if job.Marked {
 			strace.BeginWindow()
 		}
@@ -96,14 +99,44 @@ func measured(s peer.System, job *Job, run func(opened, shut func() error) (load
 		if job.Marked {
 			strace.EndWindow()
 		}
-		after, err = meter.Read(pid, job.Dir)
+		after, err = g.read()
 		return errors.Join(err, p.stop())
+	}
+	if g.log != nil {
+		if err := g.log.Level(context.Background()); err != nil {
+			return f, err
+		}
 	}
 	o, err := run(opened, shut)
 	f.Ops, f.Elapsed, f.Latencies = o.Ops, o.Elapsed, o.Latencies
-	used := after.Since(before)
+	used := after.Since(before.Reading)
 	f.CPU, f.Written, f.Flushes = used.CPU, used.Written, used.Flushes
+	f.WAL, f.ClientCPU = after.wal-before.wal, after.clients-before.clients
 	return f, err
+}
+
+// gauges are what is read at both ends of a window.
+type gauges struct {
+	dir string
+	pid int         // of a server
+	log peer.Logged // nil where no log is counted
+}
+
+type reading struct {
+	meter.Reading
+	clients time.Duration
+	wal     int64
+}
+
+func (g *gauges) read() (r reading, err error) {
+	if r.Reading, err = meter.Read(g.pid, g.dir); err != nil || g.pid == 0 {
+		return r, err
+	}
+	own, err := meter.Read(0, g.dir)
+	if r.clients = own.CPU; err == nil && g.log != nil {
+		r.wal, err = g.log.WAL(context.Background())
+	}
+	return r, err
 }
 
 // workload is what the clients of a visit ask for.
@@ -217,7 +250,7 @@ func (w *workload) call(ctx context.Context, i int) error {
 		op.Client, op.Version = w.job.Serial*streams+i, c.events
 	case peer.Get:
 		op.Key = c.random.IntN(c.n * len(w.clients))
-	case peer.Add:
+	case peer.Add, peer.Request:
 	}
 	if w.job.Marked && len(w.clients) == 1 {
 		strace.BeginOp()
@@ -232,7 +265,7 @@ func (w *workload) call(ctx context.Context, i int) error {
 		c.versions[k] = version
 	case peer.Append:
 		c.events = version
-	case peer.Get, peer.Add:
+	case peer.Get, peer.Add, peer.Request:
 	}
 	return nil
 }

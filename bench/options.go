@@ -47,7 +47,7 @@ const usage = `Measures Mainstem and its peers side by side, on the same disk, i
 
 Scenarios:
 %s
-Systems for -peers: %s; all means every one but the floors.
+Systems for -peers: %s; all means every one that does what the scenario asks for, but the floors.
 
 Flags:
 `
@@ -65,9 +65,9 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	set.Float64Var(&o.seconds, "seconds", 0, "how long each row is measured, over all rounds (default: the scenario's own, mostly 20)")
 	set.IntVar(&o.rounds, "rounds", 3, "in how many parts: each round visits every row, so that drift hits all alike")
 	set.StringVar(&peers, "peers", "", "systems to measure beside Mainstem, or none (default: the scenario's own, mostly all)")
-	set.StringVar(&keys, "keys", "", "numbers of keys; get and growth take several (default: the scenario's own, mostly 10000)")
-	set.StringVar(&rates, "rates", "1000,5000,20000,50000", "arrivals per second of openloop")
-	set.IntVar(&o.fill, "fill", 1_000_000, "transactions in the log that feed, follow and open read")
+	set.StringVar(&keys, "keys", "", "numbers of keys; get and growth take several, and pg-backlog as numbers of rows (default: the scenario's own, mostly 10000)")
+	set.StringVar(&rates, "rates", "", "arrivals per second of openloop, pg-delay and pg-bloat, which takes one (default: the scenario's own)")
+	set.IntVar(&o.fill, "fill", 0, "transactions in the log that feed, follow and open read, events that pg-relay and pg-backlog take (default: the scenario's own, mostly 1000000)")
 	set.Int64Var(&memory, "memory", 0, "Mainstem's memory budget in MiB (default: its own, 256)")
 	set.StringVar(&o.dir, "dir", "", "where the data goes: a new directory in it, removed at the end (default: here)")
 	set.BoolVar(&o.json, "json", false, "print one JSON object, as schema.json describes it; with -scenario all, one per line")
@@ -109,11 +109,11 @@ func (o *options) validate() error {
 		return errors.New("say what to measure, for example -scenario cas; -h lists the scenarios")
 	case o.chart != "" && o.record == "":
 		return errors.New("-chart draws what -record holds: name both")
-	case o.seconds < 0 || o.rounds < 1 || o.fill < 1:
+	case o.seconds < 0 || o.rounds < 1 || o.fill < 0:
 		return errors.New("-seconds, -rounds and -fill must be more than 0")
 	case len(o.clients) > 0 && (slices.Min(o.clients) < 1 || slices.Max(o.clients) > streams):
 		return fmt.Errorf("-clients must be between 1 and %d", streams)
-	case len(o.keys) > 0 && slices.Min(o.keys) < 1, len(o.rates) == 0 || slices.Min(o.rates) <= 0:
+	case len(o.keys) > 0 && slices.Min(o.keys) < 1, len(o.rates) > 0 && slices.Min(o.rates) <= 0:
 		return errors.New("-keys and -rates must be more than 0")
 	case !slices.IsSorted(o.keys):
 		return errors.New("-keys must grow")
@@ -134,13 +134,7 @@ func (o *options) setPeers(list string) error {
 	for name := range strings.SplitSeq(list, ",") {
 		switch name = strings.TrimSpace(name); {
 		case name == "none", name == "mainstem", slices.Contains(o.peers, name):
-		case name == "all":
-			for _, each := range peerNames() {
-				if !strings.HasPrefix(each, "floor-") {
-					o.peers = append(o.peers, each)
-				}
-			}
-		case name == "floor-state", slices.Contains(peerNames(), name):
+		case name == "all", name == "floor-state", slices.Contains(peerNames(), name):
 			o.peers = append(o.peers, name)
 		default:
 			return fmt.Errorf("no system is called %q; there are: %s", name, listed(append(peerNames(), "floor-state")))
@@ -151,8 +145,10 @@ func (o *options) setPeers(list string) error {
 
 // peerNames are the systems beside Mainstem.
 func peerNames() (names []string) {
-	for _, p := range peer.All[1:] {
-		names = append(names, p.Name)
+	for i := range peer.All {
+		if p := &peer.All[i]; !p.Ours {
+			names = append(names, p.Name)
+		}
 	}
 	return names
 }

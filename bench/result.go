@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/mainstemdb/mainstem/bench/internal/load"
@@ -66,8 +67,43 @@ type Result struct {
 	SyncsChecked any `json:"syncs_checked"`
 	// Tuned is what each value of the searched setting reached, in operations per second.
 	Tuned map[string]float64 `json:"tuned,omitempty"`
+	// ClientCPUPerOp is user and system time of the process of a server's clients,
+	// and WALPerOp the bytes of log that the server wrote.
+	ClientCPUPerOp *float64 `json:"client_cpu_us_per_op,omitempty"`
+	WALPerOp       *float64 `json:"wal_bytes_per_op,omitempty"`
+	Ratio          *Ratio   `json:"ratio,omitempty"`
 	Extra
 }
+
+// Ratio compares a row with another of the same run.
+type Ratio struct {
+	To string `json:"to"`
+	// Ops is operations per second, as the median of the ratios within each round;
+	// P99 is of all latencies.
+	Ops float64  `json:"ops_per_s"`
+	P99 *float64 `json:"p99,omitempty"`
+}
+
+// ratio compares two rows.
+func ratio(r, to *Result) *Ratio {
+	var each []float64
+	for i := range min(len(r.Rounds), len(to.Rounds)) {
+		if to.Rounds[i] > 0 {
+			each = append(each, r.Rounds[i]/to.Rounds[i])
+		}
+	}
+	c := &Ratio{To: to.System, Ops: hundredths(load.Median(each))}
+	if to.RowsKept != nil {
+		c.To += fmt.Sprintf(" with %d rows", *to.RowsKept)
+	}
+	if r.P99 != nil && to.P99 != nil && *to.P99 > 0 {
+		p99 := hundredths(*r.P99 / *to.P99)
+		c.P99 = &p99
+	}
+	return c
+}
+
+func hundredths(f float64) float64 { return float64(int64(f*100+0.5)) / 100 }
 
 // Extra is what only some scenarios have.
 type Extra struct {
@@ -89,9 +125,13 @@ type Extra struct {
 	P999Busy  *float64 `json:"p999_us_flushing_or_compacting,omitempty"`
 	P999Quiet *float64 `json:"p999_us_otherwise,omitempty"`
 	// Replayed is how many transactions an opening found in the log only.
-	Replayed int64  `json:"replayed,omitempty"`
-	LogBytes int64  `json:"log_bytes,omitempty"`
-	Note     string `json:"note,omitempty"`
+	Replayed int64 `json:"replayed,omitempty"`
+	LogBytes int64 `json:"log_bytes,omitempty"`
+	// RowsKept is how many rows there were before the first round.
+	RowsKept *int `json:"rows_kept,omitempty"`
+	// Growth is the bytes of tables and indexes over time.
+	Growth *Growth `json:"growth,omitempty"`
+	Note   string  `json:"note,omitempty"`
 }
 
 // sum makes a row of the figures of its rounds.
@@ -105,6 +145,7 @@ func sum(system string, clients int, figures []Figure) Result {
 		r.Settings, r.CPUOf, r.Extra = f.Settings, f.Of, merge(r.Extra, f.Extra)
 		total.Ops, total.Elapsed, total.CPU = total.Ops+f.Ops, total.Elapsed+f.Elapsed, total.CPU+f.CPU
 		total.Written, total.Flushes = total.Written+max(0, f.Written), total.Flushes+max(0, f.Flushes)
+		total.ClientCPU, total.WAL = total.ClientCPU+f.ClientCPU, total.WAL+f.WAL
 		if f.Latencies != nil {
 			latencies.Add(f.Latencies)
 		}
@@ -118,6 +159,12 @@ func sum(system string, clients int, figures []Figure) Result {
 	}
 	if total.Ops > 0 && total.Written > 0 {
 		r.BytesPerOp = number(float64(total.Written) / float64(total.Ops))
+	}
+	if total.Ops > 0 && total.ClientCPU > 0 {
+		r.ClientCPUPerOp = number(float64(total.ClientCPU.Microseconds()) / float64(total.Ops))
+	}
+	if total.Ops > 0 && total.WAL > 0 {
+		r.WALPerOp = number(float64(total.WAL) / float64(total.Ops))
 	}
 	if total.Flushes > 0 {
 		r.DeviceFlushesPerS = number(float64(total.Flushes) / total.Elapsed.Seconds())

@@ -30,6 +30,8 @@ type run struct {
 	figures map[int]map[int][]Figure      // by row, and by place in its visit's answer
 	traces  map[string]map[int]*traced    // by system, and by clients
 	say     func(format string, args ...any)
+
+	postgres *peer.Shared // the server of a scenario that has one for all rows
 }
 
 // measure runs a scenario in a directory of its own, which it removes.
@@ -66,7 +68,34 @@ func measure(ctx context.Context, o *options, sc *scenario) (report *Report, err
 	if fs := r.report.Machine.Filesystem; fs == "tmpfs" || fs == "ramfs" {
 		return nil, fmt.Errorf("%s is on %s, which is memory: nothing there is ever synced; name another place with -dir", where, fs)
 	}
-	return r.report, r.all(ctx)
+	if !sc.shared {
+		return r.report, r.all(ctx)
+	}
+	return r.report, r.onPostgres(ctx)
+}
+
+// onPostgres is all of a scenario whose rows share one PostgreSQL. A machine that
+// has none misses all of its systems.
+func (r *run) onPostgres(ctx context.Context) (err error) {
+	dir := r.options.place("postgres")
+	if err := os.Mkdir(dir, 0o711); err != nil {
+		return err
+	}
+	server, err := peer.StartPostgres(ctx, dir)
+	if errors.Is(err, peer.ErrMissing) {
+		rows, missing := r.scenario.plan(r.options)
+		for i := range rows {
+			missing = append(missing, Missing{System: rows[i].job.Peer, Why: err.Error()})
+		}
+		r.report.Missing = slices.Compact(missing)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.Close()) }()
+	r.postgres = &peer.Shared{DSN: server.DSN(), PID: server.PID()}
+	return r.all(ctx)
 }
 
 func (r *run) all(ctx context.Context) error {
@@ -186,6 +215,10 @@ func (r *run) try(ctx context.Context, i int, at *row, job *Job) ([]Figure, erro
 	}
 	r.serial++
 	job.Serial = r.serial
+	job.Postgres = r.postgres
+	if job.Database == "" {
+		job.Database = fmt.Sprintf("visit%d", r.serial)
+	}
 	figures, err := visit(ctx, job)
 	return figures, r.note(ctx, i, at, err)
 }
@@ -211,6 +244,7 @@ func (r *run) note(ctx context.Context, i int, at *row, err error) error {
 
 // sum makes the results of all figures.
 func (r *run) sum(rows []row) {
+	named := map[string]Result{}
 	for i := range rows {
 		at := &rows[i]
 		key := fmt.Sprint(at.job.Peer, at.job.Clients)
@@ -218,7 +252,17 @@ func (r *run) sum(rows []row) {
 			result := sum(at.system, at.job.Clients, r.figures[i][k])
 			result.Tuned = r.tuned[key]
 			r.addTrace(&result, at)
+			named[at.name] = result
 			r.report.Results = append(r.report.Results, result)
+		}
+	}
+	k := 0
+	for i := range rows {
+		for range len(r.figures[i]) {
+			if to, ok := named[rows[i].against]; ok && rows[i].against != "" {
+				r.report.Results[k].Ratio = ratio(&r.report.Results[k], &to)
+			}
+			k++
 		}
 	}
 	slices.SortStableFunc(r.report.Missing, func(a, b Missing) int {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mainstemdb/mainstem/bench/internal/peer"
@@ -20,6 +21,9 @@ type scenario struct {
 	rows func(o *options, sc *scenario) ([]row, []Missing)
 	// alone says that it is one long visit, not several rounds.
 	alone bool
+	// shared says that all rows are measured on one PostgreSQL, each visit in a
+	// database of its own.
+	shared bool
 	// usual is what counts where the command line leaves a flag out.
 	usual usual
 }
@@ -30,11 +34,15 @@ type usual struct {
 	clients []int
 	seconds float64
 	keys    []int
+	rates   []float64
+	fill    int
 	peers   string
 }
 
 // fallback is what a scenario does not say itself.
-var fallback = usual{clients: []int{1, 64, 512}, seconds: 20, keys: []int{10_000}, peers: "all"}
+var fallback = usual{
+	clients: []int{1, 64, 512}, seconds: 20, keys: []int{10_000}, rates: []float64{1000, 5000, 20_000, 50_000}, fill: 1_000_000, peers: "all",
+}
 
 // at is the options as they count for a scenario.
 func (o *options) at(sc *scenario) (*options, error) {
@@ -49,16 +57,39 @@ func (o *options) at(sc *scenario) (*options, error) {
 	if own.keys == nil {
 		own.keys = orElse(u.keys, fallback.keys)
 	}
-	if own.seconds == 0 {
-		own.seconds = cmp.Or(u.seconds, fallback.seconds)
+	if own.rates == nil {
+		own.rates = orElse(u.rates, fallback.rates)
 	}
+	own.seconds = cmp.Or(own.seconds, u.seconds, fallback.seconds)
+	own.fill = cmp.Or(own.fill, u.fill, fallback.fill)
 	if own.peers == nil {
-		return &own, own.setPeers(cmp.Or(u.peers, fallback.peers))
+		if err := own.setPeers(cmp.Or(u.peers, fallback.peers)); err != nil {
+			return nil, err
+		}
 	}
+	own.peers = sc.everybody(own.peers)
 	return &own, nil
 }
 
-func orElse(a, b []int) []int {
+// everybody puts the systems in the place of "all": those whose operations are of
+// the scenario's kind, and no floors.
+func (sc *scenario) everybody(asked []string) (names []string) {
+	for _, name := range asked {
+		if name != "all" {
+			names = append(names, name)
+			continue
+		}
+		for i := range peer.All {
+			p := &peer.All[i]
+			if !p.Ours && !strings.HasPrefix(p.Name, "floor-") && p.Can(peer.Request) == slices.Contains(sc.kinds, peer.Request) && !slices.Contains(asked, p.Name) {
+				names = append(names, p.Name)
+			}
+		}
+	}
+	return names
+}
+
+func orElse[N any](a, b []N) []N {
 	if a != nil {
 		return a
 	}
@@ -71,6 +102,9 @@ type row struct {
 	job    Job
 	// before is done once, before the first round.
 	before *Job
+	// name tells the row apart, and against is the name of one that it is compared
+	// with; both may be empty.
+	name, against string
 }
 
 // scenarios in the order of the page that explains them.
@@ -126,6 +160,26 @@ var scenarios = []scenario{
 		name: "floor-state", about: "cas beside the same batches applied to the state store, without log or sync", kinds: []peer.Kind{peer.CAS}, rows: floorRows("floor-state"),
 		usual: usual{clients: []int{4096}, peers: "none"},
 	},
+	{
+		name: "pg-request", about: "a payment with its key and its event in one transaction on PostgreSQL", kinds: []peer.Kind{peer.Request}, rows: requestRows, shared: true,
+		usual: usual{clients: []int{1, 64}, seconds: 60},
+	},
+	{
+		name: "pg-relay", about: "events per second out of a committed backlog into a function, numbered on the way", rows: relayRows, shared: true,
+		usual: usual{peers: "none"},
+	},
+	{
+		name: "pg-delay", about: "from the answer to COMMIT until a function has the event", rows: delayRows, shared: true,
+		usual: usual{clients: []int{64}, rates: []float64{20, 2000}, peers: "none"},
+	},
+	{
+		name: "pg-backlog", about: "requests, and events out of a relay, where many rows are kept", rows: backlogRows, shared: true,
+		usual: usual{clients: []int{64}, keys: []int{10_000, 1_000_000}, fill: 100_000, peers: "none"},
+	},
+	{
+		name: "pg-bloat", about: "requests at a steady rate for long: the bytes of tables and indexes", rows: bloatRows, shared: true, alone: true,
+		usual: usual{clients: []int{64}, seconds: 3600, rates: []float64{500}, peers: "none"},
+	},
 }
 
 func findScenario(name string) (*scenario, error) {
@@ -160,7 +214,11 @@ func systemRows(o *options, sc *scenario, kinds []peer.Kind) (rows []row, missin
 
 // able are Mainstem and those of the peers asked for that can do this.
 func (o *options) able(kinds []peer.Kind) (able []string, missing []Missing) {
-	able = []string{"mainstem"}
+	for i := range peer.All {
+		if p := &peer.All[i]; p.Ours && p.Can(kinds...) {
+			able = append(able, p.Name)
+		}
+	}
 	for _, name := range o.peers {
 		p, err := peer.Find(name)
 		switch {

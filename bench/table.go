@@ -94,6 +94,24 @@ func remarks(row *Result) string {
 	if row.Replayed > 0 {
 		add("%s transactions replayed of a log of %d MiB", thousands(float64(row.Replayed)), row.LogBytes>>20)
 	}
+	if row.RowsKept != nil {
+		add("%s rows kept", thousands(float64(*row.RowsKept)))
+	}
+	if row.WALPerOp != nil {
+		add("WAL %s bytes/op", cell(row.WALPerOp))
+	}
+	if row.ClientCPUPerOp != nil {
+		add("clients' cpu %s µs/op", cell(row.ClientCPUPerOp))
+	}
+	if row.Ratio != nil {
+		add("%.2f of %s", row.Ratio.Ops, row.Ratio.To)
+		if row.Ratio.P99 != nil {
+			add("its p99 times %.2f", *row.Ratio.P99)
+		}
+	}
+	if row.Growth != nil {
+		add("%s", row.Growth)
+	}
 	if row.Note != "" {
 		add("%s", row.Note)
 	}

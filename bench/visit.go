@@ -53,6 +53,19 @@ type Job struct {
 	Serial int `json:"serial,omitempty"`
 	// Slice is the length of the stretches that a soak is cut into.
 	Slice time.Duration `json:"slice,omitempty"`
+	// Postgres is the server that all rows of a scenario share; where it is nil, a
+	// visit that needs one starts its own.
+	Postgres *peer.Shared `json:"postgres,omitempty"`
+	// Database is the visit's own, dropped at its end unless Keep says that others
+	// come for it.
+	Database string `json:"database,omitempty"`
+	Keep     bool   `json:"keep,omitempty"`
+	// Retain is what a database is to hold before it is measured, and Rows how much of it.
+	Retain string `json:"retain,omitempty"`
+	Rows   int    `json:"rows,omitempty"`
+	// Poll is how often a relay asks; one with Listen sleeps while nothing comes.
+	Poll   time.Duration `json:"poll,omitempty"`
+	Listen bool          `json:"listen,omitempty"`
 }
 
 // Figure is what a visit measured.
@@ -62,11 +75,15 @@ type Figure struct {
 	Latencies *load.Latencies `json:"latencies,omitempty"`
 	// CPU is what was used in that time, and Of says by whom; Written and
 	// Flushes are the device's.
-	CPU      time.Duration     `json:"cpu"`
-	Written  int64             `json:"written"`
-	Flushes  int64             `json:"flushes"`
-	Of       string            `json:"of,omitempty"`
-	Settings map[string]string `json:"settings,omitempty"`
+	CPU     time.Duration `json:"cpu"`
+	Written int64         `json:"written"`
+	Flushes int64         `json:"flushes"`
+	// ClientCPU is what the clients of a server used, and WAL the bytes of log that
+	// it wrote, where that is counted.
+	ClientCPU time.Duration     `json:"client_cpu,omitempty"`
+	WAL       int64             `json:"wal,omitempty"`
+	Of        string            `json:"of,omitempty"`
+	Settings  map[string]string `json:"settings,omitempty"`
 	Extra
 }
 
@@ -84,6 +101,7 @@ type reply struct {
 var tasks = map[string]func(context.Context, *Job) ([]Figure, error){
 	"closed": closed, "open": openLoop, "feed": feed, "follow": follow, "die": die, "replay": replay,
 	"growth": growth, "soak": soak, "floor-state": floorState,
+	"retain": retain, "relay": relay, "delay": delay, "bloat": bloat,
 }
 
 // visitVariable marks the process of a visit.

@@ -12,6 +12,7 @@ import (
 
 var mainstemPeer = Peer{
 	Name:  "mainstem",
+	Ours:  true,
 	Kinds: []Kind{CAS, Add, Append, Get},
 	Open: func(ctx context.Context, c Config) (System, error) {
 		s, err := OpenMainstem(ctx, c)

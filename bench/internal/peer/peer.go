@@ -54,6 +54,14 @@ type System interface {
 // writes count instead of this one's.
 type Server interface{ PID() int }
 
+// Logged is a Server whose write-ahead log is counted: WAL is how many bytes of
+// it there are. Level is called before a window.
+type Logged interface {
+	Server
+	Level(ctx context.Context) error
+	WAL(ctx context.Context) (int64, error)
+}
+
 // Loader is a System with a faster way to write many new keys than one by one.
 type Loader interface {
 	// Load makes the keys [from, to) exist with value.
@@ -75,6 +83,12 @@ type Config struct {
 	CallerIDs bool
 	// Record is how many bytes the floor writes; others do not look at it.
 	Record Record
+	// Postgres is a server to use; nil means one of the system's own, in Dir.
+	Postgres *Shared
+	// Database is the database to use on it, which is made if it is not there,
+	// and dropped at the end unless Keep says otherwise.
+	Database string
+	Keep     bool
 }
 
 // Record is the size of one record of a log with n transactions: Base + n*Each.
@@ -90,6 +104,8 @@ var ErrMissing = errors.New("not on this machine")
 type Peer struct {
 	Name  string
 	Kinds []Kind
+	// Ours is measured whether it is asked for or not.
+	Ours bool
 	// Variants are the values of the one setting that is searched for its best
 	// at each number of clients; nil if nothing is searched.
 	Variants func(clients int, writes bool) []string
@@ -102,7 +118,10 @@ func (p *Peer) Can(kinds ...Kind) bool {
 }
 
 // All are the systems in the order of a table: Mainstem first, floors last.
-var All = []Peer{mainstemPeer, bboltPeer, sqlitePeer, redisPeer, postgresPeer, etcdPeer, jetstreamPeer, floorSync}
+var All = []Peer{
+	mainstemPeer, bboltPeer, sqlitePeer, redisPeer, postgresPeer, etcdPeer, jetstreamPeer, floorSync,
+	pgRunPeer, pgOncePeer, handwrittenPeer, riverPeer,
+}
 
 // Find is the peer of a name.
 func Find(name string) (*Peer, error) {

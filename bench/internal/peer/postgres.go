@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
@@ -48,18 +47,11 @@ var postgresSettings = []string{
 }
 
 func openPostgres(ctx context.Context, c Config) (System, error) {
-	dir, err := filepath.Abs(c.Dir)
+	server, err := StartPostgres(ctx, c.Dir)
 	if err != nil {
 		return nil, err
 	}
-	s := &postgres{}
-	s.server, err = pgserver.Start(ctx, pgserver.Config{Dir: dir, Settings: postgresSettings})
-	if errors.Is(err, pgserver.ErrMissing) {
-		return nil, fmt.Errorf("%w: %w", ErrMissing, err)
-	}
-	if err != nil {
-		return nil, err
-	}
+	s := &postgres{server: server}
 	if err := s.connect(ctx, c); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
