@@ -5,6 +5,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -47,5 +48,34 @@ func TestNothingIsCompiled(t *testing.T) {
 		if strings.Contains(plan, "JIT:") {
 			t.Errorf("compiled:\n%s", plan)
 		}
+	}
+}
+
+// TestBacklogIsReadOnce: a batch out of a long backlog reads the rows that it
+// gives, not all that are left.
+func TestBacklogIsReadOnce(t *testing.T) {
+	db := open(t)
+	run(t, db, "INSERT INTO "+db.Schema+".event (stream, type, data) SELECT 's', 't', '' FROM generate_series(1, 10000)")
+	number(t, db, "SELECT numbered FROM $S.drain(1)")
+	// A table of ten thousand rows is small; dear random reads have the planner think
+	// of it as it does of hundreds of thousands.
+	for _, cost := range []string{"4", "1000"} {
+		tx := begin(t, db, pgx.RepeatableRead)
+		if _, err := tx.Exec(t.Context(), "SET LOCAL random_page_cost = "+cost); err != nil {
+			t.Fatal(err)
+		}
+		var given, read int64
+		if err := tx.QueryRow(t.Context(), "SELECT count(*) FROM "+db.Schema+".events(500, 10)").Scan(&given); err != nil {
+			t.Fatal(err)
+		}
+		err := tx.QueryRow(t.Context(), `SELECT sum(seq_tup_read + idx_tup_fetch)::bigint FROM pg_stat_xact_user_tables
+			WHERE schemaname = $1 AND relname LIKE 'numbered%'`, db.Schema).Scan(&read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if given != 10 || read > 2*given {
+			t.Errorf("with random_page_cost %s, %d events were given, and %d rows read", cost, given, read)
+		}
+		commit(t, tx)
 	}
 }
