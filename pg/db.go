@@ -102,9 +102,9 @@ func (db *DB) attempt(ctx context.Context, r Request, fn func(ctx context.Contex
 	if err := o.check(); err != nil {
 		return Reply{}, false, err
 	}
+	var free, known bool
 	t, err := db.begin(ctx, what, func(b *pgx.Batch) {
-		sql, args := o.opening()
-		b.Queue(sql, args...).QueryRow(o.opened)
+		o.glance(b, &free, &known)
 		if o.Refusals {
 			b.Queue("SAVEPOINT " + savepoint)
 		}
@@ -113,6 +113,12 @@ func (db *DB) attempt(ctx context.Context, r Request, fn func(ctx context.Contex
 		return Reply{}, false, err
 	}
 	defer t.end(ctx)
+	if !free || known {
+		sql, args := o.opening()
+		if err := o.opened(t.QueryRow(ctx, sql, args...)); err != nil {
+			return Reply{}, false, err
+		}
+	}
 	if o.reply.Replayed {
 		return o.reply, false, t.commit(ctx, nil)
 	}

@@ -162,12 +162,25 @@ func start(ctx context.Context, tx Tx, r Request) (*once, error) {
 
 // opening is the statement by which a request begins.
 func (o *once) opening() (sql string, args []any) {
-	var born *time.Time
-	if !o.Born.IsZero() {
-		born = &o.Born
-	}
 	return in(o.schema, "SELECT $S.once($1::text, $2::bytea, $3::timestamptz, make_interval(secs => $4::float8), $5::int)"),
-		[]any{o.Key, bytesOf(o.Hash), born, o.Age.Seconds(), o.Wait.Milliseconds()}
+		[]any{o.Key, bytesOf(o.Hash), o.born(), o.Age.Seconds(), o.Wait.Milliseconds()}
+}
+
+func (o *once) born() *time.Time {
+	if o.Born.IsZero() {
+		return nil
+	}
+	return &o.Born
+}
+
+// glance looks whether a key is new, in a transaction of read committed: two plain
+// statements, of which the second sees what was committed before the lock was
+// got, are cheaper than once, which is asked if there is more to be said.
+func (o *once) glance(b *pgx.Batch, free, known *bool) {
+	b.Queue(in(o.schema, "SELECT pg_try_advisory_xact_lock($S.request_lock($1::text)) AND ($2::timestamptz IS NULL OR clock_timestamp() - $2::timestamptz <= make_interval(secs => $3::float8))"),
+		o.Key, o.born(), o.Age.Seconds()).QueryRow(func(row pgx.Row) error { return row.Scan(free) })
+	b.Queue(in(o.schema, "SELECT EXISTS (SELECT FROM $S.request WHERE key = $1::text)"), o.Key).
+		QueryRow(func(row pgx.Row) error { return row.Scan(known) })
 }
 
 // opened reads what is known of it.

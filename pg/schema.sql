@@ -31,6 +31,10 @@ CREATE TABLE IF NOT EXISTS {{.Schema}}.request (
 ) WITH (autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX IF NOT EXISTS request_until ON {{.Schema}}.request (until);
 
+-- request_lock is the advisory lock of a key.
+CREATE OR REPLACE FUNCTION {{.Schema}}.request_lock(of_key text) RETURNS bigint LANGUAGE sql IMMUTABLE AS
+	$$ SELECT hashtextextended('{{.Name}}/request/' || of_key, 0) $$;
+
 -- once begins a request: "new", or "begun" if it has its row, or what is known of
 -- it, as JSON. (One value is given faster than a row of several.) The advisory
 -- lock is held to the end of the caller's transaction, so that the key is judged
@@ -41,7 +45,7 @@ CREATE INDEX IF NOT EXISTS request_until ON {{.Schema}}.request (until);
 CREATE OR REPLACE FUNCTION {{.Schema}}.once(of_key text, of_hash bytea, born timestamptz, age interval, wait integer)
 	RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-	lock  CONSTANT bigint := hashtextextended('{{.Name}}/request/' || of_key, 0);
+	lock  CONSTANT bigint := {{.Schema}}.request_lock(of_key);
 	known {{.Schema}}.request;
 	was   text;
 BEGIN
