@@ -102,7 +102,7 @@ func (m *Metrics) ofEvents() {
 	m.appendedBytes = m.counters("appended_bytes_total", "Types and data of events staged, also where the caller then rolled back.").WithLabelValues()
 	m.appendErrors = m.counters("append_errors_total", "Appends that staged nothing, by why; conflict is a versioned stream at another version.", "code")
 	m.appendErrors.WithLabelValues(mainstem.Conflict.String())
-	m.relaySeconds = m.counters("relay_seconds_total", "How long this process numbered, awake and asleep. It rises in one process of all.", "state")
+	m.relaySeconds = m.counters("relay_seconds_total", "How long this process has held the numbering, awake and asleep; it rises in one process of all.", "state")
 	m.relaySeconds.WithLabelValues(relayAwake)
 	m.relaySeconds.WithLabelValues(relayAsleep)
 	m.numbered = m.counters("numbered_events_total", "Events that got a position.").WithLabelValues()
@@ -125,7 +125,7 @@ const (
 )
 
 func (m *Metrics) ofLeases() {
-	m.leases = m.counters("leases_acquired_total", "Leases that Hold got; of the relay or a consumer, that it began here.", "kind")
+	m.leases = m.counters("leases_acquired_total", "Leases that Hold got; those of the relay and of consumers mean that they began here.", "kind")
 	m.leasesLost = m.counters("leases_lost_total", "Leases that Hold lost while its function ran.", "kind")
 	m.renewalErrors = m.counters("lease_renewal_errors_total", "Renewals that failed, also where the next one was in time.", "kind")
 	m.fenced = m.counters("fenced_total", "What was refused because a higher token had been seen.", "kind")
