@@ -38,6 +38,9 @@ type Row struct {
 	FsyncsPerS  *float64 `json:"fsyncs_per_s"`
 	Synced      any      `json:"syncs_checked"`
 	PeakRSS     int64    `json:"peak_rss_bytes,omitempty"`
+	WALPerOp    *float64 `json:"wal_bytes_per_op,omitempty"`
+	RowsKept    *int     `json:"rows_kept,omitempty"`
+	Ratio       *Ratio   `json:"ratio,omitempty"`
 }
 
 // entry makes a line of the reports of a run.
@@ -54,6 +57,7 @@ func entry(reports []*Report) Entry {
 				Scenario: r.Scenario, System: row.System, Clients: row.Clients, Keys: row.Keys, OfferedPerS: row.OfferedPerS,
 				OpsPerS: row.OpsPerS, P50: row.P50, P99: row.P99, P999: row.P999, CPUPerOp: row.CPUPerOp,
 				BytesPerOp: row.BytesPerOp, FsyncsPerS: row.FsyncsPerS, Synced: row.SyncsChecked, PeakRSS: row.PeakRSS,
+				WALPerOp: row.WALPerOp, RowsKept: row.RowsKept, Ratio: row.Ratio,
 			})
 		}
 		for _, m := range r.Missing {

@@ -230,7 +230,8 @@ func delay(ctx context.Context, job *Job) (figures []Figure, err error) {
 	}
 	var commits *load.Latencies
 	f, err := measured(e, job, func(opened, shut func() error) (o load.Outcome, err error) {
-		if _, err := (load.Closed{Clients: min(job.Clients, 4), For: job.Warm}).Run(ctx, call); err != nil {
+		// Connections are opened here, not in the window.
+		if _, err := (load.Closed{Clients: job.Clients, For: job.Warm}).Run(ctx, call); err != nil {
 			return o, err
 		}
 		if !at.Load().rest(ctx) {

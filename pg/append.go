@@ -152,7 +152,12 @@ func stage(ctx context.Context, tx Tx, stream string, version int64, events []ma
 			args = append(args, number, e.Type, bytesOf(e.Data))
 		}
 		statement := in(schema, "INSERT INTO $S.event (stream, actor, request, trace, version, type, data) VALUES ") + rows.String()
-		if _, err := tx.Exec(ctx, statement, args...); err != nil {
+		if own := transactionOf(tx); own != nil {
+			err = own.stage(ctx, staged{statement, args})
+		} else {
+			_, err = tx.Exec(ctx, statement, args...)
+		}
+		if err != nil {
 			return fault(err, fmt.Sprintf("%d events cannot be appended to stream %.64q", n, stream))
 		}
 		if events = events[n:]; version > 0 {

@@ -43,7 +43,7 @@ func (db *DB) Check(ctx context.Context) ([]Finding, error) {
 		return nil, err
 	}
 	c := checking{db: db}
-	for _, look := range []func(context.Context) error{c.version, c.primary, c.layout, c.grants, c.settings, c.standbys} {
+	for _, look := range []func(context.Context) error{c.version, c.pooler, c.primary, c.layout, c.grants, c.settings, c.standbys} {
 		if err := look(ctx); err != nil {
 			return nil, fault(err, "the server cannot be looked at")
 		}
@@ -75,6 +75,22 @@ func (c *checking) version(ctx context.Context) error {
 	}
 	c.add("version", code, "PostgreSQL %s; 13 or newer is needed", text)
 	return nil
+}
+
+// pooler says what stands between, which decides how the relay can be woken.
+func (c *checking) pooler(ctx context.Context) error {
+	return c.db.Pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+		pooled, err := isPooled(ctx, conn.Conn())
+		switch {
+		case err != nil:
+			return err
+		case pooled:
+			c.add("way to the server", 0, "through a pooler: Relay.Listen has to be another address, the server's own, or nil")
+		default:
+			c.add("way to the server", 0, "direct")
+		}
+		return nil
+	})
 }
 
 func (c *checking) primary(ctx context.Context) error {

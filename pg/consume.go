@@ -75,6 +75,9 @@ func (r *Relay) Consume(ctx context.Context, c Consumer) error {
 	if err := c.check(); err != nil {
 		return err
 	}
+	if err := r.direct(ctx); err != nil {
+		return err
+	}
 	r.DB.Metrics.ofConsumer(c.Name)
 	if r.Listen != nil {
 		hearing, stop := context.WithCancel(ctx)

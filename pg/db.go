@@ -115,6 +115,9 @@ func (db *DB) attempt(ctx context.Context, r Request, fn func(ctx context.Contex
 	t, err := db.begin(ctx, what, func(b *pgx.Batch) {
 		sql, args := o.opening()
 		b.Queue(sql, args...).QueryRow(o.opened)
+		if o.Refusals {
+			b.Queue("SAVEPOINT " + savepoint)
+		}
 	})
 	if err != nil {
 		return Reply{}, false, err
@@ -123,8 +126,7 @@ func (db *DB) attempt(ctx context.Context, r Request, fn func(ctx context.Contex
 	if o.reply.Replayed {
 		return o.reply, false, t.commit(ctx, nil)
 	}
-	o.tx = t
-	body, refused, err := o.run(ctx, func(ctx context.Context) ([]byte, error) {
+	body, refused, err := o.call(ctx, func(ctx context.Context) ([]byte, error) {
 		body, err := fn(ctx, t)
 		if err == nil || errors.As(err, new(refusal)) {
 			return body, err
@@ -137,7 +139,13 @@ func (db *DB) attempt(ctx context.Context, r Request, fn func(ctx context.Contex
 	if err != nil {
 		return Reply{}, true, err
 	}
+	if refused {
+		t.staged = nil // they would be undone, if they could be done at all
+	}
 	err = t.commit(ctx, func(b *pgx.Batch) {
+		if refused {
+			b.Queue("ROLLBACK TO SAVEPOINT " + savepoint)
+		}
 		sql, args := o.settlement(outcome(refused), body)
 		b.Queue(sql, args...)
 	})
@@ -150,6 +158,9 @@ func (db *DB) attempt(ctx context.Context, r Request, fn func(ctx context.Contex
 // broke tells an error of the transaction's, which a new one may not meet, from
 // one of the function that ran in it: then it is nil.
 func broke(tx pgx.Tx, err error, what string) error {
+	if own, ok := tx.(*transaction); ok {
+		tx = own.Tx // what waits does not matter any more
+	}
 	if tx.Conn().IsClosed() {
 		return mainstem.Errorf(mainstem.Unavailable, "%s: the connection broke: %w", what, err)
 	}

@@ -337,9 +337,15 @@ func TestGaugesReadByIndex(t *testing.T) {
 		}
 	})
 	registry := measuring(t, db, nil)
-	run(t, db, "INSERT INTO $S.cursor (name, position) VALUES ('c', 0)")
+	// Of tables that are small and known to be, reading all is what the server prefers.
+	put(t, db, "a1", "a2")
+	number(t, db, "SELECT numbered FROM $S.drain(1)")
+	run(t, db, `INSERT INTO $S.cursor (name, position) VALUES ('c', 0);
+		INSERT INTO $S.request VALUES ('k', '', 3, '', now(), now());
+		INSERT INTO $S.parked (cursor, stream, position, type, data, actor, request, trace, made, error) VALUES ('c', 's', 1, '', '', '', '', '', now(), '')`)
+	run(t, db, "ANALYZE")
 	run(t, db, "LOAD 'auto_explain'; SET auto_explain.log_min_duration = 0; SET auto_explain.log_level = notice")
-	gather(t, registry).wants(t, measured{"up": 1, `consumer_behind_events{consumer="c"}`: 0})
+	gather(t, registry).wants(t, measured{"up": 1, `consumer_behind_events{consumer="c"}`: 2, `consumer_parked_events{consumer="c"}`: 1, "claims": 1})
 	mu.Lock()
 	defer mu.Unlock()
 	all := strings.Join(plans, "\n")

@@ -2,8 +2,10 @@ package pg
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -170,43 +172,50 @@ func (o *once) opening() (sql string, args []any) {
 	if !o.Born.IsZero() {
 		born = &o.Born
 	}
-	return in(o.schema, "SELECT status, reply, made, extract(epoch FROM elapsed)::float8 FROM $S.once($1::text, $2::bytea, $3::timestamptz, make_interval(secs => $4::float8), $5::int)"),
+	return in(o.schema, "SELECT $S.once($1::text, $2::bytea, $3::timestamptz, make_interval(secs => $4::float8), $5::int)"),
 		[]any{o.Key, bytesOf(o.Hash), born, o.Age.Seconds(), o.Wait.Milliseconds()}
 }
 
 // opened reads what is known of it.
 func (o *once) opened(row pgx.Row) error {
-	var status string
-	var body []byte
-	var made *time.Time
-	var elapsed *float64
-	if err := row.Scan(&status, &body, &made, &elapsed); err != nil {
+	var text string
+	if err := row.Scan(&text); err != nil {
 		return fault(err, fmt.Sprintf("request %.64q cannot begin", o.Key))
 	}
-	if elapsed != nil {
-		o.elapsed = time.Duration(*elapsed * float64(time.Second))
-	}
-	return o.judge(status, body, made)
-}
-
-func (o *once) judge(status string, body []byte, made *time.Time) error {
-	switch status {
+	switch text {
 	case "new":
 		return nil
 	case "begun":
 		o.row = true
 		return nil
-	case "done", "refused":
-		o.reply = Reply{Body: body, Refused: status == "refused", Replayed: true, Made: *made}
-		return nil
-	case "reused":
-		return mainstem.Errorf(mainstem.IDReused, "request %.64q was another one at %s", o.Key, made.UTC().Format(time.RFC3339))
 	case "busy":
 		return mainstem.Errorf(mainstem.InProgress, "request %.64q is running in another transaction, and did not end within a wait of %s", o.Key, o.Wait)
 	case "old":
 		return mainstem.Errorf(mainstem.TooOld, "request %.64q was made at %s, and keys are kept for %s", o.Key, o.Born.UTC().Format(time.RFC3339), o.Age)
 	case "retry":
 		return mainstem.Errorf(mainstem.RetryTransaction, "request %.64q was committed after this transaction's snapshot", o.Key)
+	}
+	var known struct {
+		Status        string
+		Reply         []byte
+		Made, Elapsed float64 // seconds
+	}
+	if err := json.Unmarshal([]byte(text), &known); err != nil {
+		return mainstem.Errorf(mainstem.Invalid, "what is known of request %.64q cannot be read (%v): run the SQL that mainstem pg schema prints", o.Key, err)
+	}
+	o.elapsed = time.Duration(known.Elapsed * float64(time.Second))
+	micros := math.Round(known.Made * 1e6)
+	return o.judge(known.Status, known.Reply, time.UnixMicro(int64(micros)))
+}
+
+// judge tells what a row says.
+func (o *once) judge(status string, body []byte, made time.Time) error {
+	switch status {
+	case "done", "refused":
+		o.reply = Reply{Body: body, Refused: status == "refused", Replayed: true, Made: made}
+		return nil
+	case "reused":
+		return mainstem.Errorf(mainstem.IDReused, "request %.64q was another one at %s", o.Key, made.UTC().Format(time.RFC3339))
 	case "claimed":
 		o.reply.Body = body // what tells this claim from others
 		return mainstem.Errorf(mainstem.Undecided, "request %.64q was claimed at %s: %w", o.Key, made.UTC().Format(time.RFC3339), errClaimed)
@@ -219,11 +228,28 @@ const savepoint = "mainstem_once"
 
 // run runs fn; where it may refuse, above a savepoint.
 func (o *once) run(ctx context.Context, fn func(ctx context.Context) ([]byte, error)) (body []byte, refused bool, err error) {
-	if o.Refusals {
-		if _, err := o.tx.Exec(ctx, "SAVEPOINT "+savepoint); err != nil {
-			return nil, false, fault(err, fmt.Sprintf("request %.64q cannot begin", o.Key))
-		}
+	if !o.Refusals {
+		return o.call(ctx, fn)
 	}
+	if _, err := o.tx.Exec(ctx, "SAVEPOINT "+savepoint); err != nil {
+		return nil, false, fault(err, fmt.Sprintf("request %.64q cannot begin", o.Key))
+	}
+	body, refused, err = o.call(ctx, fn)
+	if err != nil {
+		return nil, false, err
+	}
+	verb := "RELEASE SAVEPOINT "
+	if refused {
+		verb = "ROLLBACK TO SAVEPOINT "
+	}
+	if _, err := o.tx.Exec(ctx, verb+savepoint); err != nil {
+		return nil, false, fault(err, fmt.Sprintf("request %.64q cannot end", o.Key))
+	}
+	return body, refused, nil
+}
+
+// call calls fn, and refuses a reply that cannot be kept.
+func (o *once) call(ctx context.Context, fn func(ctx context.Context) ([]byte, error)) (body []byte, refused bool, err error) {
 	body, err = fn(ctx)
 	var no refusal
 	if refused = errors.As(err, &no); refused {
@@ -236,15 +262,6 @@ func (o *once) run(ctx context.Context, fn func(ctx context.Context) ([]byte, er
 		return nil, false, mainstem.Errorf(mainstem.TooLarge, "request %.64q has a reply of %d bytes; the limit is %d", o.Key, len(body), mainstem.LimitValue)
 	case refused && !o.Refusals:
 		return nil, false, mainstem.Errorf(mainstem.Invalid, "request %.64q is refused by its function, but does not say Refusals", o.Key)
-	case !o.Refusals:
-		return body, refused, nil
-	}
-	verb := "RELEASE SAVEPOINT "
-	if refused {
-		verb = "ROLLBACK TO SAVEPOINT "
-	}
-	if _, err := o.tx.Exec(ctx, verb+savepoint); err != nil {
-		return nil, false, fault(err, fmt.Sprintf("request %.64q cannot end", o.Key))
 	}
 	return body, refused, nil
 }

@@ -24,8 +24,8 @@ type Relay struct {
 	DB *DB
 	// Listen is how to connect to the server itself, for LISTEN: then the relay
 	// sleeps while there is nothing, and is woken by a commit. Behind a pooler
-	// that gives a connection for one transaction only, set it to the server's own
-	// address, or leave it nil: then the relay asks every Poll.
+	// set it to the server's own address, or leave it nil: then the relay asks every
+	// Poll. One that leads through a pooler is Invalid.
 	Listen *pgx.ConnConfig
 	// Poll is how often to ask for new events; 0 means DefaultPoll.
 	Poll time.Duration
@@ -91,6 +91,9 @@ func (r *Relay) check() error {
 // when ctx ends, with nil, and before that only if it cannot work at all.
 func (r *Relay) Run(ctx context.Context) error {
 	if err := r.check(); err != nil {
+		return err
+	}
+	if err := r.direct(ctx); err != nil {
 		return err
 	}
 	return r.hold(ctx, relayLease, r.number)
@@ -270,6 +273,10 @@ func (s *sleeper) close() {
 func listen(ctx context.Context, r *Relay, channel string) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, r.Listen.Copy())
 	if err != nil {
+		return nil, err
+	}
+	if err := checkDirect(ctx, conn); err != nil {
+		_ = conn.Close(ctx)
 		return nil, err
 	}
 	if _, err := conn.Exec(ctx, "LISTEN "+quote(r.DB.schema()+"_"+channel)); err != nil {

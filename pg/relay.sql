@@ -4,6 +4,8 @@
 -- Functions that may not read a table from end to end forbid it, which adds so
 -- much to the estimated cost of a table without an index that PostgreSQL would
 -- compile the statement: 50 ms for what takes one. So they forbid that as well.
+-- OFFSET 0 keeps a look-up by index what it is: a join made while the tables were
+-- small would otherwise read all of them, and its plan is kept while they grow.
 
 -- home is this server, and the timeline of it.
 CREATE OR REPLACE FUNCTION {{.Schema}}.home() RETURNS text LANGUAGE sql VOLATILE AS
@@ -27,7 +29,8 @@ BEGIN
 	SELECT * INTO STRICT place FROM {{.Schema}}.relay;
 	RETURN place.home <> {{.Schema}}.home()
 		OR EXISTS (SELECT FROM {{.Schema}}.event WHERE xid >= pg_snapshot_xmax(place.seen))
-		OR EXISTS (SELECT FROM pg_snapshot_xip(place.seen) AS open (xid) JOIN {{.Schema}}.event e USING (xid));
+		OR EXISTS (SELECT FROM pg_snapshot_xip(place.seen) AS open (xid), LATERAL (
+			SELECT FROM {{.Schema}}.event e WHERE e.xid = open.xid OFFSET 0) e);
 END $$;
 
 -- drain numbers everything that is visible and was not in the snapshot of the
@@ -52,7 +55,8 @@ BEGIN
 	fresh AS (
 		SELECT slot, xid, id FROM {{.Schema}}.event WHERE xid >= pg_snapshot_xmax(place.seen)
 		UNION ALL
-		SELECT e.slot, e.xid, e.id FROM pg_snapshot_xip(place.seen) AS open (xid) JOIN {{.Schema}}.event e USING (xid)
+		SELECT e.slot, e.xid, e.id FROM pg_snapshot_xip(place.seen) AS open (xid), LATERAL (
+			SELECT slot, xid, id FROM {{.Schema}}.event WHERE event.xid = open.xid OFFSET 0) e
 	), put AS (
 		INSERT INTO {{.Schema}}.numbered (slot, position, xid, id)
 		SELECT slot, place.last + row_number() OVER (ORDER BY id), xid, id FROM fresh
@@ -96,13 +100,15 @@ BEGIN
 END $$;
 
 -- events reads numbered events after a position. A position without its event
--- is given with nulls, for the reader to refuse.
+-- is given with nulls, for the reader to refuse. The planner does not know how few
+-- are asked for, and would sort all that is left rather than follow the index:
+-- then a backlog takes time by the square of its length.
 CREATE OR REPLACE FUNCTION {{.Schema}}.events(after bigint, most integer)
 	RETURNS TABLE (at bigint, stream text, version bigint, type text, data bytea, actor text, request text, trace text, made timestamptz)
-	LANGUAGE sql STABLE SET enable_seqscan = off SET jit = off AS $$
+	LANGUAGE sql STABLE SET enable_seqscan = off SET enable_sort = off SET max_parallel_workers_per_gather = 0 SET jit = off AS $$
 	SELECT n.position, e.stream, e.version, e.type, e.data, e.actor, e.request, e.trace, e.made
 	FROM (SELECT * FROM {{.Schema}}.numbered WHERE position > after ORDER BY position LIMIT most) n
-	LEFT JOIN {{.Schema}}.event e ON e.slot = n.slot AND e.xid = n.xid AND e.id = n.id
+	LEFT JOIN LATERAL (SELECT * FROM {{.Schema}}.event e WHERE e.slot = n.slot AND e.xid = n.xid AND e.id = n.id OFFSET 0) e ON true
 	ORDER BY n.position
 $$;
 
@@ -144,7 +150,8 @@ BEGIN
 		BEGIN
 			EXECUTE format('LOCK TABLE {{.Schema}}.event_%1$s, {{.Schema}}.numbered_%1$s IN ACCESS EXCLUSIVE MODE NOWAIT', k);
 			EXECUTE format('SELECT EXISTS (SELECT FROM {{.Schema}}.event_%1$s WHERE xid >= pg_snapshot_xmax($1))
-				OR EXISTS (SELECT FROM pg_snapshot_xip($1) AS open (xid) JOIN {{.Schema}}.event_%1$s e USING (xid))
+				OR EXISTS (SELECT FROM pg_snapshot_xip($1) AS open (xid), LATERAL (
+					SELECT FROM {{.Schema}}.event_%1$s e WHERE e.xid = open.xid OFFSET 0) e)
 				OR coalesce((SELECT max(position) FROM {{.Schema}}.numbered_%1$s) > $2, true)', k) INTO kept USING place.seen, least;
 			IF NOT kept THEN
 				EXECUTE format('TRUNCATE {{.Schema}}.event_%1$s, {{.Schema}}.numbered_%1$s', k);

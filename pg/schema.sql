@@ -32,22 +32,23 @@ CREATE TABLE IF NOT EXISTS {{.Schema}}.request (
 CREATE INDEX IF NOT EXISTS request_until ON {{.Schema}}.request (until);
 CREATE INDEX IF NOT EXISTS request_claimed ON {{.Schema}}.request (made) WHERE state = 3;
 
--- once begins a request. The advisory lock is held to the end of the caller's
--- transaction, so that the key is judged by one transaction at a time, and
--- taking it cannot abort that transaction. Each statement of a volatile function
--- sees what was committed before the statement, unless the transaction's
--- snapshot is older; then only the unique key can tell, and it is asked at once.
-CREATE OR REPLACE FUNCTION {{.Schema}}.once(of_key text, of_hash bytea, born timestamptz, age interval, wait integer,
-	OUT status text, OUT reply bytea, OUT made timestamptz, OUT elapsed interval) LANGUAGE plpgsql AS $$
+-- once begins a request: "new", or "begun" if it has its row, or what is known of
+-- it, as JSON. (One value is given faster than a row of several.) The advisory
+-- lock is held to the end of the caller's transaction, so that the key is judged
+-- by one transaction at a time, and taking it cannot abort that transaction. Each
+-- statement of a volatile function sees what was committed before the statement,
+-- unless the transaction's snapshot is older; then only the unique key can tell,
+-- and it is asked at once.
+CREATE OR REPLACE FUNCTION {{.Schema}}.once(of_key text, of_hash bytea, born timestamptz, age interval, wait integer)
+	RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	lock  CONSTANT bigint := hashtextextended('{{.Name}}/request/' || of_key, 0);
 	known {{.Schema}}.request;
 	was   text;
 BEGIN
 	IF NOT pg_try_advisory_xact_lock(lock) THEN
-		status := 'busy';
 		IF wait <= 0 THEN
-			RETURN;
+			RETURN 'busy';
 		END IF;
 		was := current_setting('lock_timeout');
 		BEGIN
@@ -55,37 +56,34 @@ BEGIN
 			PERFORM pg_advisory_xact_lock(lock);
 			PERFORM set_config('lock_timeout', was, true);
 		EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
-			RETURN;
+			RETURN 'busy';
 		END;
 	END IF;
 	SELECT * INTO known FROM {{.Schema}}.request WHERE request.key = of_key;
 	IF FOUND THEN
-		IF known.hash <> of_hash THEN
-			status := 'reused';
-		ELSE
-			status := (ARRAY['open', 'done', 'refused', 'claimed'])[known.state + 1];
-			reply  := known.reply;
-			IF current_setting('synchronous_standby_names') <> '' THEN
-				-- After a crash a server shows commits that no standby has confirmed.
-				-- The caller's COMMIT writes something, so it waits for that.
-				PERFORM pg_logical_emit_message(true, 'mainstem', '');
-			END IF;
+		IF current_setting('synchronous_standby_names') <> '' THEN
+			-- After a crash a server shows commits that no standby has confirmed.
+			-- The caller's COMMIT writes something, so it waits for that.
+			PERFORM pg_logical_emit_message(true, 'mainstem', '');
 		END IF;
-		made := known.made;
-		elapsed := clock_timestamp() - made;
-	ELSIF born IS NOT NULL AND clock_timestamp() - born > age THEN
-		status := 'old';
-	ELSE
-		status := 'new';
-		IF current_setting('transaction_isolation') <> 'read committed' THEN
-			BEGIN
-				INSERT INTO {{.Schema}}.request (key, hash, state, reply, until) VALUES (of_key, of_hash, 0, '', clock_timestamp() + age);
-				status := 'begun';
-			EXCEPTION WHEN unique_violation OR serialization_failure THEN
-				status := 'retry';
-			END;
-		END IF;
+		RETURN json_build_object(
+			'status', CASE known.hash WHEN of_hash THEN (ARRAY['open', 'done', 'refused', 'claimed'])[known.state + 1] ELSE 'reused' END,
+			'reply', translate(encode(known.reply, 'base64'), E'\n', ''),
+			'made', date_part('epoch', known.made),
+			'elapsed', date_part('epoch', clock_timestamp() - known.made));
 	END IF;
+	IF born IS NOT NULL AND clock_timestamp() - born > age THEN
+		RETURN 'old';
+	END IF;
+	IF current_setting('transaction_isolation') = 'read committed' THEN
+		RETURN 'new';
+	END IF;
+	BEGIN
+		INSERT INTO {{.Schema}}.request (key, hash, state, reply, until) VALUES (of_key, of_hash, 0, '', clock_timestamp() + age);
+		RETURN 'begun';
+	EXCEPTION WHEN unique_violation OR serialization_failure THEN
+		RETURN 'retry';
+	END;
 END $$;
 
 -- expire deletes keys that are older than their age by so much, at most so many,
@@ -107,7 +105,7 @@ END $$;
 CREATE SEQUENCE IF NOT EXISTS {{.Schema}}.event_id;
 
 CREATE OR REPLACE FUNCTION {{.Schema}}.slot() RETURNS smallint LANGUAGE sql VOLATILE AS
-	$$ SELECT (floor(extract(epoch FROM clock_timestamp()) / {{.Turn}})::bigint % {{.Slots}})::smallint $$;
+	$$ SELECT (floor(date_part('epoch', clock_timestamp()) / {{.Turn}})::bigint % {{.Slots}})::smallint $$;
 
 -- doze is the lock that a relay holds while it sleeps. An append takes a share of
 -- it to the end of its transaction, so a relay falls asleep only when every

@@ -17,7 +17,9 @@ import (
 // trip. A function that runs in it gets it as a pgx.Tx that it cannot end.
 type transaction struct {
 	pgx.Tx
-	db      *DB // nil at a replica
+	db      *DB             // nil at a replica
+	ctx     context.Context // of who began it
+	staged  []staged        // to be sent before the next statement
 	conn    *pgxpool.Conn
 	what    string
 	seenSQL string
@@ -32,11 +34,6 @@ var endedTx = func() pgx.Tx {
 	b.BeginTx(pgx.TxOptions{})
 	return pgx.FailedBatchResults(&b, pgx.ErrTxClosed).Tx()
 }()
-
-var errNotYours = errors.New("this transaction is ended by who began it: return nil to commit it, and an error to roll it back")
-
-func (*transaction) Commit(context.Context) error   { return errNotYours }
-func (*transaction) Rollback(context.Context) error { return errNotYours }
 
 // readCommitted is what this package's own transactions are.
 var readCommitted = pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
@@ -66,7 +63,7 @@ func begin(ctx context.Context, pool *pgxpool.Pool, what string, options pgx.TxO
 	if err != nil {
 		return nil, fault(err, what+": no connection")
 	}
-	t := &transaction{conn: conn, what: what}
+	t := &transaction{ctx: ctx, conn: conn, what: what}
 	var b pgx.Batch
 	b.BeginTx(options)
 	first(&b)
@@ -84,6 +81,7 @@ func begin(ctx context.Context, pool *pgxpool.Pool, what string, options pgx.TxO
 // nothing was.
 func (t *transaction) commit(ctx context.Context, last func(b *pgx.Batch)) error {
 	var b pgx.Batch
+	t.queue(&b)
 	if last != nil {
 		last(&b)
 	}

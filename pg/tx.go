@@ -71,16 +71,11 @@ func schemaOf(tx Tx) (string, error) {
 
 // metricsOf is what measures what is done in a transaction; nil if nothing does.
 func metricsOf(tx Tx) *Metrics {
-	switch t := tx.(type) {
-	case schemaTx:
-		if t.metrics == nil {
-			return metricsOf(t.Tx)
-		}
+	if t, ok := tx.(schemaTx); ok && t.metrics != nil {
 		return t.metrics
-	case *transaction:
-		if t.db != nil {
-			return t.db.Metrics
-		}
+	}
+	if t := transactionOf(tx); t != nil && t.db != nil {
+		return t.db.Metrics
 	}
 	return nil
 }
@@ -101,6 +96,8 @@ const (
 	stateNoFunction    = "42883"
 	stateNoColumn      = "42703"
 	stateDiskFull      = "53100"
+	stateNoPrepared    = "26000"
+	statePrepared      = "42P05"
 	stateTimeout       = "57014"
 )
 
@@ -132,6 +129,8 @@ func fault(err error, what string) error {
 		code, advice = mainstem.Denied, "grant what mainstem pg schema --role prints"
 	case stateNoSchema, stateNoTable, stateNoFunction, stateNoColumn:
 		code, advice = mainstem.Invalid, "run the SQL that mainstem pg schema prints, in this database"
+	case stateNoPrepared, statePrepared:
+		code, advice = mainstem.Invalid, "a pooler gives each transaction another session, which does not know the statements of the one before: connect with default_query_exec_mode=exec"
 	case stateDiskFull:
 		advice = "the server's disk is full: make room, then repeat"
 	case stateTimeout:

@@ -52,7 +52,7 @@ func TestConsoleBlocks(t *testing.T) {
 	for page, blocks := range found {
 		t.Run(page, func(t *testing.T) {
 			t.Parallel()
-			for _, problem := range repeat(t, blocks) {
+			for _, problem := range repeat(t, blocks, t.TempDir()) {
 				t.Error(problem)
 			}
 		})
@@ -102,7 +102,7 @@ func exchanges(blocks []block) (all []exchange) {
 
 // repeat runs the commands of a page in one shell, so that $? and variables
 // mean what they mean to a reader.
-func repeat(t *testing.T, blocks []block) (problems []string) {
+func repeat(t *testing.T, blocks []block, dir string, env ...string) (problems []string) {
 	t.Helper()
 	bin, err := binary()
 	if err != nil {
@@ -113,10 +113,9 @@ func repeat(t *testing.T, blocks []block) (problems []string) {
 	for _, e := range all {
 		fmt.Fprintf(&script, "%s\n__code=$?; printf '\\036'; (exit $__code)\n", e.command)
 	}
-	dir := t.TempDir()
 	cmd := exec.Command("sh", "-c", script.String())
 	cmd.Dir = dir
-	cmd.Env = []string{"PATH=" + bin + ":" + os.Getenv("PATH"), "HOME=" + dir, "NO_COLOR=1", "TMPDIR=" + os.TempDir()}
+	cmd.Env = append(env, "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+dir, "NO_COLOR=1", "TMPDIR="+os.TempDir())
 	out, err := cmd.CombinedOutput()
 	if _, failed := err.(*exec.ExitError); err != nil && !failed {
 		t.Fatal(err)
@@ -137,7 +136,7 @@ func repeat(t *testing.T, blocks []block) (problems []string) {
 func TestConsoleBlocksGoRed(t *testing.T) {
 	t.Parallel()
 	plant := block{page: "planted.md", line: 1, body: "$ mainstem put a/b c\nposition 1\n$ mainstem get a/b\nd\n$ mainstem get a/x\n…\n$ echo $?\n0\n"}
-	problems := strings.Join(repeat(t, []block{plant}), "\n")
+	problems := strings.Join(repeat(t, []block{plant}, t.TempDir()), "\n")
 	for _, want := range []string{"planted.md:3: $ mainstem get", "planted.md:7: $ echo"} {
 		if !strings.Contains(problems, want) {
 			t.Errorf("no %q in:\n%s", want, problems)

@@ -1,0 +1,129 @@
+package pg
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// staged is a statement of Append that waits for the next one to be sent before
+// it: the last of a transaction then travels with its COMMIT. Nothing comes in
+// between, so to the server it is as if it had been sent at once.
+type staged struct {
+	sql  string
+	args []any
+}
+
+// stagedMost statements wait at most.
+const stagedMost = 16
+
+// stage has a statement wait.
+func (t *transaction) stage(ctx context.Context, s staged) error {
+	if t.Tx == endedTx {
+		return pgx.ErrTxClosed
+	}
+	t.staged = append(t.staged, s)
+	if len(t.staged) < stagedMost {
+		return nil
+	}
+	return t.flush(ctx)
+}
+
+// queue puts what waits into a batch.
+func (t *transaction) queue(b *pgx.Batch) {
+	for _, s := range t.staged {
+		b.Queue(s.sql, s.args...)
+	}
+	t.staged = nil
+}
+
+// flush sends what waits.
+func (t *transaction) flush(ctx context.Context) error {
+	if len(t.staged) == 0 {
+		return nil
+	}
+	var b pgx.Batch
+	t.queue(&b)
+	return t.Tx.SendBatch(ctx, &b).Close()
+}
+
+var errNotYours = errors.New("this transaction is ended by who began it: return nil to commit it, and an error to roll it back")
+
+func (*transaction) Commit(context.Context) error   { return errNotYours }
+func (*transaction) Rollback(context.Context) error { return errNotYours }
+
+// What a function does in the transaction comes after what it has appended.
+
+func (t *transaction) Begin(ctx context.Context) (pgx.Tx, error) {
+	if err := t.flush(ctx); err != nil {
+		return nil, err
+	}
+	return t.Tx.Begin(ctx)
+}
+
+func (t *transaction) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	if err := t.flush(ctx); err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	return t.Tx.Exec(ctx, sql, args...)
+}
+
+func (t *transaction) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if err := t.flush(ctx); err != nil {
+		return nil, err
+	}
+	return t.Tx.Query(ctx, sql, args...)
+}
+
+func (t *transaction) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
+	if err := t.flush(ctx); err != nil {
+		return failedRow{err}
+	}
+	return t.Tx.QueryRow(ctx, sql, args...)
+}
+
+type failedRow struct{ err error }
+
+func (r failedRow) Scan(...any) error { return r.err }
+
+func (t *transaction) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
+	if err := t.flush(ctx); err != nil {
+		return pgx.FailedBatchResults(b, err)
+	}
+	return t.Tx.SendBatch(ctx, b)
+}
+
+func (t *transaction) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error) {
+	if err := t.flush(ctx); err != nil {
+		return 0, err
+	}
+	return t.Tx.CopyFrom(ctx, table, columns, rows)
+}
+
+// LargeObjects and Conn give ways around the transaction, so nothing may wait. An
+// error of the flush has ended the transaction: what comes next says so.
+func (t *transaction) LargeObjects() pgx.LargeObjects {
+	_ = t.flush(t.ctx)
+	return t.Tx.LargeObjects()
+}
+
+func (t *transaction) Conn() *pgx.Conn {
+	_ = t.flush(t.ctx)
+	return t.Tx.Conn()
+}
+
+// transactionOf is the transaction of this package's beneath a Tx; nil if it is
+// another's.
+func transactionOf(tx Tx) *transaction {
+	for {
+		s, ok := tx.(schemaTx)
+		if !ok {
+			break
+		}
+		tx = s.Tx
+	}
+	t, _ := tx.(*transaction)
+	return t
+}
