@@ -323,6 +323,20 @@ func TestGaugesOfADatabaseThatIsDown(t *testing.T) {
 	down("a dead server")
 }
 
+// TestGaugesCountAcrossEras: positions that were never given are behind nobody.
+func TestGaugesCountAcrossEras(t *testing.T) {
+	db := open(t)
+	registry := measuring(t, db, nil)
+	run(t, db, `INSERT INTO $S.era (first, before, home) VALUES (1, 0, 'a'), (1 << 10, 5, 'b'), (1 << 20, 1025, 'c');
+		UPDATE $S.relay SET last = (1 << 20) + 2;
+		INSERT INTO $S.cursor (name, position) VALUES ('new', 0), ('in', 3), ('end', 5), ('next', 1023), ('late', 1024), ('now', 1 << 20), ('done', (1 << 20) + 2)`)
+	gather(t, registry).wants(t, measured{
+		"era": 2, `consumer_behind_events{consumer="new"}`: 10, `consumer_behind_events{consumer="in"}`: 7,
+		`consumer_behind_events{consumer="end"}`: 5, `consumer_behind_events{consumer="next"}`: 5, `consumer_behind_events{consumer="late"}`: 4,
+		`consumer_behind_events{consumer="now"}`: 2, `consumer_behind_events{consumer="done"}`: 0,
+	})
+}
+
 // TestGaugesReadByIndex: a scrape never reads a table from end to end that can be
 // large, and never compiles a statement. The server itself says how it read.
 func TestGaugesReadByIndex(t *testing.T) {

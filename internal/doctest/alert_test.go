@@ -2,6 +2,7 @@ package doctest
 
 import (
 	"fmt"
+	"os/exec"
 	"path"
 	"regexp"
 	"strings"
@@ -48,6 +49,25 @@ func lostAlerts(rules string, pages map[string]string) (problems []string) {
 		}
 	}
 	return problems
+}
+
+// TestAlertsFire: when they are to, and not while all is well, as Prometheus itself
+// judges it.
+func TestAlertsFire(t *testing.T) {
+	const file = "deploy/prometheus/pg.test.yml"
+	tests := deployed(t, file)
+	for _, m := range alertName.FindAllStringSubmatch(deployed(t, alertFile), -1) {
+		if !strings.Contains(tests, `alertname="`+m[1]+`"`) {
+			t.Errorf("%s does not make %s fire", file, m[1])
+		}
+	}
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skip("not run: no promtool, so whether alerts fire was not checked; Debian has it in the package prometheus")
+	}
+	if out, err := exec.Command(promtool, "test", "rules", root+"/"+file).CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 func TestEveryAlertHasItsPageGoesRed(t *testing.T) {

@@ -114,7 +114,7 @@ func unknownMetrics(name, text string, all map[string]metric) (problems []string
 // TestMetricsThatAreNamedExist: in the dashboard, in the alerts, and on every page.
 func TestMetricsThatAreNamedExist(t *testing.T) {
 	all, texts := metrics(t), pages(t)
-	for _, name := range []string{dashboardFile, alertFile} {
+	for _, name := range []string{dashboardFile, alertFile, "deploy/prometheus/pg.test.yml"} {
 		texts[name] = deployed(t, name)
 	}
 	for name, text := range texts {
