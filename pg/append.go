@@ -9,7 +9,9 @@ import (
 )
 
 // By is who, why and in which trace something is appended. It is carried by the
-// context, so that a middleware can set it once for a request.
+// context, so that a middleware can set it once for a request. Without a Trace it
+// is the context's own span, as a W3C traceparent, if actor and request leave room
+// for that.
 func By(ctx context.Context, m mainstem.Meta) context.Context {
 	return context.WithValue(ctx, metaKey{}, m)
 }
@@ -24,6 +26,11 @@ type metaKey struct{}
 // Use mainstem.Registry.Encode for typed events. At most
 // mainstem.LimitOperations events of mainstem.LimitTransaction bytes together.
 func Append(ctx context.Context, tx Tx, stream string, events ...mainstem.Event) error {
+	ctx, a := adding(ctx, tx, stream, events)
+	return a.end(appendPlain(ctx, tx, stream, events))
+}
+
+func appendPlain(ctx context.Context, tx Tx, stream string, events []mainstem.Event) error {
 	if err := checkEvents(ctx, stream, events); err != nil {
 		return err
 	}
@@ -40,6 +47,12 @@ const AnyVersion = -1
 //
 // A stream is of one kind for good: appended to by Append, or by AppendVersioned.
 func AppendVersioned(ctx context.Context, tx Tx, stream string, at int64, events ...mainstem.Event) (version int64, err error) {
+	ctx, a := adding(ctx, tx, stream, events)
+	version, err = appendVersioned(ctx, tx, stream, at, events)
+	return version, a.end(err)
+}
+
+func appendVersioned(ctx context.Context, tx Tx, stream string, at int64, events []mainstem.Event) (version int64, err error) {
 	if err := checkEvents(ctx, stream, events); err != nil || len(events) == 0 {
 		return at, err
 	}
@@ -101,6 +114,11 @@ func checkEvents(ctx context.Context, stream string, events []mainstem.Event) er
 
 func metaOf(ctx context.Context) mainstem.Meta {
 	m, _ := ctx.Value(metaKey{}).(mainstem.Meta)
+	if m.Trace == "" {
+		if own := traceparent(ctx); len(m.Actor)+len(m.Request)+len(own) <= mainstem.LimitMeta {
+			m.Trace = own
+		}
+	}
 	return m
 }
 

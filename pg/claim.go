@@ -139,7 +139,8 @@ func (h *HTTP) problem(w http.ResponseWriter, r *http.Request, err error) {
 		if logger == nil {
 			logger = slog.Default()
 		}
-		logger.ErrorContext(r.Context(), "a request under an idempotency key cannot be answered", "method", r.Method, "path", r.URL.Path, "err", err)
+		logger.ErrorContext(r.Context(), "a request under an idempotency key cannot be answered",
+			"method", r.Method, "path", r.URL.Path, "trace", traceOf(r.Context()), "err", err)
 		detail = "this request cannot be answered now; repeat it with the same key"
 	}
 	w.Header().Set("Content-Type", "application/problem+json")

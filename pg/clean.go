@@ -29,6 +29,7 @@ func (db *DB) Clean(ctx context.Context) (deleted int64, err error) {
 		if err != nil {
 			return deleted, fault(err, "old request keys cannot be deleted")
 		}
+		db.Metrics.cleaned(n)
 		if deleted += n; n < cleanBatch {
 			return deleted, nil
 		}

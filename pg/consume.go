@@ -78,6 +78,7 @@ func (r *Relay) Consume(ctx context.Context, c Consumer) error {
 	if err := r.direct(ctx); err != nil {
 		return err
 	}
+	r.DB.Metrics.ofConsumer(c.Name)
 	if r.Listen != nil {
 		hearing, stop := context.WithCancel(ctx)
 		done := make(chan struct{})
@@ -155,7 +156,7 @@ func (d *delivery) idle(ctx context.Context, heard <-chan struct{}) error {
 // from then on, and then reads where the cursor stands.
 func (d *delivery) begin(ctx context.Context) error {
 	err := d.db.tx(ctx, "beginning consumer "+d.Name, func(tx pgx.Tx) error {
-		if err := Fence(ctx, In(d.db.schema(), tx), cursorLease(d.Name), d.token); err != nil {
+		if err := fence(ctx, tx, cursorLease(d.Name), d.token); err != nil {
 			return err
 		}
 		err := tx.QueryRow(ctx, d.db.sql("SELECT $S.subscribe($1::text, $2::boolean)"), d.Name, d.FromEnd).Scan(&d.at)
@@ -244,11 +245,11 @@ func (d *delivery) patiently(ctx context.Context, events []Event) error {
 	pause := 10 * time.Millisecond
 	for {
 		err := d.call(ctx, events)
-		code := mainstem.CodeOf(err)
-		if err == nil || !code.Retryable() && code != mainstem.RetryTransaction {
+		if err == nil || !ofTheWay(err) {
 			return err
 		}
-		d.relay.logger().Warn("a consumer cannot deliver for now", "consumer", d.Name, "position", events[0].Position, "err", err)
+		d.relay.logger().WarnContext(ctx, "a consumer cannot deliver for now",
+			"consumer", d.Name, "position", events[0].Position, "trace", events[0].Meta.Trace, "err", err)
 		if !sleep(ctx, pause/2+rand.N(pause)) {
 			return context.Cause(ctx)
 		}
@@ -256,8 +257,16 @@ func (d *delivery) patiently(ctx context.Context, events []Event) error {
 	}
 }
 
+// ofTheWay tells an error of the way to the effects from one of the events'.
+func ofTheWay(err error) bool {
+	code := mainstem.CodeOf(err)
+	return code.Retryable() || code == mainstem.RetryTransaction
+}
+
 // call makes a panic of the consumer's an error of the event's.
 func (d *delivery) call(ctx context.Context, events []Event) (err error) {
+	ctx, g := d.give(ctx, events)
+	defer func() { g.end(err) }()
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("consumer %s panicked at position %d: %v", d.Name, events[0].Position, p)

@@ -19,6 +19,8 @@ import (
 type DB struct {
 	Pool   *pgxpool.Pool
 	Schema string
+	// Metrics gets what is measured; nil measures nothing.
+	Metrics *Metrics
 }
 
 func (db *DB) schema() string {
@@ -50,6 +52,12 @@ func (db *DB) sql(statement string) string { return in(db.schema(), statement) }
 //
 // An error of fn's own is returned as it is.
 func (db *DB) Run(ctx context.Context, r Request, fn func(ctx context.Context, tx pgx.Tx) ([]byte, error)) (Reply, error) {
+	ctx, a := ask(ctx, db.Metrics, "pg.run", r.Key)
+	defer a.end()
+	return a.with(db.run(ctx, a, r, fn))
+}
+
+func (db *DB) run(ctx context.Context, a *asked, r Request, fn func(ctx context.Context, tx pgx.Tx) ([]byte, error)) (Reply, error) {
 	if err := db.check(); err != nil {
 		return Reply{}, err
 	}
@@ -69,6 +77,7 @@ func (db *DB) Run(ctx context.Context, r Request, fn func(ctx context.Context, t
 		case err == nil, errors.Is(err, errClaimed):
 			return reply, err
 		case errors.As(err, &own):
+			a.own = true
 			return Reply{}, own.err
 		case code == mainstem.Undecided:
 			undecided, again = err, true
@@ -81,6 +90,7 @@ func (db *DB) Run(ctx context.Context, r Request, fn func(ctx context.Context, t
 		delay := pause/2 + rand.N(pause)
 		paused += delay
 		if again && (undecided != nil || paused <= most) && sleep(ctx, delay) {
+			a.again(mainstem.CodeOf(err))
 			continue
 		}
 		if undecided != nil {

@@ -122,22 +122,28 @@ func (h *HTTP) ClaimFirst(next http.Handler) http.Handler {
 			}
 			return send(w, answer.encode(), nil)
 		}
-		c := claim{db: h.DB, Request: *req, nonce: []byte(rand.Text())}
-		reply, err := c.take(r.Context(), h.claimFor())
-		if err != nil || reply.Replayed {
-			return send(w, reply.Body, err)
-		}
-		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), claimKey{}, &c), h.claimFor())
-		defer cancel()
-		answer, err := record(next, r.WithContext(ctx), body)
-		if err != nil {
-			return err
-		}
-		if err := c.settle(context.WithoutCancel(r.Context()), answer); err != nil {
-			return err
-		}
-		return send(w, answer.encode(), nil)
+		ctx, a := ask(r.Context(), h.DB.Metrics, "pg.claim", req.Key)
+		defer a.end()
+		reply, err := a.with(h.claimed(a, next, r.WithContext(ctx), req, body))
+		return send(w, reply.Body, err)
 	})
+}
+
+// claimed runs a handler after its claim, and keeps its response.
+func (h *HTTP) claimed(a *asked, next http.Handler, r *http.Request, req *Request, body []byte) (Reply, error) {
+	c := claim{db: h.DB, Request: *req, nonce: []byte(rand.Text())}
+	reply, err := c.take(r.Context(), h.claimFor())
+	if err != nil || reply.Replayed {
+		return reply, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), claimKey{}, &c), h.claimFor())
+	defer cancel()
+	answer, err := record(next, r.WithContext(ctx), body)
+	if err != nil {
+		return Reply{}, err
+	}
+	a.own, a.open = c.nothing, answer.passing()
+	return Reply{Body: answer.encode()}, c.settle(context.WithoutCancel(r.Context()), answer)
 }
 
 func (h *HTTP) claimFor() time.Duration {

@@ -102,11 +102,14 @@ func (db *DB) Hold(ctx context.Context, name string, ttl time.Duration, fn func(
 
 // keep runs fn under a grant, and gives the lease back.
 func (db *DB) keep(ctx context.Context, grant mainstem.Grant, fn func(ctx context.Context, token mainstem.FencingToken) error) error {
+	db.Metrics.acquired(grant.Lease)
 	renew := func(ctx context.Context) error {
 		err := db.Renew(ctx, grant)
 		if mainstem.CodeOf(err) == mainstem.Unavailable && sleep(ctx, grant.TTL/30) {
-			return db.Renew(ctx, grant) // a connection may just have broken
+			db.Metrics.renewed(ctx, grant.Lease, err, false)
+			err = db.Renew(ctx, grant) // a connection may just have broken
 		}
+		db.Metrics.renewed(ctx, grant.Lease, err, true)
 		return err
 	}
 	err := grant.Keep(ctx, renew, func(ctx context.Context) error { return fn(ctx, grant.Token) })
@@ -140,6 +143,12 @@ func Fence(ctx context.Context, tx Tx, resource string, token mainstem.FencingTo
 	if err := mainstem.CheckName("resource", resource); err != nil {
 		return err
 	}
+	err := fence(ctx, tx, resource, token)
+	metricsOf(tx).refused(resource, err)
+	return err
+}
+
+func fence(ctx context.Context, tx Tx, resource string, token mainstem.FencingToken) error {
 	schema, err := schemaOf(tx)
 	if err != nil {
 		return err

@@ -83,6 +83,12 @@ func (refusal) Error() string { return "the request is refused, and the refusal 
 // Header Field"); that it must be committed with the effect, see Kleppmann,
 // "Designing Data-Intensive Applications", chapter 12.
 func Once(ctx context.Context, tx Tx, r Request, fn func(ctx context.Context) ([]byte, error)) (Reply, error) {
+	ctx, a := ask(ctx, metricsOf(tx), "pg.once", r.Key)
+	defer a.end()
+	return a.with(runOnce(ctx, tx, r, a.noting(fn)))
+}
+
+func runOnce(ctx context.Context, tx Tx, r Request, fn func(ctx context.Context) ([]byte, error)) (Reply, error) {
 	o, err := start(ctx, tx, r)
 	if err != nil {
 		return Reply{}, err

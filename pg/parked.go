@@ -46,10 +46,12 @@ func (d *delivery) park(ctx context.Context, e Event, why string, waits bool) er
 		return err
 	}
 	d.parked[e.Stream] = true
+	d.db.Metrics.hasParked(d.Name)
 	if waits {
 		return nil
 	}
-	d.relay.logger().Error("an event is parked", "consumer", d.Name, "stream", e.Stream, "position", e.Position, "err", why)
+	d.relay.logger().ErrorContext(ctx, "an event is parked",
+		"consumer", d.Name, "stream", e.Stream, "position", e.Position, "trace", e.Meta.Trace, "err", why)
 	return nil
 }
 

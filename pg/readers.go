@@ -77,7 +77,13 @@ func (r *Readers) read(ctx context.Context, want seen, primary bool, fn func(ctx
 // replicas tries one replica after the other, beginning with another each time,
 // until one has served the read, none is only behind, or the wait is over.
 func (r *Readers) replicas(ctx context.Context, want seen, fn func(ctx context.Context, tx pgx.Tx) error) (served bool, err error) {
-	first, deadline, pause := r.next.Add(1), time.Now().Add(r.Wait), time.Millisecond
+	began, pause := time.Now(), time.Millisecond
+	first, deadline, outcome := r.next.Add(1), began.Add(r.Wait), readReplica
+	defer func() {
+		if outcome == readWaited {
+			r.DB.Metrics.waited(began)
+		}
+	}()
 	for {
 		behind := false
 		for i := range r.Replicas {
@@ -90,19 +96,24 @@ func (r *Readers) replicas(ctx context.Context, want seen, fn func(ctx context.C
 			case errors.Is(err, errBehind):
 				behind = true
 			case errors.Is(err, errUnfit):
+				r.DB.Metrics.passed(replicaUnfit)
 				r.passOver(err, way{pool, true})
 			case errors.Is(err, errBroken):
+				r.DB.Metrics.passed(replicaBroken)
 				r.passOver(err, way{pool, true}, way{pool, false})
 			default:
+				r.DB.Metrics.read(outcome)
 				return true, err
 			}
 			if ctx.Err() != nil {
+				r.DB.Metrics.read(readFailed)
 				return true, fault(ctx.Err(), "reading")
 			}
 		}
 		if !behind || time.Now().Add(pause).After(deadline) || !sleep(ctx, pause) {
 			return false, nil
 		}
+		outcome = readWaited
 		pause = min(2*pause, 10*time.Millisecond)
 	}
 }
@@ -179,14 +190,17 @@ func (r *Readers) primary(ctx context.Context, want seen, fn func(ctx context.Co
 		}
 	})
 	if err != nil {
+		r.DB.Metrics.read(readFailed)
 		return want, err
 	}
 	defer t.end(ctx)
 	if want != (seen{}) {
 		if want, err = r.has(ctx, here, want); err != nil {
+			r.DB.Metrics.read(unread(err))
 			return want, err
 		}
 	}
+	r.DB.Metrics.read(readPrimary)
 	return want, fn(ctx, t)
 }
 

@@ -115,7 +115,8 @@ func (r *Relay) hold(ctx context.Context, lease string, fn func(ctx context.Cont
 		case err == nil, code == mainstem.Invalid, code == mainstem.Denied, code == mainstem.Corrupt, code == mainstem.Trimmed, code == mainstem.HistoryLost:
 			return err
 		default:
-			r.logger().Warn("a relay begins anew", "lease", lease, "err", err)
+			r.DB.Metrics.refused(lease, err)
+			r.logger().WarnContext(ctx, "a relay begins anew", "lease", lease, "err", err)
 		}
 		if !sleep(ctx, r.ttl()/10) {
 			return nil
@@ -129,7 +130,9 @@ func (r *Relay) number(ctx context.Context, token mainstem.FencingToken) error {
 	s := sleeper{relay: r}
 	defer s.close()
 	swept, active := time.Time{}, time.Now()
+	clock := relayClock{r.DB.Metrics, active}
 	for {
+		clock.spent(relayAwake)
 		if time.Since(swept) >= sweepEvery {
 			if err := r.tidyUp(ctx, token); err != nil {
 				return err
@@ -152,7 +155,9 @@ func (r *Relay) number(ctx context.Context, token mainstem.FencingToken) error {
 			if n > 0 {
 				r.news.tell()
 			} else {
+				clock.spent(relayAwake)
 				s.wait(ctx)
+				clock.spent(relayAsleep)
 			}
 			s.awake(ctx)
 			active = time.Now()
@@ -173,23 +178,28 @@ func (r *Relay) drain(ctx context.Context, token mainstem.FencingToken) (n int64
 	if !pending {
 		return 0, nil
 	}
+	began, last := time.Now(), mainstem.Position(0)
 	err = r.DB.tx(ctx, "numbering events", func(tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, r.DB.sql("SELECT numbered FROM $S.drain($1::bigint)"), int64(token)).Scan(&n)
+		err := tx.QueryRow(ctx, r.DB.sql("SELECT last, numbered FROM $S.drain($1::bigint)"), int64(token)).Scan(&last, &n)
 		return fault(err, "the relay cannot number events")
 	})
+	if err == nil && n > 0 {
+		r.DB.Metrics.drained(ctx, began, last, n)
+	}
 	return n, err
 }
 
 // tidyUp makes room: of events, and of request keys.
 func (r *Relay) tidyUp(ctx context.Context, token mainstem.FencingToken) error {
+	var swept int
 	err := r.DB.tx(ctx, "emptying tables", func(tx pgx.Tx) error {
-		var swept int
 		err := tx.QueryRow(ctx, r.DB.sql("SELECT $S.sweep($1::bigint)"), int64(token)).Scan(&swept)
 		return fault(err, "the relay cannot empty tables")
 	})
 	if err != nil {
 		return err
 	}
+	r.DB.Metrics.swept(swept)
 	_, err = r.DB.Clean(ctx)
 	return err
 }
@@ -244,7 +254,7 @@ func (s *sleeper) awake(ctx context.Context) {
 // relay polls.
 func (s *sleeper) failed(ctx context.Context, err error) {
 	if ctx.Err() == nil {
-		s.relay.logger().Warn("a relay without a session polls", "err", err)
+		s.relay.logger().WarnContext(ctx, "a relay without a session polls", "err", err)
 	}
 	s.close()
 	s.retry = time.Now().Add(time.Second)

@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS {{.Schema}}.request (
 	until timestamptz NOT NULL   -- kept at least until then
 ) WITH (autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX IF NOT EXISTS request_until ON {{.Schema}}.request (until);
+CREATE INDEX IF NOT EXISTS request_claimed ON {{.Schema}}.request (made) WHERE state = 3;
 
 -- request_lock is the advisory lock of a key.
 CREATE OR REPLACE FUNCTION {{.Schema}}.request_lock(of_key text) RETURNS bigint LANGUAGE sql IMMUTABLE AS

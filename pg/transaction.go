@@ -17,6 +17,7 @@ import (
 // trip. A function that runs in it gets it as a pgx.Tx that it cannot end.
 type transaction struct {
 	pgx.Tx
+	db      *DB             // nil at a replica
 	ctx     context.Context // of who began it
 	staged  []staged        // to be sent before the next statement
 	conn    *pgxpool.Conn
@@ -53,7 +54,7 @@ func (db *DB) begin(ctx context.Context, what string, first func(b *pgx.Batch)) 
 	if err != nil {
 		return nil, err
 	}
-	t.session, t.began, t.seenSQL = session, began, db.sql(seenSQL)
+	t.db, t.session, t.began, t.seenSQL = db, session, began, db.sql(seenSQL)
 	return t, nil
 }
 

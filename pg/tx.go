@@ -44,19 +44,40 @@ func (t sqlTx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 }
 
 // In is the same transaction, with Mainstem's tables in the schema of that name.
-func In(schema string, tx Tx) Tx { return schemaTx{tx, schema} }
+func In(schema string, tx Tx) Tx { return schemaTx{Tx: tx, schema: schema} }
+
+// In is the same transaction, with this DB's schema, and measured by its Metrics. A
+// transaction that Run or ConsumeInto gives to a function is so already.
+func (db *DB) In(tx Tx) Tx { return schemaTx{Tx: tx, schema: db.schema(), metrics: db.Metrics} }
 
 type schemaTx struct {
 	Tx
-	schema string
+	schema  string
+	metrics *Metrics
 }
 
 // schemaOf is where the tables of a transaction are.
 func schemaOf(tx Tx) (string, error) {
-	if t, ok := tx.(schemaTx); ok {
+	switch t := tx.(type) {
+	case schemaTx:
 		return t.schema, checkSchema(t.schema)
+	case *transaction:
+		if t.db != nil { // else a replica's
+			return t.db.schema(), nil
+		}
 	}
 	return DefaultSchema, nil
+}
+
+// metricsOf is what measures what is done in a transaction; nil if nothing does.
+func metricsOf(tx Tx) *Metrics {
+	if t, ok := tx.(schemaTx); ok && t.metrics != nil {
+		return t.metrics
+	}
+	if t := transactionOf(tx); t != nil && t.db != nil {
+		return t.db.Metrics
+	}
+	return nil
 }
 
 // SQLSTATEs that say something of their own. See PostgreSQL's Appendix A.

@@ -18,6 +18,9 @@ var dependencies = []struct {
 	{"github.com/cockroachdb/pebble/v2/vfs", []string{"internal/disk", "internal/store"}, false},
 	{"github.com/cockroachdb/pebble", []string{"internal/store"}, false},
 	{"github.com/jackc/pgx/v5", []string{"pg", "cmd/mainstem/internal/*", "bench/internal/*"}, true},
+	{"github.com/prometheus/client_golang", []string{"pg"}, true},
+	{"go.opentelemetry.io/otel/sdk", nil, true}, // exporters belong to programs
+	{"go.opentelemetry.io/otel", []string{"pg"}, true},
 	{"golang.org/x/sys", []string{"internal/disk", "node", "cmd/mainstem", "cmd/mainstem/internal/*"}, false},
 	{"github.com/anishathalye/porcupine", []string{"internal/check", "cmd/mainstem/internal/*"}, true},
 	{"github.com/cockroachdb/datadriven", nil, true},
