@@ -36,10 +36,10 @@ func TestFailoverThatLosesCommits(t *testing.T) {
 	stop := []func(){
 		background(t, "relay", (&pg.Relay{DB: db, Poll: time.Millisecond, TTL: time.Second}).Run),
 		background(t, "consumer", func(ctx context.Context) error {
-			return (&pg.Relay{DB: db}).Consume(ctx, pg.Consumer{Name: "go", Deliver: k.deliver})
+			return (&pg.Relay{DB: db, TTL: time.Second}).Consume(ctx, pg.Consumer{Name: "go", Deliver: k.deliver})
 		}),
 		background(t, "into", func(ctx context.Context) error {
-			return (&pg.Relay{DB: db}).ConsumeInto(ctx, into(t, target, func() string { return "" }))
+			return (&pg.Relay{DB: db, TTL: time.Second}).ConsumeInto(ctx, into(t, target, func() string { return "" }))
 		}),
 	}
 	applied := func(n int64) {
@@ -87,11 +87,11 @@ func TestFailoverThatLosesCommits(t *testing.T) {
 		t.Errorf("token %d after the failover, %d before", after.Token, before.Token)
 	}
 	background(t, "consumer", func(ctx context.Context) error {
-		return (&pg.Relay{DB: there}).Consume(ctx, pg.Consumer{Name: "go", Deliver: k.deliver})
+		return (&pg.Relay{DB: there, TTL: time.Second}).Consume(ctx, pg.Consumer{Name: "go", Deliver: k.deliver})
 	})
 	k.wants(t, "skept slost slost") // at least once, and under another position
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	wantCode(t, (&pg.Relay{DB: there}).ConsumeInto(ctx, into(t, target, func() string { return "" })), mainstem.HistoryLost)
+	wantCode(t, (&pg.Relay{DB: there, TTL: time.Second}).ConsumeInto(ctx, into(t, target, func() string { return "" })), mainstem.HistoryLost)
 	applied(2)
 }
