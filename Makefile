@@ -14,6 +14,7 @@ SOAK        ?= 20
 FUZZTIME    ?= 10s
 RUN         ?= .
 BENCH       ?= -scenario all
+PAYMENTS    ?=
 
 TMP      := $(CURDIR)/.tmp
 BIN      := $(TMP)/bin
@@ -39,11 +40,15 @@ gotest = go test -json -count=1 -run '$(RUN)' $(2) | tee $(TMP)/$(1).json | $(RE
 
 .PHONY: help
 help: ## Print this list
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 } /^##@ / { sub(/^##@ ?/, "  "); print }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-13s %s\n", $$1, $$2 } /^##@ / { sub(/^##@ ?/, "  "); print }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## Run the inventory demo: shoppers, kill -9, an audit (under a minute)
 	go run ./cmd/mainstem demo
+
+.PHONY: payments-demo
+payments-demo: ## Run payments on PostgreSQL under faults, with pg and by hand: make payments-demo PAYMENTS="-seed 7"
+	@cd examples/payments && go run . demo $(PAYMENTS)
 
 .PHONY: build
 build: ## Build every package of every module, and .tmp/bin/mainstem if its sources are there
@@ -51,9 +56,9 @@ build: ## Build every package of every module, and .tmp/bin/mainstem if its sour
 	@if ls cmd/mainstem/*.go >/dev/null 2>&1; then go build -trimpath -o $(BIN)/mainstem ./cmd/mainstem; fi
 
 .PHONY: test
-test: $(REPORT) ## Test everything: suite, breaklaw, tools, bench-test, race. Ends with a summary
+test: $(REPORT) ## Test everything: suite, breaklaw, tools, bench-test, examples-test, race. Ends with a summary
 	@rc=0; summary=""; \
-	for step in suite breaklaw tools bench-test race; do \
+	for step in suite breaklaw tools bench-test examples-test race; do \
 		echo "== $$step"; from=$$SECONDS; \
 		if $(MAKE) --silent $$step; then verdict=passed; else verdict=FAILED; rc=1; fi; \
 		if [ -e $(TMP)/$$step.notrun ]; then verdict=$$(cat $(TMP)/$$step.notrun); fi; \
@@ -83,6 +88,11 @@ tools: ## Step of test: the repository's own tools
 .PHONY: bench-test
 bench-test: $(REPORT) ## Step of test: the benchmark, each scenario for a moment on Mainstem and bbolt
 	@cd bench && $(call gotest,bench-test,-timeout 5m ./...)
+
+# So is each example.
+.PHONY: examples-test
+examples-test: $(REPORT) ## Step of test: the payments demo in short; needs PostgreSQL
+	@cd examples/payments && $(call gotest,examples-test,-timeout 5m ./...)
 
 .PHONY: race
 race: $(REPORT) ## Step of test: all that runs concurrently, a tenth of the rounds, with race; needs a C compiler
@@ -131,14 +141,14 @@ cover: ## Measure coverage of every module; profile in .tmp/cover.out
 .PHONY: lint
 lint: ## Lint every module with the pinned golangci-lint; without it go vet and gofmt, and say so
 	@if $(MAKE) --silent $(LINT); then \
-		rc=0; for dir in $(MODULES) $(CURDIR)/bench; do \
+		rc=0; for dir in $(MODULES) $(CURDIR)/bench $(CURDIR)/examples/payments; do \
 			if ! (cd "$$dir" && go list ./... 2>/dev/null | grep -q .); then continue; fi; \
 			echo "lint: $$(realpath --relative-to=. "$$dir")"; \
 			(cd "$$dir" && $(LINT) run --config $(CURDIR)/.golangci.yml ./...) || rc=1; \
 		done; exit $$rc; \
 	else \
 		echo "lint: golangci-lint: not run (it could not be built, see above); go vet and gofmt only"; \
-		rc=0; go vet $(PACKAGES) || rc=1; (cd bench && go vet ./...) || rc=1; \
+		rc=0; go vet $(PACKAGES) || rc=1; (cd bench && go vet ./...) || rc=1; (cd examples/payments && go vet ./...) || rc=1; \
 		unformatted=$$(gofmt -l $(MODULES)); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; rc=1; fi; \
 		exit $$rc; \
 	fi
@@ -175,4 +185,5 @@ $(GOFUMPT): tools/gofumpt/go.mod
 ##@ those of its race step (MAINSTEM_ROUNDS), SOAK=20 those of make soak
 ##@ (MAINSTEM_SOAK). RUN=REGEXP runs only matching tests, MAINSTEM_SEED=N repeats
 ##@ a failure that printed seed N. BENCH="-scenario cas -seconds 5" are the flags of
-##@ make bench and bench-record (cd bench && go run . -h). make test stays below 30 minutes on two cores.
+##@ make bench and bench-record (cd bench && go run . -h), PAYMENTS="-seed 7" those of
+##@ make payments-demo (cd examples/payments && go run . demo -h). make test stays below 30 minutes on two cores.

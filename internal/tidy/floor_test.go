@@ -44,6 +44,18 @@ var floors = []struct {
 	{"mainstemtest", []string{".", "journal", "engine/*", "node", "embedded", "internal/disk"}},
 	{"cmd/mainstem", []string{"*"}},
 	{"cmd/mainstem/internal/*", []string{"*"}},
+	{"examples/payments/internal/pace", nil},
+	{"examples/payments/internal/wire", nil},
+	{"examples/payments/internal/audit", nil}, // it shares nothing with what it judges
+	{"examples/payments/internal/client", []string{"examples/payments/internal/pace", "examples/payments/internal/wire"}},
+	{"examples/payments/internal/provider", []string{"examples/payments/internal/pace", "examples/payments/internal/wire"}},
+	{"examples/payments/internal/handwritten", []string{
+		"examples/payments/internal/pace", "examples/payments/internal/provider", "examples/payments/internal/wire",
+	}},
+	{"examples/payments/internal/service", []string{
+		".", "pg", "examples/payments/internal/pace", "examples/payments/internal/provider", "examples/payments/internal/wire",
+	}},
+	{"examples/payments", []string{"*"}}, // it starts servers, kills them, and asks the audit
 	{"examples/*", []string{".", "embedded", "lease", "mainstemtest"}},
 	{"bench", []string{"*"}},
 	{"bench/internal/*", []string{"*"}},
