@@ -1,0 +1,136 @@
+//go:build linux
+
+package pg_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/pg"
+)
+
+// smallDisk is a disk of its own, in memory, and what fills it.
+type smallDisk struct {
+	t      *testing.T
+	dir    string
+	filler string
+}
+
+func newSmallDisk(t *testing.T) *smallDisk {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "full-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=160m,mode=755"); err != nil {
+		t.Skipf("not run: a disk that is full, which takes the right to mount one (%v); run as root", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, 0) })
+	return &smallDisk{t, dir, filepath.Join(dir, "filler")}
+}
+
+// fill leaves no byte.
+func (d *smallDisk) fill() {
+	d.t.Helper()
+	f, err := os.OpenFile(d.filler, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer f.Close()
+	for size := 1 << 20; size > 0; {
+		if _, err := f.Write(make([]byte, size)); errors.Is(err, syscall.ENOSPC) {
+			size /= 2
+		} else if err != nil {
+			d.t.Fatal(err)
+		}
+	}
+}
+
+func (d *smallDisk) empty() {
+	d.t.Helper()
+	if err := os.Remove(d.filler); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// TestFullDisk: what cannot be kept is an error that says so, or waits; once there is
+// room again everything goes on by itself, and each request has run once.
+func TestFullDisk(t *testing.T) {
+	running(t)
+	disk := newSmallDisk(t)
+	s, err := pgserver.Start(t.Context(), pgserver.Config{Dir: disk.dir, Settings: append([]string{"max_wal_size=64MB", "shared_buffers=16MB"}, settings...)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	db := openOn(t, s, nil)
+	relaying(t, db, true)
+	var k taker
+	background(t, "consumer", func(ctx context.Context) error {
+		return (&pg.Relay{DB: db, TTL: time.Second}).Consume(ctx, pg.Consumer{Name: "c", Deliver: k.deliver})
+	})
+	pay(t, db, "1")
+	k.wants(t, "s1")
+
+	disk.fill()
+	large := mainstem.Event{Type: "large", Data: make([]byte, 100<<10)}
+	for i := 0; err == nil; i++ {
+		if i > 1000 {
+			t.Fatal("the disk is never full")
+		}
+		err = pgx.BeginFunc(t.Context(), db.Pool, func(tx pgx.Tx) error { return pg.Append(t.Context(), pg.In(db.Schema, tx), "large", large) })
+	}
+	if wantCode(t, err, mainstem.Unavailable); !strings.Contains(err.Error(), "disk is full") {
+		t.Errorf("%v", err)
+	}
+	waits := make(chan error, 1)
+	go func() {
+		_, err := db.Run(t.Context(), pg.Request{Key: "2"}, func(ctx context.Context, tx pgx.Tx) ([]byte, error) {
+			effect(t, db, tx, "2")
+			return nil, pg.Append(ctx, pg.In(db.Schema, tx), "large", large, mainstem.Event{Type: "t", Data: []byte("2")})
+		})
+		waits <- err
+	}()
+	select {
+	case err := <-waits:
+		t.Errorf("a request on a full disk ended at once: %v", err)
+	case <-time.After(100 * time.Millisecond): //tidy:sleep it tries again for longer than this
+	}
+	disk.empty()
+	wantCode(t, <-waits, 0)
+	if n := effects(t, db, "2"); n != 1 {
+		t.Errorf("%d effects", n)
+	}
+	pay(t, db, "3")
+	eventually(t, "events are delivered again", func() bool { return strings.HasSuffix(k.list(), " s3") })
+
+	// Without room for its log the server ends, and whoever runs it starts it again.
+	disk.fill()
+	for i := 0; i < 100; i++ {
+		if _, err := db.Pool.Exec(t.Context(), "SELECT pg_logical_emit_message(true, 'fills', repeat('x', 1000000))"); err != nil {
+			break
+		}
+	}
+	eventually(t, "the server has ended", func() bool { return db.Pool.Ping(t.Context()) != nil })
+	disk.empty()
+	_ = s.Kill() // it may try to recover, or have given up
+	if err := s.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if reply := pay(t, db, "1"); !reply.Replayed {
+		t.Error("a request that was acknowledged has run again")
+	}
+	pay(t, db, "4")
+	eventually(t, "events are delivered again", func() bool { return strings.HasSuffix(k.list(), " s4") })
+}
