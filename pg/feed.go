@@ -14,7 +14,8 @@ type Event struct {
 	// Position is the event's place among all of this schema: from 1, without
 	// gaps, except that after a restore or a failover positions go on at the next
 	// multiple of 2^40, so that none means something else than on the server before.
-	// Two restores of one dump give the same positions to different events.
+	// Two restores of one dump give the same positions to different events; a target
+	// of ConsumeInto tells them apart.
 	Position mainstem.Position
 	Stream   string
 	Version  int64 // in streams of AppendVersioned; otherwise 0

@@ -43,11 +43,12 @@ func (into *Into) deliver(ctx context.Context, source *DB, events []Event) error
 		if again(ctx) {
 			return into.applyParked(ctx, tx, events)
 		}
-		at, err := into.at(ctx, tx, events[0].Position-1)
+		at, home, err := into.at(ctx, tx, events[0].Position-1)
 		if err != nil {
 			return err
 		}
-		if err := source.holds(ctx, at); err != nil {
+		last := events[len(events)-1].Position
+		if home, err = source.holds(ctx, at, home, last); err != nil {
 			return err
 		}
 		for len(events) > 0 && events[0].Position <= at {
@@ -59,8 +60,8 @@ func (into *Into) deliver(ctx context.Context, source *DB, events []Event) error
 		if err := into.apply(ctx, tx, events); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, into.Target.sql("UPDATE $S.applied SET position = $2::bigint, moved = clock_timestamp() WHERE name = $1::text"),
-			into.Name, int64(events[len(events)-1].Position))
+		_, err = tx.Exec(ctx, into.Target.sql("UPDATE $S.applied SET position = $2::bigint, home = $3::text, moved = clock_timestamp() WHERE name = $1::text"),
+			into.Name, int64(last), home)
 		return fault(err, "the target's place cannot be moved")
 	})
 }
@@ -79,11 +80,12 @@ func (into *Into) apply(ctx context.Context, tx pgx.Tx, events []Event) error {
 }
 
 // at locks the target's place, so that two who deliver the same come one after the
-// other, and tells it. A new one is where the source's cursor is.
-func (into *Into) at(ctx context.Context, tx pgx.Tx, start mainstem.Position) (at mainstem.Position, err error) {
+// other, and tells it, with the server that gave it. A new one is where the
+// source's cursor is, which nobody gave.
+func (into *Into) at(ctx context.Context, tx pgx.Tx, start mainstem.Position) (at mainstem.Position, home string, err error) {
 	err = tx.QueryRow(ctx, into.Target.sql(`INSERT INTO $S.applied AS c (name, position) VALUES ($1::text, $2::bigint)
-		ON CONFLICT (name) DO UPDATE SET moved = c.moved RETURNING position`), into.Name, int64(start)).Scan(&at)
-	return at, fault(err, fmt.Sprintf("the target's place of %s cannot be read", into.Name))
+		ON CONFLICT (name) DO UPDATE SET moved = c.moved RETURNING position, home`), into.Name, int64(start)).Scan(&at, &home)
+	return at, home, fault(err, fmt.Sprintf("the target's place of %s cannot be read", into.Name))
 }
 
 // applyParked applies events that were passed over: each by a key of its own,
@@ -101,21 +103,27 @@ func (into *Into) applyParked(ctx context.Context, tx pgx.Tx, events []Event) er
 	return nil
 }
 
-// holds reports whether a position that was given is one of this history: not
-// between the end of its era and the beginning of the next. (The position just
-// before an era's first is given to no event; it says that none of them was taken.)
-func (db *DB) holds(ctx context.Context, at mainstem.Position) error {
+// holds reports whether a position that a server gave is one of this history: not
+// between the end of its era and the beginning of the next, and of an era that is
+// that server's: of two restores of one dump each goes on counting. (The position
+// just before an era's first is given to no event; it says that none of them was
+// taken.) It returns who gave another position, which is here.
+func (db *DB) holds(ctx context.Context, at mainstem.Position, home string, next mainstem.Position) (gave string, err error) {
 	var before int64
-	err := db.Pool.QueryRow(ctx,
-		db.sql("SELECT coalesce((SELECT before FROM $S.era WHERE before < $1::bigint AND first > $1::bigint + 1), $1::bigint)"),
-		int64(at)).Scan(&before)
-	if err != nil {
-		return fault(err, "eras cannot be read")
+	var here string
+	err = db.Pool.QueryRow(ctx, db.sql(`SELECT coalesce((SELECT before FROM $S.era WHERE before < $1::bigint AND first > $1::bigint + 1), $1::bigint),
+		(SELECT home FROM $S.era WHERE first <= greatest($1::bigint, 1) ORDER BY first DESC LIMIT 1),
+		(SELECT home FROM $S.era WHERE first <= $2::bigint ORDER BY first DESC LIMIT 1)`),
+		int64(at), int64(next)).Scan(&before, &here, &gave)
+	switch {
+	case err != nil:
+		return "", fault(err, "eras cannot be read")
+	case mainstem.Position(before) != at:
+		return "", mainstem.Errorf(mainstem.HistoryLost, "the target has effects up to position %d, and the source lost what came after %d", at, before)
+	case home != "" && home != here:
+		return "", mainstem.Errorf(mainstem.HistoryLost, "the target has effects up to position %d of server %s, which is not the one that gave it here, %s: both go on from one dump", at, home, here)
 	}
-	if mainstem.Position(before) != at {
-		return mainstem.Errorf(mainstem.HistoryLost, "the target has effects up to position %d, and the source lost what came after %d", at, before)
-	}
-	return nil
+	return gave, nil
 }
 
 type againKey struct{}

@@ -136,3 +136,25 @@ func TestTargetThatBreaks(t *testing.T) {
 		t.Errorf("%d events are parked, %d effects, after %d calls", len(parked), effects(t, target, "1"), calls)
 	}
 }
+
+// TestTwoRestoresOfOneDump count on from the same position, each on its own: a target
+// of the one takes nothing of the other.
+func TestTwoRestoresOfOneDump(t *testing.T) {
+	db, target := open(t), open(t)
+	r := relaying(t, db, false)
+	put(t, db, "a1", "a2")
+	stop := background(t, "consumer", func(ctx context.Context) error {
+		return r.ConsumeInto(ctx, into(t, target, func() string { return "" }))
+	})
+	eventually(t, "both are applied", func() bool { return cursorAt(t, db, "c") == 2 })
+	stop()
+	run(t, db, "UPDATE $S.era SET home = '1/1'") // as the other has it, which has given 2 as well
+	put(t, db, "a3")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	err := r.ConsumeInto(ctx, into(t, target, func() string { return "" }))
+	wantCode(t, err, mainstem.HistoryLost)
+	if n := number(t, target, "SELECT count(*) FROM $S.effect"); n != 2 {
+		t.Errorf("%d effects", n)
+	}
+}

@@ -195,6 +195,7 @@ CREATE TABLE IF NOT EXISTS {{.Schema}}.cursor (
 CREATE TABLE IF NOT EXISTS {{.Schema}}.applied (
 	name     text COLLATE "C" PRIMARY KEY,
 	position bigint      NOT NULL,
+	home     text        NOT NULL DEFAULT '', -- the server and timeline that gave it
 	moved    timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (fillfactor = 50);
 
