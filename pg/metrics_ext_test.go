@@ -276,7 +276,7 @@ func readsOfAllKinds(t *testing.T, p *pair) {
 	p.sees(t, s, "x", 0, true)
 	p.replays(t, false)
 	p.write(t, s, "x")
-	p.readers.Wait = 10 * time.Millisecond
+	p.readers.Wait = 300 * time.Millisecond
 	p.sees(t, s, "x", 1, false)
 	p.readers.Wait = pg.MaxWait
 	read, asked := make(chan bool, 1), p.replica.Stat().AcquireCount()
