@@ -141,7 +141,7 @@ func TestTraceOfFailures(t *testing.T) {
 		return r.Consume(ctx, pg.Consumer{Name: name, Deliver: func(context.Context, []pg.Event) error { return nil }})
 	})
 	eventually(t, "all are taken", func() bool { return cursorAt(t, db, name) == 200 })
-	if d := spansOf("pg.deliver", "messaging.batch.message_count", "200"); len(d) != 1 || len(d[0].Links) != 128 || d[0].DroppedLinks != 0 {
+	if d := spansOf("pg.deliver", "messaging.consumer.group.name", name); len(d) != 1 || len(d[0].Links) != 128 || d[0].DroppedLinks != 0 {
 		t.Errorf("%d deliveries", len(d))
 	}
 }
