@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	settleEvery = 250 * time.Millisecond // a day, in the demo
+	settleEvery = 500 * time.Millisecond // a day, in the demo
 	lockTime    = 1500 * time.Millisecond
 )
 
@@ -38,11 +38,11 @@ func (s *Service) settleBatch(ctx context.Context) error {
 		return err
 	}
 	payments, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-	if err != nil {
+	if err != nil || len(payments) == 0 {
 		return err
 	}
 	rate, err := s.provider.Rate(ctx)
-	if err != nil || len(payments) == 0 {
+	if err != nil {
 		return err
 	}
 	_, err = s.db.Exec(ctx, `INSERT INTO settlement (order_id, batch, rate)

@@ -18,12 +18,16 @@ type Caller struct {
 	name   string
 }
 
-// callTime is how long a pod waits for the provider.
-const callTime = time.Second
+// How long a pod waits for the provider: for a charge, and for the rate, without
+// which it cannot settle anyway.
+const (
+	chargeTime = time.Second
+	rateTime   = 10 * time.Second
+)
 
 // NewCaller is the caller of a pod of that name.
 func NewCaller(dir, name string) *Caller {
-	return &Caller{client: wire.Client(dir, callTime), name: name}
+	return &Caller{client: wire.Client(dir, rateTime), name: name}
 }
 
 // Charge charges an order under a key. After an error nobody knows whether it was
@@ -33,6 +37,8 @@ func (c *Caller) Charge(ctx context.Context, key string, charge wire.Charge) (do
 	if err != nil {
 		return done, err
 	}
+	ctx, cancel := context.WithTimeout(ctx, chargeTime)
+	defer cancel()
 	err = c.call(ctx, http.MethodPost, "/charges", key, body, &done)
 	return done, err
 }

@@ -95,7 +95,7 @@ func (p *Provider) RateAsked() <-chan string { return p.asked }
 const (
 	quick            = 2 * time.Millisecond
 	slow             = 600 * time.Millisecond
-	rateTime         = 120 * time.Millisecond
+	rateDelay        = 120 * time.Millisecond
 	late             = time.Second // after a charge, for its last repeated confirmation
 	confirmationTime = 2 * time.Second
 )
@@ -191,7 +191,7 @@ func (p *Provider) rate(w http.ResponseWriter, r *http.Request) {
 	case p.asked <- r.UserAgent():
 	default:
 	}
-	if pace.Pause(r.Context(), rateTime) == nil {
+	if pace.Pause(r.Context(), rateDelay) == nil {
 		wire.Answer(w, http.StatusOK, 1)
 	}
 }

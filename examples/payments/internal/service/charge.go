@@ -66,7 +66,7 @@ func (s *Service) chargeOne(ctx context.Context, e pg.Event) error {
 		// Of the way: the batch is delivered again, for as long as it takes.
 		return mainstem.Errorf(mainstem.Unavailable, "charging order %s: %w", p.Order, err)
 	}
-	_, err = s.db.Run(ctx, pg.Request{Key: key}, func(ctx context.Context, tx pgx.Tx) ([]byte, error) {
+	_, err = s.db.Run(ctx, pg.Request{Key: key, Wait: time.Second}, func(ctx context.Context, tx pgx.Tx) ([]byte, error) {
 		if _, err := tx.Exec(ctx, "UPDATE payment SET status = 'charged', charge = $2 WHERE order_id = $1", p.Order, c.ID); err != nil {
 			return nil, err
 		}

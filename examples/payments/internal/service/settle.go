@@ -15,7 +15,8 @@ import (
 
 const (
 	settlement  = "settlement"
-	settleEvery = 250 * time.Millisecond // a day, in the demo
+	settleEvery = 500 * time.Millisecond // a day, in the demo
+	settleMost  = 10 * time.Second       // for one batch
 )
 
 // settle settles what was charged, on one pod at a time.
@@ -37,7 +38,12 @@ func (s *Service) settle(ctx context.Context) error {
 func (s *Service) settleUnder(ctx context.Context, token mainstem.FencingToken) error {
 	err := pgx.BeginFunc(ctx, s.db.Pool, func(tx pgx.Tx) error { return pg.Fence(ctx, tx, settlement, token) })
 	for batch := 0; err == nil; batch++ {
-		if err = s.settleBatch(ctx, token, batch); err == nil {
+		// A lease that ran out ends ctx. What is under way goes on all the same:
+		// whether it may still write is for the fence to say, in the database.
+		begun, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleMost)
+		err = s.settleBatch(begun, token, batch)
+		cancel()
+		if err == nil {
 			err = pace.Pause(ctx, settleEvery)
 		}
 	}
@@ -52,11 +58,11 @@ func (s *Service) settleBatch(ctx context.Context, token mainstem.FencingToken, 
 		return err
 	}
 	orders, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
+	if err != nil || len(orders) == 0 {
 		return err
 	}
 	rate, err := s.provider.Rate(ctx)
-	if err != nil || len(orders) == 0 {
+	if err != nil {
 		return err
 	}
 	key := pg.Key(settlement, strconv.FormatInt(int64(token), 10), strconv.Itoa(batch))
