@@ -101,8 +101,8 @@ func send(w http.ResponseWriter, kept []byte, err error) error {
 	case err != nil:
 		return err
 	default:
-		if err := json.Unmarshal(kept, &a); err != nil || a.Status < 200 || a.Status > 999 {
-			return mainstem.Errorf(mainstem.Corrupt, "the response that was kept cannot be read (%v)", err)
+		if a, err = decode(kept); err != nil {
+			return err
 		}
 	}
 	for name, values := range a.Header {

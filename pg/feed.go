@@ -56,6 +56,16 @@ func (db *DB) Events(ctx context.Context, after mainstem.Position, most int) ([]
 	return events, nil
 }
 
+// Oldest is the position to read after, with Events, for the oldest event that is
+// kept; with none kept, for the next one.
+func (db *DB) Oldest(ctx context.Context) (after mainstem.Position, err error) {
+	if err := db.check(); err != nil {
+		return 0, err
+	}
+	err = db.Pool.QueryRow(ctx, db.sql("SELECT coalesce((SELECT min(position) - 1 FROM $S.numbered), (SELECT last FROM $S.relay))")).Scan(&after)
+	return after, fault(err, "the oldest event cannot be found")
+}
+
 func scanEvent(row pgx.CollectableRow) (e Event, err error) {
 	var stream, kind, actor, request, trace *string
 	var version *int64

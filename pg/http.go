@@ -268,6 +268,20 @@ func HTTPReply(status int, header http.Header, body []byte) []byte {
 	return a.encode()
 }
 
+// ReadHTTPReply is a response that pg.HTTP kept or HTTPReply made, as DB.Reply
+// gives it. Any other reply is Corrupt.
+func ReadHTTPReply(kept []byte) (status int, header http.Header, body []byte, err error) {
+	a, err := decode(kept)
+	return a.Status, a.Header, a.Body, err
+}
+
+func decode(kept []byte) (a answer, err error) {
+	if err := json.Unmarshal(kept, &a); err != nil || a.Status < 200 || a.Status > 999 {
+		return answer{}, mainstem.Errorf(mainstem.Corrupt, "the response that was kept cannot be read (%v)", err)
+	}
+	return a, nil
+}
+
 // recorder holds a response back.
 type recorder struct {
 	answer
