@@ -7,14 +7,17 @@ import (
 )
 
 type pgCmd struct {
-	Schema  pgSchemaCmd  `cmd:"" help:"Print the SQL that package pg needs in a PostgreSQL database."`
-	Check   pgCheckCmd   `cmd:"" help:"Look whether server, schema and rights are as they should be."`
-	Status  pgStatusCmd  `cmd:"" help:"Show how far the relay and each consumer are."`
-	Parked  pgParkedCmd  `cmd:"" help:"List the events that a consumer could not take."`
-	Retry   pgRetryCmd   `cmd:"" help:"Have the parked events of a stream given again."`
-	Discard pgDiscardCmd `cmd:"" help:"Drop one parked event for good."`
-	Forget  pgForgetCmd  `cmd:"" help:"Delete the cursor of a consumer that will not come back, and what it has parked."`
-	Resolve pgResolveCmd `cmd:"" help:"Say what became of a claimed request."`
+	Schema   pgSchemaCmd   `cmd:"" help:"Print the SQL that package pg needs in a PostgreSQL database."`
+	Check    pgCheckCmd    `cmd:"" help:"Look whether server, schema and rights are as they should be."`
+	Status   pgStatusCmd   `cmd:"" help:"Show how far the relay and each consumer are."`
+	Events   pgEventsCmd   `cmd:"" help:"List events that have a position."`
+	Requests pgRequestsCmd `cmd:"" help:"List what is kept of requests, or one of them."`
+	Leases   pgLeasesCmd   `cmd:"" help:"List leases, and who holds them."`
+	Parked   pgParkedCmd   `cmd:"" help:"List the events that a consumer could not take."`
+	Retry    pgRetryCmd    `cmd:"" help:"Have the parked events of a stream given again."`
+	Discard  pgDiscardCmd  `cmd:"" help:"Drop one parked event for good."`
+	Forget   pgForgetCmd   `cmd:"" help:"Delete the cursor of a consumer that will not come back, and what it has parked."`
+	Resolve  pgResolveCmd  `cmd:"" help:"Say what became of a claimed request."`
 }
 
 // Help is shown below the flags.

@@ -112,7 +112,7 @@ func (c *pgStatusCmd) Run(e *env) error {
 				behind += " or more"
 			}
 			fmt.Fprintf(e.out, "consumer %s  at %d, %s behind, %d parked, moved %s, %s\n",
-				k.Name, k.Position, behind, k.Parked, k.Moved.UTC().Format(time.RFC3339), orNobody(k.Owner))
+				shell(k.Name), k.Position, behind, k.Parked, timeOf(k.Moved), orNobody(k.Owner))
 		}
 		return nil
 	})
@@ -136,16 +136,13 @@ func (c *pgParkedCmd) Run(e *env) error {
 		for _, p := range parked {
 			if e.json {
 				err = errors.Join(err, e.object(struct {
-					Stream   string            `json:"stream"`
-					Position mainstem.Position `json:"position"`
-					Type     string            `json:"type"`
-					Data     []byte            `json:"data"`
-					Error    string            `json:"error"`
-					Since    time.Time         `json:"since"`
-					Again    bool              `json:"again"`
-				}{p.Stream, p.Position, p.Type, p.Data, p.Error, p.Since, p.Again}))
+					pgEventJSON
+					Error string    `json:"error"`
+					Since time.Time `json:"since"`
+					Again bool      `json:"again"`
+				}{pgEventOf(&p.Event), p.Error, p.Since.UTC(), p.Again}))
 			} else {
-				fmt.Fprintf(e.out, "%s %d  %s, since %s: %s\n", p.Stream, p.Position, p.Type, p.Since.UTC().Format(time.RFC3339), strings.Join(strings.Fields(p.Error), " "))
+				fmt.Fprintf(e.out, "%s %d  %s, since %s: %s\n", shell(p.Stream), p.Position, shell(p.Type), timeOf(p.Since), strings.Join(strings.Fields(p.Error), " "))
 			}
 		}
 		return err
@@ -165,7 +162,7 @@ func (c *pgRetryCmd) Run(e *env) error {
 			return err
 		}
 		if n == 0 {
-			return notFound("see what is: mainstem pg parked "+c.Consumer, "consumer %s has nothing parked of stream %s", c.Consumer, c.Stream)
+			return notFound("see what is: mainstem pg parked "+shell(c.Consumer), "consumer %s has nothing parked of stream %s", shell(c.Consumer), shell(c.Stream))
 		}
 		return e.done(map[string]any{"again": n}, "%d events are given again", n)
 	})
@@ -197,7 +194,7 @@ func (c *pgForgetCmd) Run(e *env) error {
 		if err := db.Forget(ctx, c.Consumer); err != nil {
 			return err
 		}
-		return e.done(map[string]any{"forgotten": c.Consumer}, "consumer %s is forgotten", c.Consumer)
+		return e.done(map[string]any{"forgotten": c.Consumer}, "consumer %s is forgotten", shell(c.Consumer))
 	})
 }
 
@@ -235,7 +232,7 @@ func (c *pgResolveCmd) Run(e *env) error {
 		if err := db.Resolve(ctx, c.Key, reply); err != nil {
 			return err
 		}
-		return e.done(map[string]any{"resolved": c.Key}, "request %s is resolved", c.Key)
+		return e.done(map[string]any{"resolved": c.Key}, "request %s is resolved", shell(c.Key))
 	})
 }
 
