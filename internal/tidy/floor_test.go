@@ -37,6 +37,11 @@ var floors = []struct {
 	{"internal/process", nil},
 	{"internal/pgserver", []string{"internal/process"}},
 	{"pg", []string{"."}},
+	{"pg/webhook", []string{".", "pg"}},
+	{"internal/cloudevent", []string{".", "pg"}},
+	{"pg/kafka", []string{".", "pg", "internal/cloudevent"}},
+	{"pg/jetstream", []string{".", "pg", "internal/cloudevent"}},
+	{"internal/outbox", []string{".", "pg", "internal/pgserver"}},
 	{"internal/model", []string{"."}}, // an independent judge shares nothing with what it judges
 	{"internal/check", nil},
 	{"internal/sim", []string{"*"}},

@@ -20,7 +20,7 @@ var dependencies = []struct {
 	{"github.com/prometheus/client_golang", []string{"pg"}, true},
 	{"go.opentelemetry.io/otel/sdk", nil, true}, // exporters belong to programs
 	{"go.opentelemetry.io/otel", []string{"pg"}, true},
-	{"github.com/jackc/pgx/v5", []string{"pg", "cmd/mainstem/internal/*", "bench/internal/*", "examples/payments", "examples/payments/internal/*"}, true},
+	{"github.com/jackc/pgx/v5", []string{"pg", "internal/outbox", "cmd/mainstem/internal/*", "bench/internal/*", "examples/payments", "examples/payments/internal/*"}, true},
 	{"golang.org/x/sys", []string{"internal/disk", "node", "cmd/mainstem", "cmd/mainstem/internal/*"}, false},
 	{"github.com/anishathalye/porcupine", []string{"internal/check", "cmd/mainstem/internal/*"}, true},
 	{"github.com/cockroachdb/datadriven", nil, true},
@@ -29,7 +29,10 @@ var dependencies = []struct {
 }
 
 // ownModules have a go.mod of their own.
-var ownModules = []string{"cmd/mainstem", "cmd/mainstem/*", "cmd/mainstem/internal/*", "bench", "bench/internal/*", "examples/*", "examples/*/internal/*", "tools/*"}
+var ownModules = []string{
+	"cmd/mainstem", "cmd/mainstem/*", "cmd/mainstem/internal/*", "bench", "bench/internal/*",
+	"pg/kafka", "pg/jetstream", "examples/*", "examples/*/internal/*", "tools/*",
+}
 
 // rooms holds every import from outside to the table. The root package has
 // none: it is the vocabulary, and everyone pays for its imports.
