@@ -38,19 +38,25 @@ type pair struct {
 }
 
 // NewProxy begins to listen on a port of the loopback interface.
-func NewProxy(s *Server) (*Proxy, error) {
+func NewProxy(s *Server) (*Proxy, error) { return ProxyTo(s.Addr()) }
+
+// ProxyTo stands before any server of which host and port are given.
+func ProxyTo(addr string) (*Proxy, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	p := &Proxy{listener: l, target: s.Addr(), pairs: map[*pair]bool{}}
+	p := &Proxy{listener: l, target: addr, pairs: map[*pair]bool{}}
 	p.tasks.Go(p.accept)
 	return p, nil
 }
 
-// DSN is how to connect through the proxy.
+// Addr is host and port of the proxy.
+func (p *Proxy) Addr() string { return p.listener.Addr().String() }
+
+// DSN is how to connect through the proxy to PostgreSQL.
 func (p *Proxy) DSN() string {
-	host, port, err := net.SplitHostPort(p.listener.Addr().String())
+	host, port, err := net.SplitHostPort(p.Addr())
 	if err != nil {
 		return err.Error()
 	}
