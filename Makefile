@@ -28,6 +28,10 @@ MODULES   = $(shell go list -m -f '{{.Dir}}')
 PACKAGES  = $(addsuffix /...,$(MODULES))
 TOOLBUILD = GOWORK=off go build -trimpath
 
+# Modules with a workspace of their own beside bench: what they need is no part of
+# MODULES, which agree on their versions.
+SINKS     = pg/kafka pg/jetstream
+
 # What the figures of a run belong to; "+" says that the tree has changes.
 COMMIT    = $(shell git rev-parse --short HEAD 2>/dev/null)$(shell git diff --quiet HEAD -- '*.go' 2>/dev/null || echo +)
 
@@ -56,9 +60,9 @@ build: ## Build every package of every module, and .tmp/bin/mainstem if its sour
 	@if ls cmd/mainstem/*.go >/dev/null 2>&1; then go build -trimpath -o $(BIN)/mainstem ./cmd/mainstem; fi
 
 .PHONY: test
-test: $(REPORT) ## Test everything: suite, breaklaw, tools, bench-test, examples-test, race. Ends with a summary
+test: $(REPORT) ## Test everything: suite, breaklaw, tools, sinks-test, bench-test, examples-test, race. Ends with a summary
 	@rc=0; summary=""; \
-	for step in suite breaklaw tools bench-test examples-test race; do \
+	for step in suite breaklaw tools sinks-test bench-test examples-test race; do \
 		echo "== $$step"; from=$$SECONDS; \
 		if $(MAKE) --silent $$step; then verdict=passed; else verdict=FAILED; rc=1; fi; \
 		if [ -e $(TMP)/$$step.notrun ]; then verdict=$$(cat $(TMP)/$$step.notrun); fi; \
@@ -83,6 +87,10 @@ breaklaw: $(REPORT) ## Step of test: break each law on purpose, see which check 
 .PHONY: tools
 tools: ## Step of test: the repository's own tools
 	@cd tools/testreport && GOWORK=off go test -count=1 ./...
+
+.PHONY: sinks-test
+sinks-test: $(REPORT) ## Step of test: the sinks that are modules of their own, on real servers
+	@rc=0; for dir in $(SINKS); do (cd $$dir && $(call gotest,sinks-test-$${dir##*/},-timeout 5m ./...)) || rc=1; done; exit $$rc
 
 # bench is a workspace of its own: its dependencies are no part of MODULES.
 .PHONY: bench-test
@@ -127,7 +135,7 @@ fuzz: ## Fuzz every target for FUZZTIME each: make fuzz FUZZTIME=1m
 	for f in $$(grep -rlE '^func Fuzz' --include='*_test.go' --exclude-dir=.tmp . | sort); do \
 		for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$f"); do \
 			found=$$((found + 1)); echo "== $$name $${f%/*}"; \
-			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$${f%/*}" || rc=1; \
+			(cd "$${f%/*}" && go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) .) || rc=1; \
 		done; \
 	done; \
 	echo "fuzz: $$found targets, $(FUZZTIME) each"; [ $$found -gt 0 ] && exit $$rc
@@ -141,14 +149,14 @@ cover: ## Measure coverage of every module; profile in .tmp/cover.out
 .PHONY: lint
 lint: ## Lint every module with the pinned golangci-lint; without it go vet and gofmt, and say so
 	@if $(MAKE) --silent $(LINT); then \
-		rc=0; for dir in $(MODULES) $(CURDIR)/bench $(CURDIR)/examples/payments; do \
+		rc=0; for dir in $(MODULES) $(CURDIR)/bench $(CURDIR)/examples/payments $(addprefix $(CURDIR)/,$(SINKS)); do \
 			if ! (cd "$$dir" && go list ./... 2>/dev/null | grep -q .); then continue; fi; \
 			echo "lint: $$(realpath --relative-to=. "$$dir")"; \
 			(cd "$$dir" && $(LINT) run --config $(CURDIR)/.golangci.yml ./...) || rc=1; \
 		done; exit $$rc; \
 	else \
 		echo "lint: golangci-lint: not run (it could not be built, see above); go vet and gofmt only"; \
-		rc=0; go vet $(PACKAGES) || rc=1; (cd bench && go vet ./...) || rc=1; (cd examples/payments && go vet ./...) || rc=1; \
+		rc=0; go vet $(PACKAGES) || rc=1; for dir in bench examples/payments $(SINKS); do (cd $$dir && go vet ./...) || rc=1; done; \
 		unformatted=$$(gofmt -l $(MODULES)); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; rc=1; fi; \
 		exit $$rc; \
 	fi

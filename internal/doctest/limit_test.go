@@ -14,6 +14,7 @@ import (
 	"github.com/mainstemdb/mainstem/lease"
 	"github.com/mainstemdb/mainstem/node"
 	"github.com/mainstemdb/mainstem/pg"
+	"github.com/mainstemdb/mainstem/pg/webhook"
 )
 
 // constants are the limits of the API. A new one gets a line here and a row in
@@ -54,6 +55,12 @@ var constants = map[string]int64{
 	"pg.DefaultAttempts":        pg.DefaultAttempts,
 	"pg.DefaultPoll":            int64(pg.DefaultPoll),
 	"pg.DefaultTTL":             int64(pg.DefaultTTL),
+	"pg.LimitSource":            pg.LimitSource,
+	"webhook.LimitParallel":     webhook.LimitParallel,
+	"webhook.DefaultTimeout":    int64(webhook.DefaultTimeout),
+	"webhook.LimitRetryAfter":   int64(webhook.LimitRetryAfter),
+	"webhook.LimitBody":         webhook.LimitBody,
+	"webhook.Tolerance":         int64(webhook.Tolerance),
 }
 
 var limitRow = regexp.MustCompile("(?m)^\\| [^|]+ \\| ([0-9,]+)( [A-Za-z]+)? \\| `([a-zA-Z.]+)` \\| (?:`([a-z_]+)`|none[^|]*) \\|$")

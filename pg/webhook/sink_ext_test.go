@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -189,5 +190,34 @@ func TestConfig(t *testing.T) {
 		if _, err := webhook.New(c); mainstem.CodeOf(err) != mainstem.Invalid {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestReceiver: a receiver as the example has it books each event once, whatever
+// comes again.
+func TestReceiver(t *testing.T) {
+	o, d := outbox.Open(t), newDestination(t)
+	if _, err := o.DB.Pool.Exec(t.Context(), "CREATE TABLE booking (data text)"); err != nil {
+		t.Fatal(err)
+	}
+	receiver, err := webhook.NewReceiver(d.secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(hook(o.DB, receiver))
+	t.Cleanup(server.Close)
+	for range 3 {
+		sink := d.sink(func(c *webhook.Config) { c.URL = server.URL })
+		if err := sink.Deliver(t.Context(), batch(4)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stranger := d.sink(func(c *webhook.Config) { c.URL, c.Secrets = server.URL, []string{webhook.NewSecret()} })
+	if err := stranger.Deliver(t.Context(), batch(5)); mainstem.CodeOf(err) != mainstem.Unavailable {
+		t.Error(err)
+	}
+	var n int
+	if err := o.DB.Pool.QueryRow(t.Context(), "SELECT count(*) FROM booking").Scan(&n); err != nil || n != 4 {
+		t.Errorf("%d bookings of 4 events: %v", n, err)
 	}
 }
