@@ -2,6 +2,7 @@ package pg
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -29,7 +30,8 @@ const LimitEvents = 1000
 
 // Events reads at most so many events after a position; 0 is before the first.
 // It gives what is there, in order and without gaps. Where events after that
-// position are no longer kept, the error is Trimmed.
+// position are no longer kept, the error is Trimmed; where a failover lost the
+// position itself, HistoryLost.
 func (db *DB) Events(ctx context.Context, after mainstem.Position, most int) ([]Event, error) {
 	if err := db.check(); err != nil {
 		return nil, err
@@ -85,19 +87,29 @@ func scanEvent(row pgx.CollectableRow) (e Event, err error) {
 	return e, nil
 }
 
+// ahead is beneath the HistoryLost of a position whose history ended before it.
+type ahead struct{ at mainstem.Position }
+
+func (a *ahead) Error() string { return fmt.Sprintf("a failover lost position %d", a.at) }
+
 // begins says whether the next position may follow: as the first of an era whose
-// former one ended there.
+// former one ended there, with eras in between in which nothing was numbered.
 func (db *DB) begins(ctx context.Context, after, next mainstem.Position) error {
-	var era bool
-	var first *int64
-	err := db.Pool.QueryRow(ctx,
-		db.sql("SELECT EXISTS (SELECT FROM $S.era WHERE before = $1::bigint AND first = $2::bigint), (SELECT min(position) FROM $S.numbered)"),
-		int64(after), int64(next)).Scan(&era, &first)
+	var follows bool
+	var before, first *int64
+	err := db.Pool.QueryRow(ctx, db.sql(`
+		WITH RECURSIVE way (at) AS (SELECT $1::bigint UNION SELECT e.first - 1 FROM way JOIN $S.era e ON e.before = way.at)
+		SELECT EXISTS (SELECT FROM way WHERE at = $2::bigint - 1),
+			(SELECT min(before) FROM $S.era WHERE before < $1::bigint AND first > $1::bigint + 1),
+			(SELECT min(position) FROM $S.numbered)`),
+		int64(after), int64(next)).Scan(&follows, &before, &first)
 	switch {
 	case err != nil:
 		return fault(err, "eras cannot be read")
-	case era:
+	case follows:
 		return nil
+	case before != nil:
+		return mainstem.Errorf(mainstem.HistoryLost, "events after %d were asked for, and the history went on after %d, at %d: %w", after, *before, next, &ahead{after})
 	case first != nil && mainstem.Position(*first) == next:
 		return mainstem.Errorf(mainstem.Trimmed, "the oldest event that is kept has position %d; %d was asked for", next, after+1)
 	default:

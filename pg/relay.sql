@@ -76,7 +76,9 @@ END $$;
 -- nothing, so they are taken off every row that is here, in one snapshot.
 CREATE OR REPLACE FUNCTION {{.Schema}}.move(place {{.Schema}}.relay, here text) RETURNS {{.Schema}}.relay LANGUAGE plpgsql AS $$
 DECLARE
-	first CONSTANT bigint := CASE place.home WHEN '' THEN 1 ELSE ((place.last >> 40) + 1) << 40 END;
+	-- In the era before, perhaps nothing was numbered.
+	first CONSTANT bigint := CASE place.home WHEN '' THEN 1
+		ELSE ((greatest(place.last, (SELECT max(e.first) FROM {{.Schema}}.era e)) >> 40) + 1) << 40 END;
 	fresh bigint;
 BEGIN
 	INSERT INTO {{.Schema}}.era (first, before, home) VALUES (first, place.last, here);
