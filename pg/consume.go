@@ -67,7 +67,8 @@ func (c *Consumer) check() error {
 
 // Consume gives events to a consumer for as long as no other pod does under its
 // name. It returns when ctx ends, with nil, and before that only if it cannot
-// work at all: because the cursor was deleted, or events behind it were.
+// work at all: because the cursor was deleted, or events behind it were. Where a
+// failover lost what it took last, it goes on from where the history went on.
 func (r *Relay) Consume(ctx context.Context, c Consumer) error {
 	if err := r.check(); err != nil {
 		return err
@@ -118,20 +119,40 @@ func (d *delivery) run(ctx context.Context) error {
 			}
 			looked = time.Now()
 		}
-		events, err := d.db.Events(ctx, d.at, d.Max)
+		n, err := d.next(ctx)
+		var lost *ahead
+		switch {
+		case errors.As(err, &lost):
+			err = d.back(ctx, lost.at, err)
+		case err == nil && n == 0:
+			err = d.idle(ctx, heard)
+		}
 		if err != nil {
 			return err
 		}
-		if len(events) > 0 {
-			if err := d.take(ctx, events); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := d.idle(ctx, heard); err != nil {
-			return err
-		}
 	}
+}
+
+// next delivers the next batch, and says how many events are in it.
+func (d *delivery) next(ctx context.Context) (n int, err error) {
+	events, err := d.db.Events(ctx, d.at, d.Max)
+	if err != nil || len(events) == 0 {
+		return 0, err
+	}
+	return len(events), d.take(ctx, events)
+}
+
+// back goes on from the cursor as it is after a failover that lost what this
+// consumer took last: the cursor never was ahead of the events that were kept.
+func (d *delivery) back(ctx context.Context, lost mainstem.Position, why error) error {
+	if err := d.begin(ctx); err != nil {
+		return err
+	}
+	if d.at >= lost {
+		return why // the cursor is there too, and somebody has put it there
+	}
+	d.relay.logger().WarnContext(ctx, "a consumer took events that a failover lost", "consumer", d.Name, "position", d.at, "err", why)
+	return nil
 }
 
 // idle waits until something was numbered. With a session somebody tells;
@@ -284,13 +305,23 @@ func (d *delivery) advance(ctx context.Context, to mainstem.Position) error {
 }
 
 func (d *delivery) move(ctx context.Context, tx Tx, to mainstem.Position) error {
-	tag, err := tx.Exec(ctx,
-		d.db.sql("UPDATE $S.cursor SET position = $2::bigint, moved = clock_timestamp() WHERE name = $1::text AND $S.fence($3::text, $4::bigint)"),
+	// Where a failover lost the position, the cursor stays behind what was kept.
+	tag, err := tx.Exec(ctx, d.db.sql(`UPDATE $S.cursor SET position = $2::bigint, moved = clock_timestamp()
+		WHERE name = $1::text AND $S.fence($3::text, $4::bigint) AND $2::bigint <= (SELECT last FROM $S.relay)
+		AND NOT EXISTS (SELECT FROM $S.era WHERE before < $2::bigint AND first > $2::bigint + 1)`),
 		d.Name, int64(to), cursorLease(d.Name), int64(d.token))
-	switch {
-	case err != nil:
+	if err != nil {
 		return fault(err, fmt.Sprintf("the cursor of consumer %s cannot be moved to %d", d.Name, to))
-	case tag.RowsAffected() == 0:
+	}
+	if tag.RowsAffected() == 0 {
+		var there bool
+		err := tx.QueryRow(ctx, d.db.sql("SELECT EXISTS (SELECT FROM $S.cursor WHERE name = $1::text)"), d.Name).Scan(&there)
+		switch {
+		case err != nil:
+			return fault(err, fmt.Sprintf("the cursor of consumer %s cannot be looked for", d.Name))
+		case there:
+			return mainstem.Errorf(mainstem.HistoryLost, "the cursor of consumer %s cannot be moved: %w", d.Name, &ahead{to})
+		}
 		return mainstem.Errorf(mainstem.Invalid, "consumer %s: %w", d.Name, errNoCursor)
 	}
 	d.at = to
