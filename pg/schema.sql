@@ -39,7 +39,8 @@ CREATE OR REPLACE FUNCTION {{.Schema}}.request_lock(of_key text) RETURNS bigint 
 -- once begins a request: "new", or "begun" if it has its row, or what is known of
 -- it, as JSON. (One value is given faster than a row of several.) The advisory
 -- lock is held to the end of the caller's transaction, so that the key is judged
--- by one transaction at a time, and taking it cannot abort that transaction. Each
+-- by one transaction at a time, and taking it cannot abort that transaction. An
+-- outcome is for good, so whoever finds one needs no lock. Each
 -- statement of a volatile function sees what was committed before the statement,
 -- unless the transaction's snapshot is older; then only the unique key can tell,
 -- and it is asked at once.
@@ -48,9 +49,12 @@ CREATE OR REPLACE FUNCTION {{.Schema}}.once(of_key text, of_hash bytea, born tim
 DECLARE
 	lock  CONSTANT bigint := {{.Schema}}.request_lock(of_key);
 	known {{.Schema}}.request;
+	held  boolean;
 	was   text;
 BEGIN
-	IF NOT pg_try_advisory_xact_lock(lock) THEN
+	held := pg_try_advisory_xact_lock(lock);
+	SELECT * INTO known FROM {{.Schema}}.request WHERE request.key = of_key;
+	IF NOT held AND NOT (FOUND AND known.state IN (1, 2)) THEN
 		IF wait <= 0 THEN
 			RETURN 'busy';
 		END IF;
@@ -62,8 +66,8 @@ BEGIN
 		EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
 			RETURN 'busy';
 		END;
+		SELECT * INTO known FROM {{.Schema}}.request WHERE request.key = of_key;
 	END IF;
-	SELECT * INTO known FROM {{.Schema}}.request WHERE request.key = of_key;
 	IF FOUND THEN
 		IF current_setting('synchronous_standby_names') <> '' THEN
 			-- After a crash a server shows commits that no standby has confirmed.
