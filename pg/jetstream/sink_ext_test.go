@@ -19,7 +19,7 @@ import (
 	sinks "github.com/mainstemdb/mainstem/pg/jetstream"
 )
 
-// window is so short that it is over when anything is tried again.
+// window is the shortest in which a server knows copies.
 const window = 100 * time.Millisecond
 
 // TestEndToEnd: from Append into a stream whose server loses what it is told,

@@ -129,6 +129,7 @@ func (s *Sink) Deliver(ctx context.Context, events []pg.Event) error {
 		return nil
 	}
 	s.forget(events[0].Position)
+	last := events[len(events)-1].Position
 	for len(events) > 0 {
 		if err := s.open(); err != nil {
 			return err
@@ -137,10 +138,9 @@ func (s *Sink) Deliver(ctx context.Context, events []pg.Event) error {
 		if err := s.send(ctx, events[:n]); err != nil {
 			return err
 		}
-		if events = events[n:]; len(events) == 0 {
-			clear(s.taken)
-		}
+		events = events[n:]
 	}
+	s.forget(last + 1)
 	return nil
 }
 

@@ -114,33 +114,35 @@ func deliver(t *testing.T, sink *kafka.Sink, events []pg.Event, want mainstem.Co
 func TestTooLarge(t *testing.T) {
 	o, b := outbox.Open(t), newBroker(t, map[string]string{"message.max.bytes": "20000"})
 	sink := b.sink(func(c *kafka.Config) { c.Options = []kgo.Opt{kgo.ProducerBatchCompression(kgo.NoCompression())} })
-	o.Append("b", "1")
+	others := []string{"b", "c", "d", "e"} // in partitions of a, and in others
+	for _, name := range others {
+		o.Append(name, "1")
+	}
 	o.Append("a", "1", strings.Repeat("x", 30000), "3")
-	for i := range 20 {
-		o.Append("b", fmt.Sprint(i+2)+strings.Repeat(" ", 2000))
+	for i := range 10 {
+		for _, name := range others {
+			o.Append(name, fmt.Sprint(i+2)+strings.Repeat(" ", 300))
+		}
 	}
 	o.Consume(pg.Consumer{Name: "kafka", Deliver: sink.Deliver, Attempts: 1})
-	o.Done("kafka", 24)
+	o.Done("kafka", 47)
 	var parked []string
 	for _, p := range o.Parked("kafka") {
-		parked = append(parked, p[:3])
+		parked = append(parked, p[:min(3, len(p))])
 	}
 	if want := []string{"a x", "a 3"}; !slices.Equal(parked, want) {
 		t.Errorf("parked are %q, want %q", parked, want)
 	}
-	var next, other int
-	for _, a := range b.stored(22).List() {
-		switch {
-		case a.Stream == "a":
-			other++
-		case strings.TrimSpace(a.Data) != fmt.Sprint(next+1):
-			t.Errorf("%s came after %d", a.Data[:3], next)
-		default:
-			next++
+	next := map[string]int{}
+	for _, a := range b.stored(45).List() {
+		if next[a.Stream]++; strings.TrimSpace(a.Data) != fmt.Sprint(next[a.Stream]) {
+			t.Errorf("stream %s: %.3s came where %d was next", a.Stream, a.Data, next[a.Stream])
 		}
 	}
-	if next != 21 || other != 1 {
-		t.Errorf("of b came %d events, of a %d", next, other)
+	for _, name := range others {
+		if next[name] != 11 || next["a"] != 1 {
+			t.Errorf("of %s came %d events, of a %d", name, next[name], next["a"])
+		}
 	}
 }
 
