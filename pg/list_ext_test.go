@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/pgserver"
 	"github.com/mainstemdb/mainstem/pg"
 )
 
@@ -229,4 +230,25 @@ func TestOldest(t *testing.T) {
 	}
 	run(t, db, "TRUNCATE $S.numbered, $S.event")
 	oldest(3)
+}
+
+// TestListsOnStandby: what can be looked at on the primary can be on a standby.
+func TestListsOnStandby(t *testing.T) {
+	db := open(t)
+	run(t, db, `INSERT INTO $S.request VALUES ('k', '', 3, '', now(), now());
+		INSERT INTO $S.lease VALUES ('l', 1, '', now()); INSERT INTO $S.fence VALUES ('f', 1)`)
+	on := sameOn(t, db, another(t, func(ctx context.Context) (*pgserver.Server, error) { return server.Standby(ctx, "lists") }))
+	for what, list := range map[string]func() (int, error){
+		"requests": func() (int, error) { rows, err := on.Requests(t.Context(), pg.Which{}); return len(rows), err },
+		"claims":   func() (int, error) { rows, err := on.Claims(t.Context(), pg.Which{}); return len(rows), err },
+		"leases":   func() (int, error) { rows, err := on.Leases(t.Context(), pg.Which{}); return len(rows), err },
+		"fences":   func() (int, error) { rows, err := on.Fences(t.Context(), pg.Which{}); return len(rows), err },
+	} {
+		if n, err := list(); n != 1 || err != nil {
+			t.Errorf("%d %s on a standby: %v", n, what, err)
+		}
+	}
+	if _, known, err := on.Reply(t.Context(), "k"); !known || err != nil {
+		t.Errorf("a reply on a standby: %t %v", known, err)
+	}
 }

@@ -98,32 +98,36 @@ func (c *pgRequestsCmd) Run(e *env) error {
 	}
 	return c.with(e, func(ctx context.Context, db *pg.DB) error {
 		claimed := false
-		show := func(r *pg.RequestStatus) error {
+		err := c.each(ctx, e, db, func(r *pg.RequestStatus) error {
 			claimed = claimed || r.State == pg.RequestClaimed
 			return c.print(ctx, e, db, r)
-		}
-		if c.Key != "" {
-			found, err := db.Requests(ctx, pg.Which{Prefix: c.Key, Max: 1})
-			switch {
-			case err != nil:
-				return err
-			case len(found) == 0 || found[0].Key != c.Key:
-				return notFound("see what is: mainstem pg requests --prefix PREFIX", "no request %s is kept", shell(c.Key))
-			}
-			return show(&found[0])
-		}
-		list := db.Requests
-		if c.Claimed {
-			list = db.Claims
-		}
-		err := eachNamed(e, c.pgNames, func(w pg.Which) ([]pg.RequestStatus, error) { return list(ctx, w) },
-			func(r *pg.RequestStatus) string { return r.Key }, show)
+		})
 		if claimed && err == nil {
 			e.notef("a claim may be running still, for as long as ClaimFor (%s unless chosen); after that find out what happened, and say it:\n"+
 				"mainstem pg resolve KEY --nothing, or --status CODE --body TEXT", pg.DefaultClaim)
 		}
 		return err
 	})
+}
+
+// each shows the requests that were asked for.
+func (c *pgRequestsCmd) each(ctx context.Context, e *env, db *pg.DB, show func(*pg.RequestStatus) error) error {
+	if c.Key == "" {
+		list := db.Requests
+		if c.Claimed {
+			list = db.Claims
+		}
+		return eachNamed(e, c.pgNames, func(w pg.Which) ([]pg.RequestStatus, error) { return list(ctx, w) },
+			func(r *pg.RequestStatus) string { return r.Key }, show)
+	}
+	found, err := db.Requests(ctx, pg.Which{Prefix: c.Key, Max: 1})
+	switch {
+	case err != nil:
+		return err
+	case len(found) == 0 || found[0].Key != c.Key:
+		return notFound("see what is: mainstem pg requests --prefix PREFIX", "no request %s is kept", shell(c.Key))
+	}
+	return show(&found[0])
 }
 
 func (c *pgRequestsCmd) print(ctx context.Context, e *env, db *pg.DB, r *pg.RequestStatus) error {
