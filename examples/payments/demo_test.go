@@ -31,7 +31,7 @@ func TestDemo(t *testing.T) {
 	t.Setenv(podVariable, "1")
 	var out bytes.Buffer
 	c := config{
-		length: 4 * time.Second, customers: 12, think: 200 * time.Millisecond,
+		length: 3 * time.Second, customers: 12, think: 200 * time.Millisecond,
 		faults: []string{killPod, pausePod}, out: &out,
 	}
 	r, err := c.demo(t.Context())

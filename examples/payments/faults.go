@@ -26,7 +26,7 @@ const (
 	restart   = "restart"
 	crash     = "crash"
 	failover  = "failover"
-	pauseTime = 4 * time.Second // well beyond every lease
+	pauseTime = 3 * time.Second // twice as long as every lease
 )
 
 // schedule draws the faults of a run from its seed: when, in which order, to whom.
