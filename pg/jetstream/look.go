@@ -15,10 +15,8 @@ import (
 // header begins the names of an event's attributes.
 const header = "ce-"
 
-// Error codes of the server for which the client library has no names.
-const (
-	headerTooLarge jetstream.ErrorCode = 10097
-)
+// headerTooLarge is a code of the server for which the client library has no name.
+const headerTooLarge jetstream.ErrorCode = 10097
 
 func uintText(n uint64) string { return strconv.FormatUint(n, 10) }
 
@@ -54,16 +52,12 @@ func (s *Sink) look(ctx context.Context, subject string) error {
 
 // outOfPlace is true of an answer that the subject has another newest message.
 func outOfPlace(err error) bool {
-	switch apiCode(err) {
-	case jetstream.JSErrCodeStreamWrongLastSequence, jetstream.JSErrCodeStreamWrongLastSequenceConstant:
-		return true
-	}
-	return false
+	code := apiCode(err)
+	return code == jetstream.JSErrCodeStreamWrongLastSequence || code == jetstream.JSErrCodeStreamWrongLastSequenceConstant
 }
 
 func apiCode(err error) jetstream.ErrorCode {
-	var refused *jetstream.APIError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*jetstream.APIError](err); ok {
 		return refused.ErrorCode
 	}
 	return 0

@@ -2,6 +2,7 @@ package kafka_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -226,7 +227,7 @@ func TestWay(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- patient.Deliver(ctx, batch("a1")) }()
 	cancel()
-	if err := <-ended; err != context.Canceled {
+	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 	b.up()

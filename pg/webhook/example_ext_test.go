@@ -40,12 +40,3 @@ func hook(db *pg.DB, receiver *webhook.Receiver) http.HandlerFunc {
 		w.WriteHeader(http.StatusNoContent)
 	}
 }
-
-func ExampleReceiver_Verify() {
-	var db *pg.DB // of the receiver
-	receiver, err := webhook.NewReceiver("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-	if err != nil {
-		panic(err) //tidy:panic the secret stands above
-	}
-	http.Handle("POST /hook", hook(db, receiver))
-}

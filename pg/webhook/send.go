@@ -72,18 +72,17 @@ func (s *Sink) post(ctx context.Context, id string, body []byte) error {
 	case err != nil:
 		return mainstem.Errorf(mainstem.Unavailable, "event %s: %w", id, err)
 	}
-	said := read(response.Body)
-	return s.judge(id, response, said)
+	defer func() { _ = response.Body.Close() }()
+	return s.judge(id, response, read(response.Body))
 }
 
 var errTooLate = errors.New("the time for an answer has passed")
 
 // read takes an answer's body from the connection, up to a bound, and gives its
 // beginning. What it cannot read changes nothing: the status has said it all.
-func read(body io.ReadCloser) (beginning string) {
+func read(body io.Reader) (beginning string) {
 	const most = 256
 	all, _ := io.ReadAll(io.LimitReader(body, limitAnswer))
-	_ = body.Close()
 	return strings.ToValidUTF8(string(all[:min(len(all), most)]), "\uFFFD")
 }
 

@@ -125,7 +125,7 @@ func TestSecrets(t *testing.T) {
 	if _, err := NewReceiver(); mainstem.CodeOf(err) != mainstem.Invalid {
 		t.Errorf("no secret at all: %v", err)
 	}
-	if NewSecret() == NewSecret() {
+	if one, other := NewSecret(), NewSecret(); one == other {
 		t.Error("two new secrets are equal")
 	}
 }
