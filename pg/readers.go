@@ -183,30 +183,36 @@ func (r *Readers) passOver(err error, ways ...way) {
 
 // primary reads at the primary, if it can be shown to have what is wanted.
 func (r *Readers) primary(ctx context.Context, want seen, fn func(ctx context.Context, tx pgx.Tx) error) (seen, error) {
-	var here seen
-	t, err := begin(ctx, r.DB.Pool, "reading at the primary", readOnly, func(b *pgx.Batch) {
-		if want != (seen{}) {
-			b.Queue(r.DB.sql(seenSQL)).QueryRow(here.scan)
+	for {
+		var here seen
+		t, err := begin(ctx, r.DB.Pool, "reading at the primary", readOnly, func(b *pgx.Batch) {
+			if want != (seen{}) {
+				b.Queue(r.DB.sql(seenSQL)).QueryRow(here.scan)
+			}
+		})
+		if err != nil {
+			r.DB.Metrics.read(readFailed)
+			return want, err
 		}
-	})
-	if err != nil {
-		r.DB.Metrics.read(readFailed)
-		return want, err
-	}
-	defer t.end(ctx)
-	if want != (seen{}) {
-		if want, err = r.has(ctx, here, want); err != nil {
+		if want == (seen{}) || here.of(want) && !here.standby && (want.lsn == unplaced || want.lsn <= here.lsn) {
+			if want.lsn == unplaced {
+				want = seen{system: here.system, timeline: here.timeline, lsn: here.lsn}
+			}
+			r.DB.Metrics.read(readPrimary)
+			defer t.end(ctx)
+			return want, fn(ctx, t)
+		}
+		t.end(ctx) // all who read after a failover come by here: none has one connection and waits for another
+		if want, err = r.has(ctx, r.DB.Pool, here, want); err != nil {
 			r.DB.Metrics.read(unread(err))
 			return want, err
 		}
 	}
-	r.DB.Metrics.read(readPrimary)
-	return want, fn(ctx, t)
 }
 
 // has shows that the primary has what a session has seen, and says where that is
 // in its present life.
-func (r *Readers) has(ctx context.Context, here, want seen) (seen, error) {
+func (r *Readers) has(ctx context.Context, tx Tx, here, want seen) (seen, error) {
 	lost := func(why string) (seen, error) {
 		return want, mainstem.Errorf(mainstem.HistoryLost, "the session has seen %s, and the primary is at %s: %s", want.place(), here.place(), why)
 	}
@@ -215,15 +221,11 @@ func (r *Readers) has(ctx context.Context, here, want seen) (seen, error) {
 		return want, mainstem.Errorf(mainstem.Unavailable, "reading at the primary: this server is a standby")
 	case here.system != want.system:
 		return lost("it is another server")
-	case here.timeline == want.timeline && want.lsn == unplaced:
-		return seen{system: here.system, timeline: here.timeline, lsn: here.lsn}, nil
-	case here.timeline == want.timeline && want.lsn <= here.lsn:
-		return want, nil
 	case here.timeline <= want.timeline:
 		return lost("it lacks the end of that")
 	}
 	var known, begins int64
-	err := r.DB.Pool.QueryRow(ctx, r.DB.sql("SELECT known, begins FROM $S.parted($1::bigint, $2::bigint)"),
+	err := tx.QueryRow(ctx, r.DB.sql("SELECT known, begins FROM $S.parted($1::bigint, $2::bigint)"),
 		int64(want.timeline), int64(here.timeline)).Scan(&known, &begins)
 	switch {
 	case err != nil:

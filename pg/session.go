@@ -83,27 +83,41 @@ func (s *Session) ask() int {
 
 // cover makes the session see a commit that was made between two places. If the
 // second was not told, or is of another life of the server, all that is known is
-// the first one's.
-func (s *Session) cover(asked int, began, after seen) {
+// the first one's. A commit after a failover goes on with a session only if what it
+// had seen is there: otherwise its reads are to say that its history is lost.
+func (s *Session) cover(ctx context.Context, tx Tx, asked int, began, after seen) {
 	if s.timed {
 		s.readers.recent.note(s.who, s.readers.PrimaryFor)
 		return
 	}
+	after.behind, after.standby = 0, false
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if after.lsn == unplaced || !after.of(began) {
-		s.asks++
-		s.seen, s.blind = seen{system: began.system, timeline: began.timeline, lsn: unplaced}, s.asks
-		return
+	had := s.seen
+	if had != (seen{}) && !after.of(had) && after.of(began) {
+		s.mu.Unlock()
+		_, err := s.readers.has(ctx, tx, after, had)
+		s.mu.Lock()
+		if err != nil && s.seen == had {
+			s.lose(had)
+			return
+		}
 	}
-	after.behind, after.standby = 0, false
 	switch {
+	case after.lsn == unplaced || !after.of(began):
+		s.lose(began)
 	case !after.of(s.seen):
 		s.seen = after
 	case s.seen.lsn == unplaced && asked < s.blind: // asked before that commit
 	case s.seen.lsn == unplaced, after.lsn > s.seen.lsn:
 		s.seen = after
 	}
+}
+
+// lose notes that the session has seen an unknown place of a life of a server.
+func (s *Session) lose(life seen) {
+	s.asks++
+	s.seen, s.blind = seen{system: life.system, timeline: life.timeline, lsn: unplaced}, s.asks
 }
 
 // Read runs fn in a read-only transaction of read committed, on a replica that has

@@ -144,6 +144,15 @@ func TestSessionAcrossAFailover(t *testing.T) {
 	}
 	_, _, err := p.read(p.session(t, lostToken), t.Context(), "lost")
 	wantCode(t, err, mainstem.HistoryLost)
+	// Nor does a later write make it forget what is lost.
+	lost = p.session(t, lostToken)
+	p.write(t, lost, "later")
+	_, _, err = p.read(p.session(t, lost.Token()), t.Context(), "lost")
+	wantCode(t, err, mainstem.HistoryLost)
+	goesOn := p.session(t, keptToken)
+	p.write(t, goesOn, "later")
+	p.sees(t, p.session(t, goesOn.Token()), "kept", 1, false)
+	p.sees(t, p.session(t, goesOn.Token()), "later", 2, false)
 
 	// The former primary is no source for the session that has gone on.
 	if err := p.primary.Up(t.Context()); err != nil {

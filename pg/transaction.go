@@ -107,7 +107,7 @@ func (t *transaction) commit(ctx context.Context, last func(b *pgx.Batch)) error
 	case warning != "":
 		return mainstem.Errorf(mainstem.Undecided, "%s: it is committed here, and perhaps nowhere else: the server said %q", t.what, warning)
 	case t.session != nil:
-		t.session.cover(asked, t.began, after)
+		t.session.cover(ctx, t.conn, asked, t.began, after)
 	}
 	return nil
 }
