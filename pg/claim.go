@@ -139,7 +139,11 @@ func (h *HTTP) problem(w http.ResponseWriter, r *http.Request, err error) {
 		if logger == nil {
 			logger = slog.Default()
 		}
-		logger.ErrorContext(r.Context(), "a request under an idempotency key cannot be answered",
+		level := slog.LevelError
+		if r.Context().Err() != nil {
+			level = slog.LevelInfo // whoever asked has gone
+		}
+		logger.Log(r.Context(), level, "a request under an idempotency key cannot be answered",
 			"method", r.Method, "path", r.URL.Path, "trace", traceOf(r.Context()), "err", err)
 		detail = "this request cannot be answered now; repeat it with the same key"
 	}

@@ -18,8 +18,9 @@ type Consumer struct {
 	Name string
 	// Deliver takes a batch. If it returns nil, the cursor moves behind the batch.
 	// An error that is Unavailable, Overloaded or otherwise retryable is the way's,
-	// not the event's: the batch is tried again for as long as it takes. After any
-	// other, its events are given one by one, each at most Attempts times; one
+	// not the event's: the whole batch is tried again, after pauses that grow to five
+	// seconds, for as long as it takes; so remember within a batch what was taken, or
+	// take few at a time (Max), where the way often fails half-way. After any other, its events are given one by one, each at most Attempts times; one
 	// that is never taken is parked, and with it what comes later in its stream.
 	//
 	// It may be called again with events that it has taken: after a crash, after

@@ -82,7 +82,7 @@ func TestPG(t *testing.T) {
 	n.says(0, `"parked":2`, "status", "--json")
 	n.says(0, "order 1  paid", "parked", "mail")
 	n.says(0, `"error":"invalid: no such address`, "parked", "mail", "--json")
-	n.says(0, "2 events are given again", "retry", "mail", "order")
+	n.says(0, "events that are given again: 2", "retry", "mail", "order")
 	n.says(3, "nothing parked", "retry", "mail", "nothing")
 	n.says(0, "the event at 1 is dropped", "discard", "mail", "order", "1")
 	n.says(2, "no event parked at position 1", "discard", "mail", "order", "1")

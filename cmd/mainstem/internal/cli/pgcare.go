@@ -164,7 +164,7 @@ func (c *pgRetryCmd) Run(e *env) error {
 		if n == 0 {
 			return notFound("see what is: mainstem pg parked "+shell(c.Consumer), "consumer %s has nothing parked of stream %s", shell(c.Consumer), shell(c.Stream))
 		}
-		return e.done(map[string]any{"again": n}, "%d events are given again", n)
+		return e.done(map[string]any{"again": n}, "events that are given again: %d", n)
 	})
 }
 
