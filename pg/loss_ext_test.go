@@ -49,6 +49,7 @@ func TestFailoverThatLosesCommits(t *testing.T) {
 	pay(t, db, "kept")
 	k.wants(t, "skept")
 	applied(1)
+	eventually(t, "the cursors have moved", func() bool { return cursorAt(t, db, "go") == 1 && cursorAt(t, db, "c") == 1 })
 	p.caughtUp(t)
 	p.cutOff(t)
 	pay(t, db, "lost")
