@@ -2,6 +2,7 @@ package mainstem_test
 
 import (
 	"context"
+	"os"
 	"testing"
 	"time"
 
@@ -9,13 +10,21 @@ import (
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/embedded"
+	"github.com/mainstemdb/mainstem/mainstemtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// overWire runs the tests of this package through a server and its client, where
+// they are not about files: what holds here holds there. See "make wire".
+var overWire = os.Getenv("MAINSTEM_WIRE") != ""
+
 // open opens a database in memory for one test.
 func open(t testing.TB, opts ...embedded.Option) *mainstem.DB {
 	t.Helper()
+	if overWire {
+		return mainstemtest.OpenRemote(t, opts...).DB
+	}
 	db, err := embedded.InMemory(within(t), opts...)
 	must(t, err)
 	t.Cleanup(func() { must(t, db.Close()) })

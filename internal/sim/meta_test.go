@@ -11,7 +11,7 @@ func TestEveryConfigurationAnswersAlike(t *testing.T) {
 	for _, c := range configurations {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {
 			rounds, length := 200/c.partitions+4, 150
-			if c.onFiles {
+			if c.onFiles || c.wire {
 				rounds = 12
 			}
 			if c.always {
@@ -36,7 +36,7 @@ func (c configuration) compare(t *testing.T, seed uint64, length int) {
 				return line
 			}
 		}
-		return Difference(Run(t.Context(), NewModel(), list), got)
+		return Difference(Run(t.Context(), c.model(), list), got)
 	}
 	first := differs(list)
 	if first == "" {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/internal/disk"
 	"github.com/mainstemdb/mainstem/mainstemtest"
+	"github.com/mainstemdb/mainstem/remote"
 )
 
 // product is an embedded database as a target.
@@ -19,6 +21,7 @@ type product struct {
 	db       *embedded.DB
 	clock    *mainstemtest.Clock
 	restarts bool
+	client   *mainstem.DB // nil: the database is asked in this process
 }
 
 // configuration is one way to run the product.
@@ -29,6 +32,7 @@ type configuration struct {
 	always     bool // restart between any two operations
 	onFiles    bool // the operating system's files, not memory
 	noLog      bool // the memory engine, which has no files
+	wire       bool // behind a server, asked by a client
 }
 
 var configurations = []configuration{
@@ -37,6 +41,8 @@ var configurations = []configuration{
 	{name: "memory, restarts", partitions: 1, restarts: true},
 	{name: "memory, 5 partitions", partitions: 5},
 	{name: "memory, 16 partitions, restarts", partitions: 16, restarts: true},
+	{name: "over the wire", partitions: 1, wire: true},
+	{name: "over the wire, 5 partitions", partitions: 5, wire: true},
 	{name: "files", partitions: 1, onFiles: true},
 	{name: "files, restarts between operations", partitions: 1, restarts: true, always: true, onFiles: true},
 }
@@ -67,8 +73,44 @@ func (c configuration) start(t *testing.T) *product {
 		p.open = func(ctx context.Context) (*embedded.DB, error) { return embedded.Open(ctx, dir, opts...) }
 	}
 	p.begin(t)
+	if c.wire {
+		p.client = dial(t, p.db.Backend())
+	}
 	return p
 }
+
+// dial puts a server before a Backend and is its client.
+func dial(t *testing.T, b mainstem.Backend) *mainstem.DB {
+	t.Helper()
+	client, err := remote.Open(mainstemtest.Serve(t, b))
+	if err != nil {
+		t.Fatalf("open a client: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := client.Close(); err != nil {
+			t.Errorf("close the client: %v", err)
+		}
+	})
+	return client.DB
+}
+
+// model is what the configuration is compared with. Over a wire every transaction
+// is a networked one.
+func (c configuration) model() Target {
+	m := NewModel()
+	if !c.wire {
+		return m
+	}
+	return networked{Target: m, db: mainstem.New(mainstemtest.NewFlaky(m.DB().Backend()))}
+}
+
+// networked is a target behind a network without faults.
+type networked struct {
+	Target
+	db *mainstem.DB
+}
+
+func (n networked) DB() *mainstem.DB { return n.db }
 
 // begin opens the database, and closes it with the test.
 func (p *product) begin(t *testing.T) {
@@ -84,7 +126,7 @@ func (p *product) begin(t *testing.T) {
 	})
 }
 
-func (p *product) DB() *mainstem.DB     { return p.db.DB }
+func (p *product) DB() *mainstem.DB     { return cmp.Or(p.client, p.db.DB) }
 func (p *product) Step(d time.Duration) { p.clock.Advance(d) }
 
 func (p *product) Restart(ctx context.Context) error {

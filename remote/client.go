@@ -1,0 +1,115 @@
+package remote
+
+import (
+	"context"
+	"sync/atomic"
+
+	"connectrpc.com/connect"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/wire"
+	pb "github.com/mainstemdb/mainstem/proto/mainstem/v1"
+)
+
+// client is the Backend: a few servers of one database, one of them preferred.
+type client struct {
+	config
+	servers []*server
+	first   atomic.Uint32 // index, modulo their number, of the one that is asked first
+	life    context.Context // ends with Close
+	end     context.CancelCauseFunc
+}
+
+var errClosed = &mainstem.Error{Code: mainstem.Stopped, Message: "this client is closed"}
+
+// each asks one server after the other until one has an answer for the caller:
+// ask says whether it has, or whether another may be asked.
+func (c *client) each(ask func(*server) (answered bool, err error)) error {
+	first := c.first.Load()
+	var failed error = errClosed
+	for i := range uint32(len(c.servers)) {
+		if c.life.Err() != nil {
+			return errClosed
+		}
+		answered, err := ask(c.servers[(first+i)%uint32(len(c.servers))])
+		if answered {
+			return err
+		}
+		failed = err
+		c.first.CompareAndSwap(first+i, first+i+1) // the next caller begins with the next server
+	}
+	return failed
+}
+
+// elsewhere reports whether another server may know better: this one did nothing,
+// and says that it cannot.
+func elsewhere(err error) bool {
+	code := mainstem.CodeOf(err)
+	return code == mainstem.Unavailable || code == mainstem.Stopped
+}
+
+// bounded is ctx with the client's timeout, unless it ends by itself before.
+func (c *client) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(ctx, c.timeout)
+}
+
+// Commit sends the transaction once. It goes on to another server only where this
+// one cannot have run it.
+func (c *client) Commit(ctx context.Context, t *mainstem.Transaction) (receipt *mainstem.Receipt, err error) {
+	if err := t.Validate(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	err = c.each(func(s *server) (bool, error) {
+		lane, err := s.lanes.get(ctx)
+		if err != nil {
+			return mainstem.CodeOf(err) != mainstem.Unavailable, err
+		}
+		receipt, err = lane.submit(ctx, t)
+		return !elsewhere(err), err
+	})
+	return receipt, err
+}
+
+// View opens a view on the first server that can.
+func (c *client) View(ctx context.Context, r mainstem.ViewRequest) (s mainstem.Snapshot, err error) {
+	if r.Group != "" {
+		if err := mainstem.CheckGroup(r.Group); err != nil {
+			return nil, err
+		}
+	}
+	if err := r.ID.Validate(); err != nil {
+		return nil, err
+	}
+	if wire.Consistency(r.At) == nil {
+		return nil, mainstem.Errorf(mainstem.Invalid, "a read names its consistency: Latest, AtLeast, Within, AsOf, AsOfTime or Local")
+	}
+	return c.hedged(ctx, r)
+}
+
+// Close ends everything, feeds and views too. Transactions that wait for an answer
+// are undecided.
+func (c *client) Close() error {
+	c.end(errClosed)
+	for _, s := range c.servers {
+		s.lanes.close()
+		s.idle()
+	}
+	return nil
+}
+
+func (c *client) status(ctx context.Context) (status *Status, err error) {
+	ctx, cancel := c.bounded(ctx)
+	defer cancel()
+	err = c.each(func(s *server) (bool, error) {
+		r, err := s.rpc.Status(ctx, connect.NewRequest(&pb.StatusRequest{}))
+		if err != nil {
+			err := wire.Failure(err, mainstem.Unavailable)
+			return !elsewhere(err), err
+		}
+		status = statusOf(s.address, r.Msg)
+		return true, nil
+	})
+	return status, err
+}

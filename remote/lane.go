@@ -1,0 +1,247 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/wire"
+	pb "github.com/mainstemdb/mainstem/proto/mainstem/v1"
+)
+
+// frame is about the most bytes of transactions in one message; a single larger
+// one goes alone.
+const frame = 1 << 20
+
+// lane is a stream of transactions to a server. What waits while the last message
+// is on its way out goes together with the next.
+type lane struct {
+	address string
+	stream  *connect.BidiStreamForClient[pb.SubmitRequest, pb.SubmitResponse]
+	cancel  context.CancelFunc
+	work    sync.WaitGroup
+	wake    chan struct{} // something waits, or the lane has ended
+
+	mu      sync.Mutex
+	waiting []*submission
+	sent    map[uint64]*submission
+	last    uint64
+	failed  error // why it has ended
+}
+
+// submission is one transaction that waits for its answer.
+type submission struct {
+	message *pb.Submission
+	size    int
+	answer  chan *pb.Outcome // closed without an answer when the lane ends
+	sent    bool             // under the lane's mu
+}
+
+// openLane opens a stream and waits until the server says that it is there: until
+// then nothing was sent, so a server that is away is no riddle.
+func (s *server) openLane(ctx context.Context) (*lane, error) {
+	if err := s.breaker.pass(s.address); err != nil {
+		return nil, err
+	}
+	life, cancel := context.WithCancel(context.Background())
+	stop := context.AfterFunc(ctx, cancel)
+	stream := s.rpc.Submit(life)
+	_ = stream.Send(nil) // headers only; what failed is told by Receive
+	_, err := stream.Receive()
+	alive := stop()
+	if err == nil && !alive {
+		err = context.Cause(ctx)
+	}
+	s.breaker.tell(err == nil)
+	if err != nil {
+		cancel()
+		return nil, unreached(s.address, err)
+	}
+	l := &lane{
+		address: s.address, stream: stream, cancel: cancel,
+		wake: make(chan struct{}, 1), sent: map[uint64]*submission{},
+	}
+	l.work.Go(l.send)
+	l.work.Go(l.receive)
+	return l, nil
+}
+
+// unreached is why a server could not be reached: its own word, or that of the network.
+func unreached(address string, err error) error {
+	e := wire.Failure(err, mainstem.Unavailable)
+	if e.Code == mainstem.Cancelled { // it was this client's own patience that ended
+		e.Code = mainstem.Unavailable
+	}
+	e.Message = "server " + address + ": " + e.Message
+	return e
+}
+
+func (l *lane) alive() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed == nil
+}
+
+// wait returns when nothing of the lane runs any more.
+func (l *lane) wait() { l.work.Wait() }
+
+// submit sends a transaction and waits for its answer.
+func (l *lane) submit(ctx context.Context, t *mainstem.Transaction) (*mainstem.Receipt, error) {
+	one := &submission{message: &pb.Submission{Transaction: wire.Transaction(t)}, size: t.Size(), answer: make(chan *pb.Outcome, 1)}
+	if until, ok := ctx.Deadline(); ok {
+		one.message.Timeout = max(1, int64(time.Until(until)))
+	}
+	if err := l.queue(one); err != nil {
+		return nil, err
+	}
+	select {
+	case o, answered := <-one.answer:
+		if !answered {
+			return nil, l.lost(t, one)
+		}
+		if o.GetError() != nil {
+			return nil, wire.ParseError(o.GetError(), mainstem.Undecided)
+		}
+		r, err := wire.ParseReceipt(o.GetReceipt())
+		if err != nil || r == nil {
+			return nil, mainstem.Errorf(mainstem.Undecided, "server %s answered %s in group %q with something that is no receipt: %w", l.address, t.ID, t.Group, err)
+		}
+		return r, nil
+	case <-ctx.Done():
+		return nil, l.abandon(t, one, context.Cause(ctx))
+	}
+}
+
+// queue lets a transaction wait to be sent.
+func (l *lane) queue(one *submission) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed != nil {
+		return unreached(l.address, l.failed)
+	}
+	if n := len(l.waiting) + len(l.sent); n >= LimitWaiting {
+		return mainstem.Errorf(mainstem.Overloaded, "%d transactions of this client wait for an answer of %s; the limit is %d", n, l.address, LimitWaiting)
+	}
+	l.waiting = append(l.waiting, one)
+	l.knock()
+	return nil
+}
+
+func (l *lane) knock() {
+	select {
+	case l.wake <- struct{}{}:
+	default: // it has been knocked already
+	}
+}
+
+// abandon stops waiting. What was not sent never will be.
+func (l *lane) abandon(t *mainstem.Transaction, one *submission, why error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if one.sent {
+		return mainstem.Errorf(mainstem.Undecided, "no answer yet from %s to %s in group %q: %w", l.address, t.ID, t.Group, why)
+	}
+	for i, w := range l.waiting {
+		if w == one {
+			l.waiting = append(l.waiting[:i], l.waiting[i+1:]...)
+			break
+		}
+	}
+	return mainstem.Errorf(mainstem.Cancelled, "%s in group %q was given up before it was sent: %w", t.ID, t.Group, why)
+}
+
+// lost is the fate of a transaction whose lane has ended.
+func (l *lane) lost(t *mainstem.Transaction, one *submission) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if one.sent {
+		return mainstem.Errorf(mainstem.Undecided, "the connection to %s ended before the answer to %s in group %q: %w", l.address, t.ID, t.Group, l.failed)
+	}
+	return unreached(l.address, l.failed)
+}
+
+// send sends what waits until the lane has ended.
+func (l *lane) send() {
+	for range l.wake {
+		for {
+			message, ended := l.next()
+			if ended {
+				_ = l.stream.CloseRequest() // the end of the stream is what counts
+				return
+			}
+			if message == nil {
+				break
+			}
+			if err := l.stream.Send(message); err != nil {
+				l.end(err)
+				return
+			}
+		}
+	}
+}
+
+// next takes what waits, as much as fits one message.
+func (l *lane) next() (message *pb.SubmitRequest, ended bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed != nil || len(l.waiting) == 0 {
+		return nil, l.failed != nil
+	}
+	message = &pb.SubmitRequest{Submissions: make([]*pb.Submission, 0, len(l.waiting))}
+	size, n := 0, 0
+	for _, one := range l.waiting {
+		if size += one.size; size > frame && n > 0 {
+			break
+		}
+		n++
+		l.last++
+		one.message.Number, one.sent = l.last, true
+		l.sent[l.last] = one
+		message.Submissions = append(message.Submissions, one.message)
+	}
+	l.waiting = append(l.waiting[:0], l.waiting[n:]...)
+	return message, false
+}
+
+// receive hands out answers until the stream ends.
+func (l *lane) receive() {
+	for {
+		m, err := l.stream.Receive()
+		if err != nil {
+			l.end(err)
+			_ = l.stream.CloseResponse() // as above
+			return
+		}
+		l.mu.Lock()
+		for _, o := range m.GetOutcomes() {
+			if one, ok := l.sent[o.GetNumber()]; ok {
+				delete(l.sent, o.GetNumber())
+				one.answer <- o
+			}
+		}
+		l.mu.Unlock()
+	}
+}
+
+// end ends the lane: who waits is told.
+func (l *lane) end(why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed != nil {
+		return
+	}
+	l.failed = errors.Join(why)
+	for _, one := range l.waiting {
+		close(one.answer)
+	}
+	for _, one := range l.sent {
+		close(one.answer)
+	}
+	l.waiting, l.sent = nil, nil
+	l.cancel()
+	l.knock()
+}

@@ -1,0 +1,95 @@
+package server
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/wire"
+	pb "github.com/mainstemdb/mainstem/proto/mainstem/v1"
+)
+
+// Changes passes a feed on. The client's window is the only buffer: a reader that
+// is slow or away holds a place in the log and nothing else.
+func (s service) Changes(ctx context.Context, r *connect.Request[pb.ChangesRequest], stream *connect.ServerStream[pb.ChangesResponse]) error {
+	b, leave, err := s.call(ctx)
+	if err != nil {
+		return wire.Fail(err, mainstem.Unavailable)
+	}
+	leave() // a feed has no end that a draining server could wait for
+	from, err := wire.ParseFrom(r.Msg)
+	if err != nil {
+		return wire.Fail(err, mainstem.Invalid)
+	}
+	if err := s.feeds.take(); err != nil {
+		return wire.Fail(err, mainstem.Overloaded)
+	}
+	defer s.feeds.free()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(s.leaving, func() { cancel(errLeaving) })
+	defer stop()
+	pulse := startPulse(stream.Send, cancel)
+	defer pulse.stop()
+	for batch, err := range b.Changes(ctx, from) {
+		if s.leaving.Err() != nil {
+			err = errLeaving
+		}
+		if err != nil {
+			return wire.Fail(err, mainstem.Unavailable)
+		}
+		if err := pulse.send(wire.Batch(batch)); err != nil {
+			return err
+		}
+	}
+	if s.leaving.Err() != nil {
+		return wire.Fail(errLeaving, mainstem.Unavailable)
+	}
+	return nil
+}
+
+// pulse sends a sign of life whenever a feed has been silent for a while.
+type pulse struct {
+	mu     sync.Mutex // over send, which is for one at a time
+	write  func(*pb.ChangesResponse) error
+	timer  *time.Timer
+	ending bool
+}
+
+func startPulse(write func(*pb.ChangesResponse) error, failed context.CancelCauseFunc) *pulse {
+	p := &pulse{write: write}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.timer = time.AfterFunc(Heartbeat, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.ending {
+			return
+		}
+		if err := write(&pb.ChangesResponse{Heartbeat: true}); err != nil {
+			failed(err)
+			return
+		}
+		p.timer.Reset(Heartbeat)
+	})
+	return p
+}
+
+// send sends a batch, which is a sign of life too.
+func (p *pulse) send(m *pb.ChangesResponse) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.timer.Reset(Heartbeat)
+	return p.write(m)
+}
+
+// stop ends the signs: nothing is written afterwards.
+func (p *pulse) stop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ending = true
+	p.timer.Stop()
+}

@@ -1,0 +1,178 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"connectrpc.com/connect"
+	"connectrpc.com/grpchealth"
+	"connectrpc.com/grpcreflect"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/journal"
+	"github.com/mainstemdb/mainstem/proto/mainstem/v1/mainstemv1connect"
+)
+
+// Limits of a server (L10). A request beyond one is refused at once.
+const (
+	// LimitMessage is the most bytes of one message of a client, decompressed.
+	LimitMessage = 4 << 20
+	// LimitCommits is the most transactions of one Submit stream that are under
+	// way; more are Overloaded.
+	LimitCommits = 8192
+	// LimitViews is the most views held open at once, and LimitFeeds the most
+	// feeds; more are Overloaded.
+	LimitViews = 4096
+	LimitFeeds = 4096
+	// LimitQueries is the most questions of one Read.
+	LimitQueries = 1000
+	// ViewIdle is how long a held view may wait for the next question. It keeps
+	// old state alive, and a client that is gone is not always noticed at once.
+	ViewIdle = time.Minute
+	// Heartbeat is the longest silence of a feed that has nothing new.
+	Heartbeat = 10 * time.Second
+)
+
+// Option sets up a Server. The set is closed.
+type Option interface{ apply(*Server) }
+
+type option func(*Server)
+
+func (o option) apply(s *Server) { o(s) }
+
+// Guard gives the Backend that a request may use: the database itself, or one
+// that checks the rights of whom the context names. It is asked once per call, and
+// once per stream.
+func Guard(guard func(ctx context.Context, b mainstem.Backend) (mainstem.Backend, error)) Option {
+	return option(func(s *Server) { s.guard = guard })
+}
+
+// Intercept puts interceptors around every call, the first outermost.
+func Intercept(i ...connect.Interceptor) Option {
+	return option(func(s *Server) { s.interceptors = append(s.interceptors, i...) })
+}
+
+// Promise says what an acknowledgement means here, for Status and /readyz.
+func Promise(g journal.Guarantees) Option { return option(func(s *Server) { s.promise = g }) }
+
+// Health is asked whether the database still runs: nil, or why it has stopped.
+func Health(err func() error) Option { return option(func(s *Server) { s.failed = err }) }
+
+// Server is an http.Handler before a Backend. It does not close the Backend.
+type Server struct {
+	backend      mainstem.Backend
+	guard        func(context.Context, mainstem.Backend) (mainstem.Backend, error)
+	interceptors []connect.Interceptor
+	promise      journal.Guarantees
+	failed       func() error
+	mux          *http.ServeMux
+
+	views, feeds places
+	calls        sync.WaitGroup // calls that are to end by themselves
+	mu           sync.RWMutex   // over draining and the first Add of a call
+	draining     bool
+	leaving      context.Context // ends when draining begins
+	leave        context.CancelCauseFunc
+}
+
+// New makes a Server before b.
+func New(b mainstem.Backend, opts ...Option) *Server {
+	s := &Server{
+		backend: b, mux: http.NewServeMux(), failed: func() error { return nil },
+		guard: func(_ context.Context, b mainstem.Backend) (mainstem.Backend, error) { return b, nil },
+		views: places{most: LimitViews, noun: "views"}, feeds: places{most: LimitFeeds, noun: "feeds"},
+	}
+	for _, o := range opts {
+		o.apply(s)
+	}
+	s.leaving, s.leave = context.WithCancelCause(context.Background())
+	handler := []connect.HandlerOption{
+		connect.WithReadMaxBytes(LimitMessage), connect.WithCodec(readable{}), connect.WithInterceptors(s.interceptors...),
+	}
+	s.mux.Handle(mainstemv1connect.NewDatabaseServiceHandler(service{s}, handler...))
+	s.mux.Handle(grpchealth.NewHandler(checker{s}))
+	reflector := grpcreflect.NewStaticReflector(serviceName)
+	s.mux.Handle(grpcreflect.NewHandlerV1(reflector))
+	s.mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector))
+	s.mux.HandleFunc("GET /healthz", s.healthz)
+	s.mux.HandleFunc("GET /readyz", s.readyz)
+	return s
+}
+
+// ServeHTTP answers one request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+
+// Drain makes the server leave gracefully: from now on it says that it is not
+// ready and refuses new calls, feeds end, and it waits until the calls that run
+// have ended, or ctx has. Held views are ended with the streams they are on.
+func (s *Server) Drain(ctx context.Context) error {
+	s.mu.Lock()
+	s.draining = true
+	s.mu.Unlock()
+	s.leave(errLeaving)
+	done := make(chan struct{})
+	go func() { s.calls.Wait(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return mainstem.Errorf(mainstem.Cancelled, "draining the server, calls still run: %w", context.Cause(ctx))
+	}
+}
+
+// errLeaving is the answer of a server that drains. Nothing was done.
+var errLeaving = &mainstem.Error{
+	Code: mainstem.Unavailable, Message: "this server is going down", Advice: "repeat; another server, or this one after its restart, will answer",
+}
+
+// call begins a call of one client: the Backend that it may use, and what ends
+// the call.
+func (s *Server) call(ctx context.Context) (b mainstem.Backend, leave func(), err error) {
+	if leave, err = s.enter(); err != nil {
+		return nil, nil, err
+	}
+	if b, err = s.guard(ctx, s.backend); err != nil {
+		leave()
+		return nil, nil, err
+	}
+	return b, leave, nil
+}
+
+// enter counts a call, unless the server drains.
+func (s *Server) enter() (leave func(), err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.draining {
+		return nil, errLeaving
+	}
+	s.calls.Add(1)
+	return s.calls.Done, nil
+}
+
+// serviceName is the one service of the contract.
+const serviceName = mainstemv1connect.DatabaseServiceName
+
+// service is the Server as the generated handler wants it, apart so that the
+// Server's own methods stay few.
+type service struct{ *Server }
+
+// places bounds how many of something are there at once.
+type places struct {
+	taken atomic.Int64
+	most  int64
+	noun  string
+}
+
+// take takes a place, or says that there is none.
+func (p *places) take() error {
+	if p.taken.Add(1) > p.most {
+		p.taken.Add(-1)
+		return mainstem.Errorf(mainstem.Overloaded, "%d %s are open; the limit is %d", p.most, p.noun, p.most)
+	}
+	return nil
+}
+
+func (p *places) free() { p.taken.Add(-1) }
