@@ -21,6 +21,8 @@ BIN      := $(TMP)/bin
 REPORT   := $(BIN)/testreport
 LINT     := $(BIN)/golangci-lint
 GOFUMPT  := $(BIN)/gofumpt
+BUF      := $(BIN)/buf
+PLUGINS  := $(BIN)/protoc-gen-go $(BIN)/protoc-gen-connect-go
 
 # Each module of go.work, as a pattern of all its packages. The tools are no
 # part of it: two tools need not agree on their dependencies.
@@ -60,9 +62,9 @@ build: ## Build every package of every module, and .tmp/bin/mainstem if its sour
 	@if ls cmd/mainstem/*.go >/dev/null 2>&1; then go build -trimpath -o $(BIN)/mainstem ./cmd/mainstem; fi
 
 .PHONY: test
-test: $(REPORT) ## Test everything: suite, breaklaw, tools, sinks-test, bench-test, examples-test, race. Ends with a summary
+test: $(REPORT) ## Test everything: suite, wire, contract, breaklaw, tools, sinks-test, bench-test, examples-test, race. Ends with a summary
 	@rc=0; summary=""; \
-	for step in suite breaklaw tools sinks-test bench-test examples-test race; do \
+	for step in suite wire contract breaklaw tools sinks-test bench-test examples-test race; do \
 		echo "== $$step"; from=$$SECONDS; \
 		if $(MAKE) --silent $$step; then verdict=passed; else verdict=FAILED; rc=1; fi; \
 		if [ -e $(TMP)/$$step.notrun ]; then verdict=$$(cat $(TMP)/$$step.notrun); fi; \
@@ -75,6 +77,25 @@ test: $(REPORT) ## Test everything: suite, breaklaw, tools, sinks-test, bench-te
 .PHONY: suite
 suite: $(REPORT) ## Step of test: every module, all rounds, without race
 	@export MAINSTEM_ROUNDS=$(ROUNDS); $(call gotest,suite,-timeout 25m $(PACKAGES))
+
+.PHONY: wire
+wire: $(REPORT) ## Step of test: the library's own tests once more, through a server and its client
+	@export MAINSTEM_WIRE=1; $(call gotest,wire,-timeout 10m .)
+
+# The released contract is what tags have; before the first release there is none.
+RELEASED = $(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null)
+
+.PHONY: contract
+contract: $(BUF) $(PLUGINS) ## Step of test: proto/ is linted, breaks no release, and its Go code is fresh
+	@cd proto && $(BUF) lint
+	@if [ -n "$(RELEASED)" ]; then cd proto && $(BUF) breaking --against '../.git#tag=$(RELEASED),subdir=proto'; \
+	else echo "contract: breaks nothing (there is no release yet)"; fi
+	@dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; cp -r proto "$$dir/"; (cd "$$dir/proto" && PATH="$(BIN):$$PATH" $(BUF) generate); \
+	if ! diff -r proto "$$dir/proto"; then echo "contract: generated code is stale: run make generate"; exit 1; fi
+
+.PHONY: generate
+generate: $(BUF) $(PLUGINS) ## Generate Go from proto/
+	@cd proto && PATH="$(BIN):$$PATH" $(BUF) generate
 
 .PHONY: breaklaw
 breaklaw: $(REPORT) ## Step of test: break each law on purpose, see which check goes red
@@ -183,6 +204,15 @@ $(LINT): tools/golangci-lint/go.mod
 	@mkdir -p $(BIN)
 	@echo "building golangci-lint, once (two minutes on two cores)"
 	@cd tools/golangci-lint && $(TOOLBUILD) -o $@ tool
+
+$(BUF): tools/buf/go.mod
+	@mkdir -p $(BIN)
+	@echo "building buf, once (a minute on two cores)"
+	@cd tools/buf && $(TOOLBUILD) -o $@ tool
+
+$(PLUGINS): $(BIN)/%: tools/%/go.mod
+	@mkdir -p $(BIN)
+	@cd tools/$* && $(TOOLBUILD) -o $@ tool
 
 $(GOFUMPT): tools/gofumpt/go.mod
 	@mkdir -p $(BIN)

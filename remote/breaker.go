@@ -20,7 +20,9 @@ const (
 var dialer = net.Dialer{Timeout: DialTimeout}
 
 // breaker keeps callers from a server that does not answer.
-type breaker struct{ circuit circuitbreaker.CircuitBreaker[any] }
+type breaker struct {
+	circuit circuitbreaker.CircuitBreaker[any]
+}
 
 func newBreaker() breaker {
 	return breaker{circuitbreaker.NewBuilder[any]().WithFailureThreshold(BreakAfter).WithDelay(BreakFor).Build()}

@@ -15,7 +15,7 @@ import (
 type client struct {
 	config
 	servers []*server
-	first   atomic.Uint32 // index, modulo their number, of the one that is asked first
+	first   atomic.Uint32   // index, modulo their number, of the one that is asked first
 	life    context.Context // ends with Close
 	end     context.CancelCauseFunc
 }
@@ -59,14 +59,12 @@ func (c *client) Commit(ctx context.Context, t *mainstem.Transaction) (receipt *
 	if err := t.Validate(); err != nil {
 		return nil, err
 	}
-	ctx, cancel := c.bounded(ctx)
-	defer cancel()
 	err = c.each(func(s *server) (bool, error) {
 		lane, err := s.lanes.get(ctx)
 		if err != nil {
 			return mainstem.CodeOf(err) != mainstem.Unavailable, err
 		}
-		receipt, err = lane.submit(ctx, t)
+		receipt, err = lane.submit(ctx, t, c.timeout)
 		return !elsewhere(err), err
 	})
 	return receipt, err

@@ -83,4 +83,3 @@ func (s *server) broken(ctx context.Context, err error) error {
 	}
 	return mainstem.Errorf(mainstem.Unavailable, "the feed of %s broke; go on after the last batch's token: %w", s.address, err)
 }
-

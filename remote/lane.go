@@ -13,12 +13,18 @@ import (
 	pb "github.com/mainstemdb/mainstem/proto/mainstem/v1"
 )
 
-// frame is about the most bytes of transactions in one message; a single larger
-// one goes alone.
-const frame = 1 << 20
+const (
+	// frameBytes is about the most bytes of transactions in one message; a single
+	// larger one goes alone.
+	frameBytes = 1 << 20
+	// frames is how many messages may be without any answer: one that the server
+	// writes to its disk, one that waits there, and one on its way. What comes
+	// meanwhile gathers here, so that messages grow with the load by themselves.
+	frames = 3
+)
 
-// lane is a stream of transactions to a server. What waits while the last message
-// is on its way out goes together with the next.
+// lane is a stream of transactions to a server. What waits while messages are under
+// way goes together with the next.
 type lane struct {
 	address string
 	stream  *connect.BidiStreamForClient[pb.SubmitRequest, pb.SubmitResponse]
@@ -30,15 +36,19 @@ type lane struct {
 	waiting []*submission
 	sent    map[uint64]*submission
 	last    uint64
+	silent  int   // messages without any answer
 	failed  error // why it has ended
 }
+
+// frame is one message with transactions.
+type frame struct{ answered bool }
 
 // submission is one transaction that waits for its answer.
 type submission struct {
 	message *pb.Submission
 	size    int
 	answer  chan *pb.Outcome // closed without an answer when the lane ends
-	sent    bool             // under the lane's mu
+	in      *frame           // the message that it was sent in, or nil; under the lane's mu
 }
 
 // openLane opens a stream and waits until the server says that it is there: until
@@ -89,12 +99,17 @@ func (l *lane) alive() bool {
 // wait returns when nothing of the lane runs any more.
 func (l *lane) wait() { l.work.Wait() }
 
-// submit sends a transaction and waits for its answer.
-func (l *lane) submit(ctx context.Context, t *mainstem.Transaction) (*mainstem.Receipt, error) {
+// errTimeout is the end of the client's own patience.
+var errTimeout = errors.New("the client's timeout has passed")
+
+// submit sends a transaction and waits for its answer, at most for a timeout.
+func (l *lane) submit(ctx context.Context, t *mainstem.Transaction, timeout time.Duration) (*mainstem.Receipt, error) {
 	one := &submission{message: &pb.Submission{Transaction: wire.Transaction(t)}, size: t.Size(), answer: make(chan *pb.Outcome, 1)}
 	if until, ok := ctx.Deadline(); ok {
 		one.message.Timeout = max(1, int64(time.Until(until)))
 	}
+	patience := time.NewTimer(timeout)
+	defer patience.Stop()
 	if err := l.queue(one); err != nil {
 		return nil, err
 	}
@@ -103,17 +118,27 @@ func (l *lane) submit(ctx context.Context, t *mainstem.Transaction) (*mainstem.R
 		if !answered {
 			return nil, l.lost(t, one)
 		}
-		if o.GetError() != nil {
-			return nil, wire.ParseError(o.GetError(), mainstem.Undecided)
-		}
-		r, err := wire.ParseReceipt(o.GetReceipt())
-		if err != nil || r == nil {
-			return nil, mainstem.Errorf(mainstem.Undecided, "server %s answered %s in group %q with something that is no receipt: %w", l.address, t.ID, t.Group, err)
-		}
-		return r, nil
+		return l.told(t, o)
+	case <-patience.C:
+		return nil, l.abandon(t, one, errTimeout)
 	case <-ctx.Done():
 		return nil, l.abandon(t, one, context.Cause(ctx))
 	}
+}
+
+// told is what the server answered.
+func (l *lane) told(t *mainstem.Transaction, o *pb.Outcome) (*mainstem.Receipt, error) {
+	if o.GetError() != nil {
+		return nil, wire.ParseError(o.GetError(), mainstem.Undecided)
+	}
+	r, err := wire.ParseReceipt(o.GetReceipt())
+	if err == nil && r == nil {
+		err = errors.New("no receipt")
+	}
+	if err != nil {
+		return nil, mainstem.Errorf(mainstem.Undecided, "server %s answered %s in group %q with something else: %w", l.address, t.ID, t.Group, err)
+	}
+	return r, nil
 }
 
 // queue lets a transaction wait to be sent.
@@ -142,7 +167,7 @@ func (l *lane) knock() {
 func (l *lane) abandon(t *mainstem.Transaction, one *submission, why error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if one.sent {
+	if one.in != nil {
 		return mainstem.Errorf(mainstem.Undecided, "no answer yet from %s to %s in group %q: %w", l.address, t.ID, t.Group, why)
 	}
 	for i, w := range l.waiting {
@@ -158,7 +183,7 @@ func (l *lane) abandon(t *mainstem.Transaction, one *submission, why error) erro
 func (l *lane) lost(t *mainstem.Transaction, one *submission) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if one.sent {
+	if one.in != nil {
 		return mainstem.Errorf(mainstem.Undecided, "the connection to %s ended before the answer to %s in group %q: %w", l.address, t.ID, t.Group, l.failed)
 	}
 	return unreached(l.address, l.failed)
@@ -188,22 +213,23 @@ func (l *lane) send() {
 func (l *lane) next() (message *pb.SubmitRequest, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.failed != nil || len(l.waiting) == 0 {
+	if l.failed != nil || len(l.waiting) == 0 || l.silent >= frames {
 		return nil, l.failed != nil
 	}
 	message = &pb.SubmitRequest{Submissions: make([]*pb.Submission, 0, len(l.waiting))}
-	size, n := 0, 0
+	size, n, in := 0, 0, new(frame)
 	for _, one := range l.waiting {
-		if size += one.size; size > frame && n > 0 {
+		if size += one.size; size > frameBytes && n > 0 {
 			break
 		}
 		n++
 		l.last++
-		one.message.Number, one.sent = l.last, true
+		one.message.Number, one.in = l.last, in
 		l.sent[l.last] = one
 		message.Submissions = append(message.Submissions, one.message)
 	}
 	l.waiting = append(l.waiting[:0], l.waiting[n:]...)
+	l.silent++
 	return message, false
 }
 
@@ -216,14 +242,28 @@ func (l *lane) receive() {
 			_ = l.stream.CloseResponse() // as above
 			return
 		}
-		l.mu.Lock()
-		for _, o := range m.GetOutcomes() {
-			if one, ok := l.sent[o.GetNumber()]; ok {
-				delete(l.sent, o.GetNumber())
-				one.answer <- o
-			}
+		l.hand(m.GetOutcomes())
+	}
+}
+
+// hand gives answers to those who wait for them.
+func (l *lane) hand(outcomes []*pb.Outcome) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, o := range outcomes {
+		one, ok := l.sent[o.GetNumber()]
+		if !ok {
+			continue // a server that answers twice
 		}
-		l.mu.Unlock()
+		delete(l.sent, o.GetNumber())
+		if !one.in.answered {
+			one.in.answered = true
+			l.silent--
+		}
+		one.answer <- o
+	}
+	if len(l.waiting) > 0 {
+		l.knock()
 	}
 }
 

@@ -164,6 +164,7 @@ func newServer(address string, c *client) *server {
 	interceptors := append([]connect.Interceptor{bearer{c.token}}, c.interceptors...)
 	s := &server{address: address, life: c.life, breaker: newBreaker(), idle: transport.CloseIdleConnections}
 	s.rpc = mainstemv1connect.NewDatabaseServiceClient(&http.Client{Transport: transport}, address,
+		connect.WithAcceptCompression("gzip", nil, nil), // it would cost more time than the bytes that it saves
 		connect.WithReadMaxBytes(LimitAnswer), connect.WithInterceptors(interceptors...))
 	s.lanes.open = s.openLane
 	return s

@@ -44,13 +44,14 @@ func (s service) Submit(ctx context.Context, stream *connect.BidiStream[pb.Submi
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	d := &desk{server: s.Server, backend: b, answers: newAnswers(LimitCommits)}
-	var sending sync.WaitGroup
-	sending.Go(func() {
-		if err := d.answers.send(stream.Send); err != nil {
+	d := &desk{server: s.Server, backend: b, under: places{most: LimitCommits, noun: "transactions of this stream"}}
+	d.send = func(m *pb.SubmitResponse) {
+		d.sending.Lock()
+		defer d.sending.Unlock()
+		if err := stream.Send(m); err != nil {
 			cancel(err) // nobody hears the answers
 		}
-	})
+	}
 	received := make(chan error, 1)
 	go func() { received <- d.receive(ctx, stream.Receive) }()
 	select {
@@ -58,24 +59,27 @@ func (s service) Submit(ctx context.Context, stream *connect.BidiStream[pb.Submi
 	case <-s.leaving.Done(): // what comes now is refused; what runs is answered
 		err = wire.Fail(errLeaving, mainstem.Unavailable)
 	}
-	d.running.Wait()
-	d.answers.close()
-	sending.Wait()
+	d.close()
 	return err
 }
 
-// desk takes the transactions of one stream in and hands the answers out.
+// desk takes the transactions of one stream in and hands the answers out. Who
+// sends and does not read answers is no longer read from: refusals are sent by the
+// one that reads.
 type desk struct {
 	server  *Server
 	backend mainstem.Backend
-	answers *answers
 	under   places
+	sending sync.Mutex
+	send    func(*pb.SubmitResponse)
+
+	mu      sync.Mutex
 	running sync.WaitGroup
+	closed  bool
 }
 
 // receive begins what comes until the client has sent everything.
 func (d *desk) receive(ctx context.Context, next func() (*pb.SubmitRequest, error)) error {
-	d.under = places{most: LimitCommits, noun: "transactions of this stream"}
 	for {
 		m, err := next()
 		switch {
@@ -83,33 +87,57 @@ func (d *desk) receive(ctx context.Context, next func() (*pb.SubmitRequest, erro
 			return nil
 		case err != nil:
 			return err
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
 		}
-		for _, one := range m.GetSubmissions() {
-			if err := d.answers.room(ctx); err != nil {
-				return err
-			}
-			d.begin(ctx, one)
+		if !d.begin(ctx, m.GetSubmissions()) {
+			return nil
 		}
 	}
 }
 
-// begin runs one transaction, or refuses it at once.
-func (d *desk) begin(ctx context.Context, m *pb.Submission) {
-	leave, err := d.server.enter()
-	if err == nil {
-		if err = d.under.take(); err != nil {
-			leave()
+// begin runs the transactions of one message, or refuses them at once. It reports
+// false once the desk is closed: then nobody is answered any more.
+func (d *desk) begin(ctx context.Context, all []*pb.Submission) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return false
+	}
+	p := newPage(len(all), d.send)
+	for _, m := range all {
+		leave, err := d.admit()
+		if err != nil {
+			p.put(failed(m.GetNumber(), err, mainstem.Unavailable))
+			continue
 		}
+		d.running.Go(func() {
+			defer leave()
+			p.put(d.run(ctx, m))
+		})
 	}
+	return true
+}
+
+// admit gives one transaction a place.
+func (d *desk) admit() (leave func(), err error) {
+	if err := d.under.take(); err != nil {
+		return nil, err
+	}
+	left, err := d.server.enter()
 	if err != nil {
-		d.answers.put(failed(m.GetNumber(), err, mainstem.Unavailable))
-		return
+		d.under.free()
+		return nil, err
 	}
-	d.running.Go(func() {
-		defer leave()
-		defer d.under.free()
-		d.answers.put(d.run(ctx, m))
-	})
+	return func() { left(); d.under.free() }, nil
+}
+
+// close waits for what runs.
+func (d *desk) close() {
+	d.mu.Lock()
+	d.closed = true
+	d.mu.Unlock()
+	d.running.Wait()
 }
 
 func (d *desk) run(ctx context.Context, m *pb.Submission) *pb.Outcome {

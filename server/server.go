@@ -36,6 +36,10 @@ const (
 	Heartbeat = 10 * time.Second
 )
 
+// compressFrom is the size, in bytes, from which an answer is compressed for a
+// client that asks for that.
+const compressFrom = 4 << 10
+
 // Option sets up a Server. The set is closed.
 type Option interface{ apply(*Server) }
 
@@ -90,7 +94,7 @@ func New(b mainstem.Backend, opts ...Option) *Server {
 	}
 	s.leaving, s.leave = context.WithCancelCause(context.Background())
 	handler := []connect.HandlerOption{
-		connect.WithReadMaxBytes(LimitMessage), connect.WithCodec(readable{}), connect.WithInterceptors(s.interceptors...),
+		connect.WithReadMaxBytes(LimitMessage), connect.WithCompressMinBytes(compressFrom), connect.WithCodec(readable{}), connect.WithInterceptors(s.interceptors...),
 	}
 	s.mux.Handle(mainstemv1connect.NewDatabaseServiceHandler(service{s}, handler...))
 	s.mux.Handle(grpchealth.NewHandler(checker{s}))

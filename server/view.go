@@ -94,6 +94,8 @@ func (s service) hold(ctx context.Context, stream *connect.BidiStream[pb.ViewReq
 				return err
 			}
 			idle.Reset(ViewIdle)
+		case <-ctx.Done(): // the client is gone, and perhaps its last message with it
+			return ctx.Err()
 		case <-idle.C:
 			return wire.Fail(mainstem.Errorf(mainstem.Unavailable, "this view was not asked anything for %s and was released", ViewIdle), mainstem.Unavailable)
 		case <-s.leaving.Done():

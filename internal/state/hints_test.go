@@ -101,8 +101,10 @@ func drawHinted(t *rapid.T, id string) *mainstem.Transaction {
 		nil, {mainstem.KeyAbsent{Name: name}}, {mainstem.KeyUnchanged{Name: name, Since: since}}, {mainstem.KeyEquals{Name: name, Value: mainstem.Int(1)}},
 	}).Draw(t, "condition")
 	tx.Operations = rapid.SampledFrom([][]mainstem.Operation{
-		{mainstem.Put{Name: name, Value: mainstem.Int(1)}}, {mainstem.Put{Name: name, Value: mainstem.Int(1), TTL: 3 * time.Second}},
-		{mainstem.Add{Name: name, Delta: 1}}, {mainstem.Delete{Name: name}},
+		{mainstem.Put{Name: name, Value: mainstem.Int(1)}},
+		{mainstem.Put{Name: name, Value: mainstem.Int(1), TTL: 3 * time.Second}},
+		{mainstem.Add{Name: name, Delta: 1}},
+		{mainstem.Delete{Name: name}},
 	}).Draw(t, "operation")
 	return tx
 }

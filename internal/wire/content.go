@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -52,8 +53,9 @@ func incarnation(hex string) (i mainstem.Incarnation, err error) {
 
 // hex is an incarnation as it stands in messages.
 func hex(i mainstem.Incarnation) string {
-	digits, _ := i.MarshalText() // never fails
-	return string(digits)
+	const zeros = "0000000000000000"
+	digits := strconv.FormatUint(uint64(i), 16)
+	return zeros[len(digits):] + digits
 }
 
 // identity reads an ID and what travels beside it. An ID without text is none,

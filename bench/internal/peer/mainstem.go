@@ -27,6 +27,7 @@ var mainstemPeer = Peer{
 type Mainstem struct {
 	// DB is the open database, for scenarios that only Mainstem has.
 	DB     *embedded.DB
+	asked  *mainstem.DB // the same, or a client of a server before it
 	config Config
 	// run makes callers' IDs of this process differ from those before it.
 	run  string
@@ -46,7 +47,7 @@ func OpenMainstem(ctx context.Context, c Config) (*Mainstem, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Mainstem{DB: db, config: c, run: strconv.FormatInt(int64(now), 36)}, nil
+	return &Mainstem{DB: db, asked: db.DB, config: c, run: strconv.FormatInt(int64(now), 36)}, nil
 }
 
 // setCounter gives the counter something to take from.
@@ -63,7 +64,7 @@ func (s *Mainstem) Do(ctx context.Context, op *Op) (uint64, error) {
 	switch op.Kind {
 	case CAS:
 		group, name := place(op.Key)
-		r, err := s.DB.Group(group).Do(ctx, s.id(op.Client), func(tx *mainstem.Txn) error {
+		r, err := s.asked.Group(group).Do(ctx, s.id(op.Client), func(tx *mainstem.Txn) error {
 			if op.Version == 0 {
 				tx.Require(mainstem.KeyAbsent{Name: name})
 			} else {
@@ -77,13 +78,13 @@ func (s *Mainstem) Do(ctx context.Context, op *Op) (uint64, error) {
 		}
 		return uint64(r.Position), nil
 	case Add:
-		_, err := s.DB.Group("counter").Do(ctx, s.id(op.Client), func(tx *mainstem.Txn) error {
+		_, err := s.asked.Group("counter").Do(ctx, s.id(op.Client), func(tx *mainstem.Txn) error {
 			tx.Add("stock", -1, mainstem.Floor(0))
 			return nil
 		})
 		return 0, err
 	case Append:
-		_, err := s.DB.Group("client-"+digits(op.Client)).Do(ctx, s.id(op.Client), func(tx *mainstem.Txn) error {
+		_, err := s.asked.Group("client-"+digits(op.Client)).Do(ctx, s.id(op.Client), func(tx *mainstem.Txn) error {
 			tx.Require(mainstem.StreamLength{Stream: "events", Length: op.Version})
 			tx.Append("events", mainstem.Event{Type: "bench.v1", Data: op.Value})
 			return nil
@@ -91,7 +92,7 @@ func (s *Mainstem) Do(ctx context.Context, op *Op) (uint64, error) {
 		return op.Version + 1, err
 	case Get:
 		group, name := place(op.Key)
-		v, err := s.DB.Get(ctx, group, name, mainstem.Latest())
+		v, err := s.asked.Get(ctx, group, name, mainstem.Latest())
 		if err != nil || !v.Exists {
 			return 0, err
 		}
@@ -117,7 +118,7 @@ func place(key int) (group, name string) {
 func (s *Mainstem) Load(ctx context.Context, from, to int, value []byte) error {
 	return inParallel(from, to, keysPerGroup, func(from, to int) error {
 		group, _ := place(from)
-		_, err := s.DB.Group(group).Do(ctx, "", func(tx *mainstem.Txn) error {
+		_, err := s.asked.Group(group).Do(ctx, "", func(tx *mainstem.Txn) error {
 			for key := from; key < to; key++ {
 				_, name := place(key)
 				tx.Put(name, value)
