@@ -1,52 +1,48 @@
 package remote
 
 import (
-	"net"
+	"sync"
 	"time"
-
-	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 
 	"github.com/mainstemdb/mainstem"
 )
 
 // After BreakAfter failures in a row a server is left alone for BreakFor; then
-// one request tries it again.
+// one request tries it again, and the others wait for what that brings (Nygard,
+// "Release It!", the circuit breaker).
 const (
 	BreakAfter = 3
 	BreakFor   = 500 * time.Millisecond
 )
 
-// dialer makes the connections.
-var dialer = net.Dialer{Timeout: DialTimeout}
-
 // breaker keeps callers from a server that does not answer.
 type breaker struct {
-	circuit circuitbreaker.CircuitBreaker[any]
-}
-
-func newBreaker() breaker {
-	return breaker{circuitbreaker.NewBuilder[any]().WithFailureThreshold(BreakAfter).WithDelay(BreakFor).Build()}
+	mu       sync.Mutex
+	failures int       // in a row
+	until    time.Time // left alone until then, once there are enough of them
 }
 
 // pass lets a request through, or says that the server is left alone. Each
 // request that passes tells how it went.
-func (b breaker) pass(address string) error {
-	if b.circuit.TryAcquirePermit() {
+func (b *breaker) pass(address string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	if b.failures < BreakAfter || now.After(b.until) {
+		b.until = now.Add(BreakFor) // for the others, where this one is a trial
 		return nil
 	}
-	return mainstem.Errorf(mainstem.Unavailable, "server %s did not answer %d times in a row and is left alone for %s", address, BreakAfter, BreakFor)
+	return mainstem.Errorf(mainstem.Unavailable, "server %s failed %d times in a row and is left alone for %s", address, b.failures, BreakFor)
 }
 
 // tell says how a request went that passed.
-func (b breaker) tell(answered bool) {
+func (b *breaker) tell(answered bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if answered {
-		b.circuit.RecordSuccess()
-	} else {
-		b.circuit.RecordFailure()
+		b.failures = 0
+		return
 	}
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	b.failures++
+	b.until = time.Now().Add(BreakFor)
 }

@@ -80,8 +80,11 @@ func (s *server) openLane(ctx context.Context) (*lane, error) {
 	return l, nil
 }
 
-// unreached is why a server could not be reached: its own word, or that of the network.
+// unreached is why a server could not be asked: its own word, or that of the network.
 func unreached(address string, err error) error {
+	if said := wire.Said(err, mainstem.Unavailable); said != nil {
+		return said
+	}
 	e := wire.Failure(err, mainstem.Unavailable)
 	if e.Code == mainstem.Cancelled { // it was this client's own patience that ended
 		e.Code = mainstem.Unavailable

@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"crypto/tls"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -74,6 +75,9 @@ func Intercept(i ...connect.Interceptor) Option {
 	return option(func(c *config) { c.interceptors = append(c.interceptors, i...) })
 }
 
+// dialer makes the connections.
+var dialer = net.Dialer{Timeout: DialTimeout}
+
 // DB is a database on a server.
 type DB struct {
 	*mainstem.DB
@@ -122,6 +126,11 @@ func parseAddress(text string, secret bool) (string, error) {
 	return u.Scheme + "://" + u.Host, nil
 }
 
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
 // Status says what the database is and what an acknowledgement means there.
 func (db *DB) Status(ctx context.Context) (*Status, error) { return db.client.status(ctx) }
 
@@ -162,7 +171,7 @@ func newServer(address string, c *client) *server {
 		},
 	}
 	interceptors := append([]connect.Interceptor{bearer{c.token}}, c.interceptors...)
-	s := &server{address: address, life: c.life, breaker: newBreaker(), idle: transport.CloseIdleConnections}
+	s := &server{address: address, life: c.life, idle: transport.CloseIdleConnections}
 	s.rpc = mainstemv1connect.NewDatabaseServiceClient(&http.Client{Transport: transport}, address,
 		connect.WithAcceptCompression("gzip", nil, nil), // it would cost more time than the bytes that it saves
 		connect.WithReadMaxBytes(LimitAnswer), connect.WithInterceptors(interceptors...))

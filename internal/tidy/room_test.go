@@ -24,7 +24,6 @@ var dependencies = []struct {
 	{"connectrpc.com/connect", []string{"proto/mainstem/v1/mainstemv1connect", "internal/wire", "server", "remote"}, true},
 	{"connectrpc.com", []string{"server"}, true},
 	{"google.golang.org/protobuf", []string{"proto/mainstem/v1", "internal/wire", "server"}, true},
-	{"github.com/failsafe-go/failsafe-go", []string{"remote"}, false},
 	{"golang.org/x/sys", []string{"internal/disk", "node", "cmd/mainstem", "cmd/mainstem/internal/*"}, false},
 	{"github.com/anishathalye/porcupine", []string{"internal/check", "cmd/mainstem/internal/*"}, true},
 	{"github.com/cockroachdb/datadriven", nil, true},

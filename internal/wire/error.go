@@ -78,21 +78,31 @@ func Fail(err error, fallback mainstem.Code) *connect.Error {
 	return out
 }
 
-// Failure reads the end of an RPC: the error that the server gave, exactly, or,
-// where there is none, what the transport met, with the code fallback.
-func Failure(err error, fallback mainstem.Code) *mainstem.Error {
+// Said is the error that the server gave at the end of an RPC, exactly, or nil
+// where what ended it was something else.
+func Said(err error, fallback mainstem.Code) *mainstem.Error {
 	var failed *connect.Error
-	if errors.As(err, &failed) {
-		for _, d := range failed.Details() {
-			if v, err := d.Value(); err == nil {
-				if m, ok := v.(*pb.Error); ok {
-					return ParseError(m, fallback)
-				}
+	if !errors.As(err, &failed) {
+		return nil
+	}
+	for _, d := range failed.Details() {
+		if v, err := d.Value(); err == nil {
+			if m, ok := v.(*pb.Error); ok {
+				return ParseError(m, fallback)
 			}
 		}
-		if code, ok := refusals[failed.Code()]; ok && connect.IsWireError(err) {
-			return mainstem.Errorf(code, "the server said %w", err)
-		}
+	}
+	return nil
+}
+
+// Failure reads the end of an RPC: what the server said, or, where it said
+// nothing, what the transport met, with the code fallback.
+func Failure(err error, fallback mainstem.Code) *mainstem.Error {
+	if said := Said(err, fallback); said != nil {
+		return said
+	}
+	if code, ok := refusals[connect.CodeOf(err)]; ok && connect.IsWireError(err) {
+		return mainstem.Errorf(code, "the server said %w", err)
 	}
 	if fallback != mainstem.Undecided && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		return mainstem.Errorf(mainstem.Cancelled, "%w", err)

@@ -31,6 +31,11 @@ type commands struct {
 	Read   readCmd   `cmd:"" group:"data" help:"Read the events of a stream."`
 	Txn    txnCmd    `cmd:"" group:"data" help:"Run one transaction, given as JSON on standard input."`
 	Feed   feedCmd   `cmd:"" group:"data" help:"Print what has committed, in order, as JSON lines."`
+	Watch  watchCmd  `cmd:"" group:"data" help:"Print the keys of a prefix, and every change of one."`
+	Lease  leaseCmd  `cmd:"" group:"data" help:"Run a command while holding a lease."`
+
+	Serve  serveCmd  `cmd:"" group:"server" help:"Serve a directory to other processes, machines and languages."`
+	Status statusCmd `cmd:"" group:"server" help:"Ask a server what it is and promises."`
 
 	Import importCmd `cmd:"" group:"bulk" help:"Import JSON lines or CSV; a second run continues the first."`
 	Export exportCmd `cmd:"" group:"bulk" help:"Export keys and streams as JSON lines, from one frozen view."`
@@ -50,6 +55,7 @@ type commands struct {
 // groups are the headings of the list of commands.
 var groups = []kong.Group{
 	{Key: "data", Title: "Keys, streams, transactions"},
+	{Key: "server", Title: "Server"},
 	{Key: "bulk", Title: "In bulk"},
 	{Key: "care", Title: "Care"},
 	{Key: "pg", Title: "PostgreSQL"},
@@ -58,7 +64,7 @@ var groups = []kong.Group{
 
 const description = `Work on a Mainstem database in a directory. Its writes are safe to retry: a change, its event and its ID commit together, once.
 
-A key or stream is written GROUP/NAME; "/" inside the group is %2F and "%" is %25. GROUP/ is the group itself. The directory is --dir, else MAINSTEM_DIR, else ./mainstem-data. One process at a time may have it open.
+A key or stream is written GROUP/NAME; "/" inside the group is %2F and "%" is %25. GROUP/ is the group itself. The directory is --dir, else MAINSTEM_DIR, else ./mainstem-data. One process at a time may have it open. With --server, or MAINSTEM_SERVER, a server is asked instead.
 
 Exit codes:
 

@@ -12,30 +12,44 @@ import (
 	"github.com/mainstemdb/mainstem/internal/disk"
 )
 
-// database is the directory that a command works on.
-type database struct {
+// directory is one that a command works on.
+type directory struct {
 	Dir string `help:"Directory of the database, else that of the environment, else ./mainstem-data." env:"MAINSTEM_DIR" placeholder:"DIR"`
 }
 
 // path is the directory, by flag, environment or default. An empty one counts
 // as not given: scripts leave variables empty.
-func (d database) path() string { return cmp.Or(d.Dir, "./mainstem-data") }
+func (d directory) path() string { return cmp.Or(d.Dir, "./mainstem-data") }
+
+// database is what a command works on: a directory, or a server.
+type database struct {
+	directory
+	service
+}
 
 // memory is enough for one command at a time and leaves small machines room.
 const memory = 64 << 20
 
 // open opens the database, and creates it if there is none. What it would log
 // is left out: an error is returned, and inspect tells the rest.
-func (d database) open(e *env) (*embedded.DB, error) {
+func (d database) open(e *env) (*mainstem.DB, error) {
+	if d.Server != "" {
+		return d.dial(d.Dir)
+	}
 	db, err := embedded.Open(e.ctx, d.path(), embedded.Memory(memory))
-	return db, advised(err, "give this process the right to write there; to look at it as it is: get, scan, read, export or feed with --read-only")
+	if err != nil {
+		return nil, advised(err, "give this process the right to write there; to look at it as it is: get, scan, read, export or feed with --read-only")
+	}
+	return db.DB, nil
 }
 
 // openExisting opens a database that must be there: a command that only reads
 // or removes must not leave an empty one behind.
-func (d database) openExisting(e *env) (*embedded.DB, error) {
-	if err := d.exists(); err != nil {
-		return nil, err
+func (d database) openExisting(e *env) (*mainstem.DB, error) {
+	if d.Server == "" {
+		if err := d.exists(); err != nil {
+			return nil, err
+		}
 	}
 	return d.open(e)
 }
@@ -49,7 +63,7 @@ func advised(err error, denied string) error {
 	p := *problemOf(err)
 	switch {
 	case errors.Is(err, disk.ErrLocked):
-		p.Advice = "stop that process; or read beside it with --read-only, which can fail while it writes: then repeat"
+		p.Advice = "stop that process; ask it, if it is a server, with --server; or read beside it with --read-only, which can fail while it writes: then repeat"
 	case p.Code == mainstem.Denied.String():
 		p.Advice = denied
 	default:
@@ -66,18 +80,24 @@ type readable struct {
 
 // openToRead opens a database to read from it. Without --read-only that also
 // recovers what a crash left behind, and lets expire what is due.
-func (r readable) openToRead(e *env) (*embedded.DB, error) {
+func (r readable) openToRead(e *env) (*mainstem.DB, error) {
 	if !r.ReadOnly {
 		return r.openExisting(e)
+	}
+	if r.Server != "" {
+		return nil, misused("leave it out: a server decides by itself what it writes", "--read-only is about files, and --server is given")
 	}
 	if err := r.exists(); err != nil {
 		return nil, err
 	}
 	db, err := embedded.Open(e.ctx, r.path(), embedded.Memory(memory), embedded.ReadOnly())
-	return db, advised(err, "give this process the right to read it")
+	if err != nil {
+		return nil, advised(err, "give this process the right to read it")
+	}
+	return db.DB, nil
 }
 
-func (d database) exists() error {
+func (d directory) exists() error {
 	entries, err := os.ReadDir(d.path())
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(entries) == 0 {
 		return notFound("name the directory with --dir, or write something first: mainstem put demo/hello world",

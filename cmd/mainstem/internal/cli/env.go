@@ -61,9 +61,11 @@ func (e *env) finish(err error) int {
 	if e.ctx.Err() != nil && p.Code == mainstem.Cancelled.String() {
 		p = problemOf(e.ctx.Err()) // it was called off from here
 	}
-	if e.json {
+	switch {
+	case p.silent:
+	case e.json:
 		_ = e.encodeTo(e.err, p) // nobody is left to tell
-	} else {
+	default:
 		fmt.Fprintf(e.err, "mainstem: %s\n", p.Error())
 	}
 	return p.exit

@@ -31,6 +31,8 @@ type problem struct {
 	// conditions first; absent when it was neither.
 	Condition int `json:"condition,omitempty"`
 	exit      int
+	// silent is a failure that somebody else has told already.
+	silent bool
 }
 
 // Error is the problem on one line.

@@ -49,7 +49,7 @@ func (c *exportCmd) Run(e *env) (err error) {
 	}
 	defer closing(cut, &err)
 	if c.Path != nil {
-		return exportGroup(e, db.DB, cut, *c.Path)
+		return exportGroup(e, db, cut, *c.Path)
 	}
 	for group, err := range cut.Groups(e.ctx) {
 		if err != nil {
@@ -58,7 +58,7 @@ func (c *exportCmd) Run(e *env) (err error) {
 		if reserved(group) {
 			continue
 		}
-		if err := exportGroup(e, db.DB, cut, mainstem.Path{Group: group}); err != nil {
+		if err := exportGroup(e, db, cut, mainstem.Path{Group: group}); err != nil {
 			return err
 		}
 	}

@@ -68,37 +68,27 @@ func (c *feedCmd) Run(e *env) (err error) {
 	if c.Group != "" {
 		from.Match.Groups = []string{c.Group}
 	}
-	for batch, err := range db.Changes(e.ctx, from) {
-		if err != nil {
-			return c.ended(e, err)
+	if c.Follow {
+		return e.follow(db, from, c.Server != "", e.changes)
+	}
+	if _, err = e.feed(db, &from, e.changes, func() {}); err == nil || e.ctx.Err() != nil {
+		return e.ctx.Err() // a feed that is not to follow ends too early when it is interrupted
+	}
+	return err
+}
+
+// changes prints a batch, a line for each change; the last has the token.
+func (e *env) changes(batch mainstem.Batch) error {
+	for i := range batch.Changes {
+		line := changeOf(&batch.Changes[i])
+		if i == len(batch.Changes)-1 {
+			line.Token = batch.Token.String()
 		}
-		for i := range batch.Changes {
-			line := changeOf(&batch.Changes[i])
-			if i == len(batch.Changes)-1 {
-				line.Token = batch.Token.String()
-			}
-			if err := e.object(line); err != nil {
-				return err
-			}
-		}
-		if err := e.out.Flush(); err != nil {
+		if err := e.object(line); err != nil {
 			return err
 		}
 	}
-	return c.ended(e, nil)
-}
-
-// ended is how the feed ended: one that follows has no other end than an
-// interruption, and for one that does not, an interruption comes too early.
-func (c *feedCmd) ended(e *env, err error) error {
-	switch {
-	case e.ctx.Err() == nil:
-		return err
-	case c.Follow:
-		return nil
-	default:
-		return e.ctx.Err()
-	}
+	return e.out.Flush()
 }
 
 func changeOf(c *mainstem.Change) changeJSON {

@@ -8,7 +8,7 @@ import (
 )
 
 var all = []string{
-	"get", "put", "delete", "add", "scan", "append", "read", "txn", "feed", "import", "export", "rewind",
+	"get", "put", "delete", "add", "scan", "append", "read", "txn", "feed", "watch", "lease", "serve", "status", "import", "export", "rewind",
 	"inspect", "verify-log", "pg", "demo", "version",
 }
 

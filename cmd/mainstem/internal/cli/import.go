@@ -82,7 +82,7 @@ func (c *importCmd) Run(e *env) (err error) {
 	}
 	defer closing(db, &err)
 	load := loader{
-		env: e, db: db.DB, hash: hex.EncodeToString(hash.Sum(nil)[:8]),
+		env: e, db: db, hash: hex.EncodeToString(hash.Sum(nil)[:8]),
 		bar: newBar(e, "import", good),
 	}
 	err = load.all(rows(file))

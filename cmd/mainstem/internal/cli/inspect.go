@@ -10,7 +10,7 @@ import (
 )
 
 type inspectCmd struct {
-	database
+	directory
 }
 
 // Help is shown below the flags.

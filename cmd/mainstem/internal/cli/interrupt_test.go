@@ -5,7 +5,6 @@ package cli_test
 import (
 	"bufio"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,13 +28,7 @@ func TestFollowEndsWhenTold(t *testing.T) {
 // interrupted runs a command, and sends the signal when its first byte is there.
 func interrupted(t *testing.T, dir string, signal os.Signal, args ...string) (code int, said string) {
 	t.Helper()
-	exe, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(exe, args...)
-	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "MAINSTEM_TEST_BINARY=1", "MAINSTEM_DIR=", "NO_COLOR=")
+	cmd := binary(t, dir, args...)
 	var errs strings.Builder
 	cmd.Stderr = &errs
 	out, err := cmd.StdoutPipe()

@@ -35,17 +35,31 @@ type ran struct {
 // mainstem runs one command in dir.
 func mainstem(t *testing.T, dir, stdin string, args ...string) ran {
 	t.Helper()
+	return asking(t, "", dir, stdin, args...)
+}
+
+// binary is mainstem with these arguments, to be run in dir.
+func binary(t *testing.T, dir string, args ...string) *exec.Cmd {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(exe, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "MAINSTEM_TEST_BINARY=1", "MAINSTEM_DIR=", "NO_COLOR=")
+	cmd.Env = append(os.Environ(), "MAINSTEM_TEST_BINARY=1", "MAINSTEM_DIR=", "MAINSTEM_SERVER=", "NO_COLOR=")
+	return cmd
+}
+
+// asking runs one command in dir that asks the server, if one is given.
+func asking(t *testing.T, server, dir, stdin string, args ...string) ran {
+	t.Helper()
+	cmd := binary(t, dir, args...)
+	cmd.Env = append(cmd.Env, "MAINSTEM_SERVER="+server)
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	err = cmd.Run()
+	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)

@@ -35,7 +35,7 @@ func (c *scanCmd) Run(e *env) (err error) {
 	}
 	defer closing(db, &err)
 	if c.Path == nil {
-		return c.groups(e, db.DB)
+		return c.groups(e, db)
 	}
 	view, err := db.Group(c.Path.Group).View(e.ctx, c.consistency())
 	if err != nil {

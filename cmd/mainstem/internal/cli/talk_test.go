@@ -29,7 +29,7 @@ func TestTalks(t *testing.T) {
 			}
 			dir, said := t.TempDir(), &strings.Builder{}
 			for _, turn := range turns(string(text)) {
-				turn.take(t, dir, said)
+				turn.take(t, "", dir, said)
 			}
 			golden(t, name, said.String())
 		})
@@ -60,7 +60,7 @@ func turns(text string) (all []turn) {
 	return all
 }
 
-func (u turn) take(t *testing.T, dir string, said *strings.Builder) {
+func (u turn) take(t *testing.T, server, dir string, said *strings.Builder) {
 	t.Helper()
 	said.WriteString(u.comment + u.command + "\n")
 	for _, line := range u.input {
@@ -78,7 +78,7 @@ func (u turn) take(t *testing.T, dir string, said *strings.Builder) {
 	if i := slices.Index(args, ">"); i >= 0 {
 		args, file = args[:i], args[i+1]
 	}
-	got := mainstem(t, dir, input, args...)
+	got := asking(t, server, dir, input, args...)
 	if slices.Contains(args, "--json") || args[0] == "feed" && got.code == 0 || args[0] == "export" && got.code == 0 {
 		wantJSON(t, u.command, got.out)
 		wantJSON(t, u.command, got.err)

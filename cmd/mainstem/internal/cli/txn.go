@@ -44,7 +44,7 @@ func (c *txnCmd) Run(e *env) (err error) {
 		return err
 	}
 	defer closing(db, &err)
-	receipt, err := t.run(e, db.DB)
+	receipt, err := t.run(e, db)
 	if err != nil {
 		return err
 	}

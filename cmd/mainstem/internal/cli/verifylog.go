@@ -8,7 +8,7 @@ import (
 )
 
 type verifyLogCmd struct {
-	database
+	directory
 }
 
 // Help is shown below the flags.

@@ -1,0 +1,83 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/lease"
+)
+
+type leaseCmd struct {
+	database
+	Name    string        `arg:"" name:"GROUP/NAME" help:"The lease, or NAME for one of that name in a group of that name."`
+	Command []string      `arg:"" name:"COMMAND" passthrough:"" help:"What to run while the lease is held, after --."`
+	TTL     time.Duration `name:"ttl" help:"Others are granted the lease at the earliest this long after this process has died." default:"10s" placeholder:"DURATION"`
+	Try     bool          `help:"Do not wait: while somebody else holds it, exit code 4."`
+}
+
+// grace is how long a command may take to end after SIGTERM.
+const grace = 5 * time.Second
+
+// Help is shown below the flags.
+func (*leaseCmd) Help() string {
+	return `Waits until the lease is granted, runs the command, and gives the lease back. The fencing token is in MAINSTEM_FENCE: present it to whatever the command writes to, since a command that was paused does not know that it has lost the lease. When the lease is lost, the command gets SIGTERM, five seconds later SIGKILL, and the exit code is 4. Otherwise it is the command's own.
+
+Examples:
+
+    mainstem lease billing/nightly -- ./bill.sh
+    mainstem lease billing/nightly --ttl 30s --server http://127.0.0.1:7171 -- ./bill.sh
+    mainstem lease billing --try -- sh -c 'echo "token $MAINSTEM_FENCE"'`
+}
+
+func (c *leaseCmd) Run(e *env) (err error) {
+	db, err := c.open(e)
+	if err != nil {
+		return err
+	}
+	defer closing(db, &err)
+	hold := lease.Hold
+	if c.Try {
+		hold = lease.TryHold
+	}
+	command := c.Command
+	if len(command) > 0 && command[0] == "--" {
+		command = command[1:]
+	}
+	if len(command) == 0 {
+		return misused("give it after --", "there is no command to run")
+	}
+	return hold(e.ctx, db, c.Name, c.TTL, func(ctx context.Context, token mainstem.FencingToken) error {
+		return e.exec(ctx, command, "MAINSTEM_FENCE="+tokenText(token))
+	})
+}
+
+func tokenText(token mainstem.FencingToken) string {
+	text, _ := token.MarshalText() // never fails
+	return string(text)
+}
+
+// exec runs a command with this process's standard streams.
+func (e *env) exec(ctx context.Context, command []string, variable string) error {
+	run := exec.CommandContext(ctx, command[0], command[1:]...)
+	run.Env = append(os.Environ(), variable)
+	run.Stdin, run.Stdout, run.Stderr = e.in, e.out, e.err
+	run.Cancel = func() error { return run.Process.Signal(syscall.SIGTERM) }
+	run.WaitDelay = grace
+	err := run.Run()
+	var failed *exec.ExitError
+	switch {
+	case err == nil, ctx.Err() != nil:
+		return err
+	case errors.As(err, &failed) && failed.ExitCode() >= 0:
+		return &problem{Code: "failed", Message: command[0] + ": " + failed.String(), exit: failed.ExitCode(), silent: true}
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
+		return misused("check the name and PATH", "%v", err)
+	default:
+		return err
+	}
+}

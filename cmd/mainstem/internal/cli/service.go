@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"os"
+	"strings"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/remote"
+)
+
+// service is a server that a command asks instead of opening a directory.
+type service struct {
+	Server    string `help:"Ask this server instead of a directory, for example http://127.0.0.1:7171; several of one database with commas." env:"MAINSTEM_SERVER" placeholder:"URL"`
+	TokenFile string `help:"File with the token for the server." env:"MAINSTEM_TOKEN_FILE" placeholder:"FILE"`
+	CA        string `name:"tls-ca" help:"File with the certificates that vouch for the server, instead of the system's." env:"MAINSTEM_TLS_CA" placeholder:"FILE"`
+	Cert      string `name:"tls-cert" help:"File with this client's certificate." env:"MAINSTEM_TLS_CERT" placeholder:"FILE"`
+	Key       string `name:"tls-key" help:"File with the key of --tls-cert." env:"MAINSTEM_TLS_KEY" placeholder:"FILE"`
+}
+
+// dial makes a client of the server. Nothing is sent yet.
+func (s service) dial(dir string) (*mainstem.DB, error) {
+	db, err := s.client(dir)
+	if err != nil {
+		return nil, err
+	}
+	return db.DB, nil
+}
+
+func (s service) client(dir string) (*remote.DB, error) {
+	if dir != "" {
+		return nil, misused("give one of them, by flag or environment (MAINSTEM_DIR, MAINSTEM_SERVER)", "both a directory, %s, and a server, %s, are given", dir, s.Server)
+	}
+	var opts []remote.Option
+	if s.TokenFile != "" {
+		opts = append(opts, remote.Bearer(s.token))
+	}
+	config, err := s.tls()
+	if err != nil {
+		return nil, err
+	}
+	return remote.Open(s.Server, append(opts, remote.TLS(config))...)
+}
+
+// token is read for each request, so that a new one counts at once. It is never
+// an argument: those are in everybody's list of processes.
+func (s service) token() (string, error) {
+	text, err := os.ReadFile(s.TokenFile)
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+func (s service) tls() (*tls.Config, error) {
+	config := new(tls.Config)
+	if s.CA != "" {
+		text, err := os.ReadFile(s.CA)
+		if err != nil {
+			return nil, err
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(text) {
+			return nil, misused("name a file in PEM, as mainstem cert dev writes ca.pem", "%s has no certificate", s.CA)
+		}
+	}
+	if (s.Cert == "") != (s.Key == "") {
+		return nil, misused("give both", "--tls-cert and --tls-key belong together")
+	}
+	if s.Cert != "" {
+		pair, err := tls.LoadX509KeyPair(s.Cert, s.Key)
+		if err != nil {
+			return nil, misused("name a certificate and its key in PEM", "%s and %s: %v", s.Cert, s.Key, err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
+}
