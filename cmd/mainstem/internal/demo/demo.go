@@ -9,15 +9,19 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/mainstemdb/mainstem/remote"
 )
 
 // Config says how to run the demo.
 type Config struct {
 	Kills    int           // kills of each audited run, at least 0
 	Power    bool          // each kill is a power cut
+	Server   bool          // the process is a server, and shoppers are its clients over TCP
 	Orders   string        // CSV file of purchases; empty generates them
 	Length   time.Duration // planned length of the first run, without downtime
 	Shoppers int
@@ -45,7 +49,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		return nil, err
 	}
 	defer done()
-	report := &Report{Seed: c.Seed, power: c.Power, kept: c.Keep, source: c.Orders}
+	report := &Report{Seed: c.Seed, power: c.Power, server: c.Server, kept: c.Keep, source: c.Orders}
 	world := world{config: c, dir: dir}
 	floor, err := world.run(ctx, plan{mode: byFloor, orders: orders, kills: c.Kills, length: c.Length})
 	if err != nil {
@@ -168,7 +172,24 @@ func (w *world) holder(dir string) (*holder, error) {
 	if w.config.Power {
 		h.power = w.config.Seed
 	}
+	if w.config.Server {
+		return h, h.serve()
+	}
 	return h, nil
+}
+
+// serve gives the process a port, which it keeps over its restarts.
+func (h *holder) serve() error {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	h.listen = free.Addr().String()
+	if err := free.Close(); err != nil {
+		return err
+	}
+	h.remote, err = remote.Open("http://" + h.listen)
+	return err
 }
 
 // limitSocket is what every system takes as the path of a Unix socket.

@@ -46,7 +46,7 @@ type market struct {
 func (m *market) fill(ctx context.Context) error {
 	lines := make(chan *client, 16)
 	for range cap(lines) {
-		lines <- &client{socket: m.holder.socket}
+		lines <- m.holder.line()
 	}
 	var wait sync.WaitGroup
 	for item, n := range m.stock {
@@ -72,7 +72,7 @@ func (m *market) open(ctx context.Context, shoppers int, rng *rand.Rand) error {
 	var buying, others sync.WaitGroup
 	for i := range shoppers {
 		s := &shopper{
-			market: m, number: i, line: client{socket: m.holder.socket},
+			market: m, number: i, line: m.holder.line(),
 			rng: rand.New(rand.NewPCG(rng.Uint64(), uint64(i))),
 		}
 		m.shoppers = append(m.shoppers, s)
@@ -113,7 +113,7 @@ func (m *market) kill(ctx context.Context) {
 // look reads the stock of random items, so that the checked history has reads
 // by somebody who writes nothing.
 func (m *market) look(ctx context.Context, rng *rand.Rand) {
-	line := client{socket: m.holder.socket}
+	line := m.holder.line()
 	defer line.close()
 	for pause(ctx, time.Duration(2+rng.Int64N(4))*time.Millisecond) == nil {
 		item := m.plan.orders[rng.IntN(len(m.plan.orders))].Item

@@ -123,7 +123,7 @@ func (m *market) outcome(entries []entry) *outcome {
 // ask sends a sample of the acknowledged purchases once more. Each must be
 // answered with its first receipt: same position, same stock left.
 func (m *market) ask(ctx context.Context, entries []entry, rng *rand.Rand, o *outcome) {
-	line := client{socket: m.holder.socket}
+	line := m.holder.line()
 	defer line.close()
 	bought := slices.DeleteFunc(slices.Clone(entries), func(e entry) bool { return e.SoldOut })
 	rng.Shuffle(len(bought), func(i, j int) { bought[i], bought[j] = bought[j], bought[i] })

@@ -38,9 +38,13 @@ func (p *page) head() {
 	if p.r.power {
 		what = "cut from power"
 	}
+	who := "the database"
+	if p.r.server {
+		who = "the server"
+	}
 	p.linef("%s", bold.Render("Inventory"))
-	p.linef("%s purchases of %d items, %d of which sold out, while the database was %s %d times.",
-		thousands(f.Purchases), f.items(), f.outcome.itemsSoldOut, what, f.Kills)
+	p.linef("%s purchases of %d items, %d of which sold out, while %s was %s %d times.",
+		thousands(f.Purchases), f.items(), f.outcome.itemsSoldOut, who, what, f.Kills)
 	p.linef("")
 }
 

@@ -14,12 +14,16 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/mainstemdb/mainstem/remote"
 )
 
 // holder is the parent's handle on the process that holds the database. One
 // goroutine at a time starts, kills and stops it.
 type holder struct {
 	exe, dir, socket string
+	listen           string      // address of the server that the process is, instead of the socket
+	remote           *remote.DB  // a client of it
 	power            uint64      // seed of the power cuts; 0 for none
 	died             func(error) // told when the process ends though nobody has ended it
 
@@ -37,6 +41,9 @@ const startTime = 30 * time.Second
 // start starts the process and waits until it answers calls.
 func (h *holder) start(ctx context.Context) error {
 	args := []string{"demo-holder", "--dir", h.dir, "--socket", h.socket}
+	if h.listen != "" {
+		args = append(args, "--listen", h.listen)
+	}
 	if h.power != 0 { // another seed for each start, or each cut would be the same
 		args = append(args, "--power", strconv.FormatUint(h.power+h.starts, 10))
 	}
@@ -91,6 +98,15 @@ func (h *holder) start(ctx context.Context) error {
 	}
 }
 
+// line is a shopper's line to the process. All lines to a server share one client,
+// as the goroutines of a service do.
+func (h *holder) line() *client {
+	if h.remote != nil {
+		return &client{remote: h.remote.DB}
+	}
+	return &client{socket: h.socket}
+}
+
 // kill ends the process, and only it, with SIGKILL, and waits until it is gone.
 func (h *holder) kill() error {
 	h.down.Store(true)
@@ -128,6 +144,9 @@ func (h *holder) stop() error {
 func (h *holder) end() {
 	if h.cmd != nil && h.cmd.Process != nil {
 		_ = h.kill() // it may have ended by itself
+	}
+	if h.remote != nil {
+		_ = h.remote.Close() // nobody waits for it
 	}
 }
 

@@ -36,6 +36,7 @@ type Report struct {
 	// Failed is what Broken says, in JSON; absent when every promise held.
 	Failed []string `json:"broken,omitempty"`
 
+	server       bool
 	power        bool
 	kept, source string
 	naiveRun     *outcome

@@ -11,16 +11,17 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/internal/disk"
+	"github.com/mainstemdb/mainstem/server"
 )
 
 // Holder is the process that holds the database and is killed.
 type Holder struct {
 	Dir, Socket string
+	Listen      string       // where to serve the database as a server does, instead of on Socket
 	PowerSeed   uint64       // seed of the power cuts; 0 for none
 	Parent      io.Reader    // ends when the parent wants a clean stop, or dies
 	Ready       func() error // tells the parent that calls are answered
@@ -33,10 +34,7 @@ func Hold(ctx context.Context, h Holder) error {
 		return err
 	}
 	defer func() { _ = db.Close() }() // a clean end closes it below, and hears how
-	if err := os.Remove(h.Socket); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "unix", h.Socket)
+	end, err := h.answer(ctx, db)
 	if err != nil {
 		return err
 	}
@@ -44,16 +42,6 @@ func Hold(ctx context.Context, h Holder) error {
 	go func() {
 		defer close(gone)
 		_, _ = io.Copy(io.Discard, h.Parent) // an end by error is an end
-	}()
-	var conns sync.WaitGroup
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			conns.Go(func() { serve(ctx, db, conn) })
-		}
 	}()
 	if err := h.Ready(); err != nil {
 		return err
@@ -64,7 +52,37 @@ func Hold(ctx context.Context, h Holder) error {
 	case <-db.Done():
 		return fmt.Errorf("the database stopped by itself: %w", db.Err())
 	}
-	return errors.Join(listener.Close(), db.Close())
+	return errors.Join(end(), db.Close())
+}
+
+// answer begins to answer calls, until end.
+func (h Holder) answer(ctx context.Context, db *embedded.DB) (end func() error, err error) {
+	if h.Listen != "" {
+		listener, err := new(net.ListenConfig).Listen(ctx, "tcp", h.Listen)
+		if err != nil {
+			return nil, err
+		}
+		web := server.HTTP(server.New(db.Backend(), server.Promise(db.Guarantees()), server.Health(db.Err)))
+		go func() { _ = web.Serve(listener) }() // it ends with end
+		return web.Close, nil
+	}
+	if err := os.Remove(h.Socket); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "unix", h.Socket)
+	if err != nil {
+		return nil, err
+	}
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go serve(ctx, db, conn)
+		}
+	}()
+	return listener.Close, nil
 }
 
 // openHeld opens the database of one run, over a disk that forgets what was
@@ -91,17 +109,23 @@ func serve(ctx context.Context, db *embedded.DB, conn net.Conn) {
 		if err := in.Decode(&q); err != nil {
 			return
 		}
-		a, err := handle(ctx, db.Group(q.Item), q)
-		if err != nil {
-			a = answer{Code: mainstem.CodeOf(err), Message: err.Error()}
-			if a.Code == 0 {
-				a.Code = mainstem.Invalid
-			}
-		}
+		a := answered(handle(ctx, db.Group(q.Item), q))
 		if enc.Encode(a) != nil || out.Flush() != nil {
 			return
 		}
 	}
+}
+
+// answered puts an error into the answer.
+func answered(a answer, err error) answer {
+	if err == nil {
+		return a
+	}
+	code := mainstem.CodeOf(err)
+	if code == 0 {
+		code = mainstem.Invalid
+	}
+	return answer{Code: code, Message: err.Error()}
 }
 
 func handle(ctx context.Context, g mainstem.Group, q call) (answer, error) {

@@ -14,7 +14,7 @@ import (
 type shopper struct {
 	market *market
 	number int
-	line   client
+	line   *client
 	rng    *rand.Rand
 
 	answered    []time.Duration // calls that were answered
