@@ -95,6 +95,11 @@ func TestInventoryUnderPowerCuts(t *testing.T) {
 	hold(t, 3, "--seconds", "2", "--kills", "3", "--power", "--no-naive")
 }
 
+// TestServerIsKilled: the promises hold for clients of a server, over TCP.
+func TestServerIsKilled(t *testing.T) {
+	hold(t, 3, "--server", "--power", "--seconds", "2", "--kills", "3", "--no-naive")
+}
+
 func TestInventoryWithRealPurchases(t *testing.T) {
 	if rounds, err := strconv.ParseFloat(os.Getenv("MAINSTEM_ROUNDS"), 64); err == nil && rounds < 1 {
 		t.Skip("not run: the demo with real purchases, in a run with a fraction of the rounds; a whole run has it")
