@@ -34,9 +34,11 @@ const (
 // NewToken makes a token of marks; of several for one partition and
 // incarnation the highest position counts.
 func NewToken(marks ...Mark) Token {
-	marks = slices.Clone(marks)
-	slices.SortFunc(marks, compareMarks)
-	var b []byte
+	if len(marks) > 1 {
+		marks = slices.Clone(marks)
+		slices.SortFunc(marks, compareMarks)
+	}
+	b := make([]byte, 0, len(marks)*markSize)
 	for i, m := range marks {
 		same := i+1 < len(marks) && marks[i+1].Partition == m.Partition && marks[i+1].Incarnation == m.Incarnation
 		if same || m.Position == 0 {

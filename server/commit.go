@@ -106,13 +106,12 @@ func (d *desk) begin(ctx context.Context, all []*pb.Submission) bool {
 	}
 	p := newPage(len(all), d.send)
 	for _, m := range all {
-		leave, err := d.admit()
-		if err != nil {
+		if err := d.admit(); err != nil {
 			p.put(failed(m.GetNumber(), err, mainstem.Unavailable))
 			continue
 		}
 		d.running.Go(func() {
-			defer leave()
+			defer d.leave()
 			p.put(d.run(ctx, m))
 		})
 	}
@@ -120,16 +119,20 @@ func (d *desk) begin(ctx context.Context, all []*pb.Submission) bool {
 }
 
 // admit gives one transaction a place.
-func (d *desk) admit() (leave func(), err error) {
+func (d *desk) admit() error {
 	if err := d.under.take(); err != nil {
-		return nil, err
+		return err
 	}
-	left, err := d.server.enter()
-	if err != nil {
+	if err := d.server.enter(); err != nil {
 		d.under.free()
-		return nil, err
+		return err
 	}
-	return func() { left(); d.under.free() }, nil
+	return nil
+}
+
+func (d *desk) leave() {
+	d.server.calls.Done()
+	d.under.free()
 }
 
 // close waits for what runs.
@@ -154,7 +157,7 @@ func (d *desk) run(ctx context.Context, m *pb.Submission) *pb.Outcome {
 	if err != nil {
 		return failed(m.GetNumber(), err, mainstem.Undecided)
 	}
-	return &pb.Outcome{Number: m.GetNumber(), Outcome: &pb.Outcome_Receipt{Receipt: wire.Receipt(receipt, t.Operations)}}
+	return &pb.Outcome{Number: m.GetNumber(), Outcome: &pb.Outcome_Receipt{Receipt: wire.ShortReceipt(receipt, t.Operations)}}
 }
 
 func failed(number uint64, err error, fallback mainstem.Code) *pb.Outcome {

@@ -135,25 +135,25 @@ var errLeaving = &mainstem.Error{
 // call begins a call of one client: the Backend that it may use, and what ends
 // the call.
 func (s *Server) call(ctx context.Context) (b mainstem.Backend, leave func(), err error) {
-	if leave, err = s.enter(); err != nil {
+	if err = s.enter(); err != nil {
 		return nil, nil, err
 	}
 	if b, err = s.guard(ctx, s.backend); err != nil {
-		leave()
+		s.calls.Done()
 		return nil, nil, err
 	}
-	return b, leave, nil
+	return b, s.calls.Done, nil
 }
 
 // enter counts a call, unless the server drains.
-func (s *Server) enter() (leave func(), err error) {
+func (s *Server) enter() error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.draining {
-		return nil, errLeaving
+		return errLeaving
 	}
 	s.calls.Add(1)
-	return s.calls.Done, nil
+	return nil
 }
 
 // serviceName is the one service of the contract.

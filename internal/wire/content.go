@@ -43,12 +43,15 @@ func wall(t *timestamppb.Timestamp) time.Time {
 	return t.AsTime()
 }
 
-func incarnation(hex string) (i mainstem.Incarnation, err error) {
+func incarnation(hex string) (mainstem.Incarnation, error) {
 	if hex == "" {
 		return 0, nil
 	}
-	err = i.UnmarshalText([]byte(hex))
-	return i, err
+	n, err := strconv.ParseUint(hex, 16, 64)
+	if err != nil {
+		return 0, mainstem.Errorf(mainstem.Invalid, "incarnation %q is not a hexadecimal number of at most 64 bits", hex)
+	}
+	return mainstem.Incarnation(n), nil
 }
 
 // hex is an incarnation as it stands in messages.

@@ -11,10 +11,29 @@ func Receipt(r *mainstem.Receipt, operations []mainstem.Operation) *pb.Receipt {
 	if r == nil {
 		return nil
 	}
+	m := receipt(r, operations)
+	m.Token = r.Token.String()
+	return m
+}
+
+// ShortReceipt is Receipt for clients that make the token themselves, where it has
+// seen this transaction and nothing else.
+func ShortReceipt(r *mainstem.Receipt, operations []mainstem.Operation) *pb.Receipt {
+	m := receipt(r, operations)
+	marks := r.Token.Marks()
+	if len(marks) != 1 || marks[0] != (mainstem.Mark{Partition: r.Partition, Incarnation: r.Incarnation, Position: r.Position, Hash: marks[0].Hash}) {
+		m.Token = r.Token.String()
+		return m
+	}
+	m.Hash = &marks[0].Hash
+	return m
+}
+
+func receipt(r *mainstem.Receipt, operations []mainstem.Operation) *pb.Receipt {
 	m := &pb.Receipt{
 		Partition: int32(r.Partition), Position: uint64(r.Position), Incarnation: hex(r.Incarnation), Age: int64(r.Age),
 		Wall: stamp(r.Wall), Results: make([]*pb.Result, len(r.Results)), Refused: r.Refused, Replayed: r.Replayed,
-		Token: r.Token.String(), Weak: r.Weak,
+		Weak: r.Weak,
 	}
 	results := make([]pb.Result, len(r.Results))
 	for i, one := range r.Results {
@@ -52,6 +71,11 @@ func ParseReceipt(m *pb.Receipt) (*mainstem.Receipt, error) {
 	token, err := mainstem.ParseToken(m.GetToken())
 	if err != nil {
 		return nil, err
+	}
+	if m.Hash != nil {
+		token = mainstem.NewToken(mainstem.Mark{
+			Partition: int(m.GetPartition()), Incarnation: i, Position: mainstem.Position(m.GetPosition()), Hash: m.GetHash(),
+		})
 	}
 	r := &mainstem.Receipt{
 		Partition: int(m.GetPartition()), Position: mainstem.Position(m.GetPosition()), Incarnation: i, Age: mainstem.LogAge(m.GetAge()),

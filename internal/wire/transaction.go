@@ -12,10 +12,13 @@ import (
 // Transaction is t as a message. It shares t's bytes.
 func Transaction(t *mainstem.Transaction) *pb.Transaction {
 	m := &pb.Transaction{
-		Group: t.Group, Id: t.ID.String(), Born: int64(t.ID.Born), Low: t.ID.Low,
+		Group: t.Group, Id: t.ID.Opaque, Born: int64(t.ID.Born), Low: t.ID.Low, Number: t.ID.Number,
 		Attempt: t.Attempt, Deadline: int64(t.Deadline), Refused: t.Refused,
 		Actor: t.Meta.Actor, Request: t.Meta.Request, Trace: t.Meta.Trace,
 		Conditions: make([]*pb.Condition, len(t.Conditions)), Operations: make([]*pb.Operation, len(t.Operations)),
+	}
+	if t.ID.Number != 0 {
+		m.Session = t.ID.Session[:]
 	}
 	if t.Fingerprint != nil {
 		m.Print = &pb.Transaction_FingerprintBase64{FingerprintBase64: t.Fingerprint}
@@ -35,7 +38,7 @@ func Transaction(t *mainstem.Transaction) *pb.Transaction {
 // ParseTransaction reads a message. The transaction is marked as Networked: this
 // copy of it may be late, or one of several (L11).
 func ParseTransaction(m *pb.Transaction) (*mainstem.Transaction, error) {
-	id, err := identity(m.GetId(), m.GetBorn(), m.GetLow())
+	id, err := transactionID(m)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +76,19 @@ func ParseTransaction(m *pb.Transaction) (*mainstem.Transaction, error) {
 		t.Operations = append(t.Operations, parsed)
 	}
 	return t, nil
+}
+
+// transactionID reads an ID, which is text or the two parts of a library-made one.
+func transactionID(m *pb.Transaction) (mainstem.ID, error) {
+	if m.GetNumber() == 0 && m.GetSession() == nil {
+		return identity(m.GetId(), m.GetBorn(), m.GetLow())
+	}
+	id := mainstem.ID{Opaque: m.GetId(), Born: mainstem.LogAge(m.GetBorn()), Number: m.GetNumber(), Low: m.GetLow()}
+	if len(m.GetSession()) != len(id.Session) || id.Number == 0 {
+		return id, mainstem.Errorf(mainstem.Invalid, "a library-made ID is a session of %d bytes and a number from 1", len(id.Session))
+	}
+	copy(id.Session[:], m.GetSession())
+	return id, id.Validate()
 }
 
 // numbered says which condition or operation an error is about.

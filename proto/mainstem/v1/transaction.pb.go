@@ -71,7 +71,11 @@ type Transaction struct {
 	// The request that led to it.
 	Request string `protobuf:"bytes,15,opt,name=request,proto3" json:"request,omitempty"`
 	// Its trace.
-	Trace         string `protobuf:"bytes,16,opt,name=trace,proto3" json:"trace,omitempty"`
+	Trace string `protobuf:"bytes,16,opt,name=trace,proto3" json:"trace,omitempty"`
+	// The session of a library-made ID, 16 bytes, in place of id.
+	Session []byte `protobuf:"bytes,17,opt,name=session,proto3" json:"session,omitempty"`
+	// The number of a library-made ID, in place of id.
+	Number        uint64 `protobuf:"varint,18,opt,name=number,proto3" json:"number,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -238,6 +242,20 @@ func (x *Transaction) GetTrace() string {
 		return x.Trace
 	}
 	return ""
+}
+
+func (x *Transaction) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+func (x *Transaction) GetNumber() uint64 {
+	if x != nil {
+		return x.Number
+	}
+	return 0
 }
 
 type isTransaction_Print interface {
@@ -1730,7 +1748,10 @@ type Receipt struct {
 	// A read "at_least" this token shows the transaction.
 	Token string `protobuf:"bytes,11,opt,name=token,proto3" json:"token,omitempty"`
 	// Which setting weakens the promise; empty when none does.
-	Weak          string `protobuf:"bytes,12,opt,name=weak,proto3" json:"weak,omitempty"`
+	Weak string `protobuf:"bytes,12,opt,name=weak,proto3" json:"weak,omitempty"`
+	// In answers to Submit, in place of the token, which is made of partition,
+	// incarnation, position and this: the beginning of the record's hash.
+	Hash          *uint32 `protobuf:"fixed32,13,opt,name=hash,proto3,oneof" json:"hash,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1858,6 +1879,13 @@ func (x *Receipt) GetWeak() string {
 		return x.Weak
 	}
 	return ""
+}
+
+func (x *Receipt) GetHash() uint32 {
+	if x != nil && x.Hash != nil {
+		return *x.Hash
+	}
+	return 0
 }
 
 type isReceipt_Answer interface {
@@ -2021,7 +2049,7 @@ var File_mainstem_v1_transaction_proto protoreflect.FileDescriptor
 
 const file_mainstem_v1_transaction_proto_rawDesc = "" +
 	"\n" +
-	"\x1dmainstem/v1/transaction.proto\x12\vmainstem.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x84\x04\n" +
+	"\x1dmainstem/v1/transaction.proto\x12\vmainstem.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb6\x04\n" +
 	"\vTransaction\x12\x14\n" +
 	"\x05group\x18\x01 \x01(\tR\x05group\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
@@ -2043,7 +2071,9 @@ const file_mainstem_v1_transaction_proto_rawDesc = "" +
 	"\arefused\x18\r \x01(\bR\arefused\x12\x14\n" +
 	"\x05actor\x18\x0e \x01(\tR\x05actor\x12\x18\n" +
 	"\arequest\x18\x0f \x01(\tR\arequest\x12\x14\n" +
-	"\x05trace\x18\x10 \x01(\tR\x05traceB\a\n" +
+	"\x05trace\x18\x10 \x01(\tR\x05trace\x12\x18\n" +
+	"\asession\x18\x11 \x01(\fR\asession\x12\x16\n" +
+	"\x06number\x18\x12 \x01(\x04R\x06numberB\a\n" +
 	"\x05printB\b\n" +
 	"\x06answer\"\x8d\x04\n" +
 	"\tCondition\x123\n" +
@@ -2134,7 +2164,7 @@ const file_mainstem_v1_transaction_proto_rawDesc = "" +
 	"\x04data\x18\x03 \x01(\tH\x00R\x04data\x12!\n" +
 	"\vdata_base64\x18\x04 \x01(\fH\x00R\n" +
 	"dataBase64B\t\n" +
-	"\acontent\"\xfd\x02\n" +
+	"\acontent\"\x9f\x03\n" +
 	"\aReceipt\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x1a\n" +
 	"\bposition\x18\x02 \x01(\x04R\bposition\x12 \n" +
@@ -2148,8 +2178,10 @@ const file_mainstem_v1_transaction_proto_rawDesc = "" +
 	"\breplayed\x18\n" +
 	" \x01(\bR\breplayed\x12\x14\n" +
 	"\x05token\x18\v \x01(\tR\x05token\x12\x12\n" +
-	"\x04weak\x18\f \x01(\tR\x04weakB\b\n" +
-	"\x06answer\"a\n" +
+	"\x04weak\x18\f \x01(\tR\x04weak\x12\x17\n" +
+	"\x04hash\x18\r \x01(\aH\x01R\x04hash\x88\x01\x01B\b\n" +
+	"\x06answerB\a\n" +
+	"\x05_hash\"a\n" +
 	"\x06Result\x12\x1d\n" +
 	"\acounter\x18\x01 \x01(\x03H\x00R\acounter\x88\x01\x01\x12\x16\n" +
 	"\x06length\x18\x02 \x01(\x04R\x06length\x12\x14\n" +
