@@ -278,10 +278,10 @@ func parseTTL(d *durationpb.Duration) (time.Duration, *mainstem.Error) {
 		return 0, nil
 	}
 	parsed := d.AsDuration()
-	if d.CheckValid() != nil || !same(durationpb.New(parsed), d) { // AsDuration saturates
+	if d.CheckValid() != nil || !equal(durationpb.New(parsed), d) { // AsDuration saturates
 		return 0, mainstem.Errorf(mainstem.Invalid, "ttl of %d seconds is outside what a duration holds", d.GetSeconds())
 	}
 	return parsed, nil
 }
 
-func same(a, b *durationpb.Duration) bool { return a.Seconds == b.Seconds && a.Nanos == b.Nanos }
+func equal(a, b *durationpb.Duration) bool { return a.Seconds == b.Seconds && a.Nanos == b.Nanos }
