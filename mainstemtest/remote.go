@@ -33,11 +33,16 @@ func OpenRemote(t testing.TB, opts ...embedded.Option) *remote.DB {
 // and returns its address. The test's cleanup ends it.
 func Serve(t testing.TB, b mainstem.Backend, opts ...server.Option) string {
 	t.Helper()
+	return ServeHandler(t, server.New(b, opts...))
+}
+
+// ServeHandler is Serve for a server that the test has made, to drain it for example.
+func ServeHandler(t testing.TB, handler *server.Server) string {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatalf("mainstemtest: listen: %v", err)
 	}
-	handler := server.New(b, opts...)
 	web := server.HTTP(handler)
 	done := make(chan error, 1)
 	go func() { done <- web.Serve(listener) }()

@@ -37,6 +37,7 @@ type lane struct {
 	sent    map[uint64]*submission
 	last    uint64
 	silent  int   // messages without any answer
+	leaving bool  // the server takes nothing more, and answers what it has
 	failed  error // why it has ended
 }
 
@@ -57,7 +58,7 @@ func (s *server) openLane(ctx context.Context) (*lane, error) {
 	if err := s.breaker.pass(s.address); err != nil {
 		return nil, err
 	}
-	life, cancel := context.WithCancel(context.Background())
+	life, cancel := context.WithCancel(s.life)
 	stop := context.AfterFunc(ctx, cancel)
 	stream := s.rpc.Submit(life)
 	_ = stream.Send(nil) // headers only; what failed is told by Receive
@@ -96,7 +97,7 @@ func unreached(address string, err error) error {
 func (l *lane) alive() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.failed == nil
+	return l.failed == nil && !l.leaving
 }
 
 // wait returns when nothing of the lane runs any more.
@@ -148,8 +149,8 @@ func (l *lane) told(t *mainstem.Transaction, o *pb.Outcome) (*mainstem.Receipt, 
 func (l *lane) queue(one *submission) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.failed != nil {
-		return unreached(l.address, l.failed)
+	if l.failed != nil || l.leaving {
+		return l.unsent()
 	}
 	if n := len(l.waiting) + len(l.sent); n >= LimitWaiting {
 		return mainstem.Errorf(mainstem.Overloaded, "%d transactions of this client wait for an answer of %s; the limit is %d", n, l.address, LimitWaiting)
@@ -189,6 +190,14 @@ func (l *lane) lost(t *mainstem.Transaction, one *submission) error {
 	if one.in != nil {
 		return mainstem.Errorf(mainstem.Undecided, "the connection to %s ended before the answer to %s in group %q: %w", l.address, t.ID, t.Group, l.failed)
 	}
+	return l.unsent()
+}
+
+// unsent is why a transaction was not sent. Under mu.
+func (l *lane) unsent() error {
+	if l.leaving {
+		return mainstem.Errorf(mainstem.Unavailable, "server %s is going down", l.address)
+	}
 	return unreached(l.address, l.failed)
 }
 
@@ -212,12 +221,13 @@ func (l *lane) send() {
 	}
 }
 
-// next takes what waits, as much as fits one message.
+// next takes what waits, as much as fits one message. It says that the lane has
+// ended, or that nothing more is to come of it.
 func (l *lane) next() (message *pb.SubmitRequest, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.failed != nil || len(l.waiting) == 0 || l.silent >= frames {
-		return nil, l.failed != nil
+		return nil, l.failed != nil || l.leaving && len(l.sent) == 0
 	}
 	message = &pb.SubmitRequest{Submissions: make([]*pb.Submission, 0, len(l.waiting))}
 	size, n, in := 0, 0, new(frame)
@@ -246,7 +256,22 @@ func (l *lane) receive() {
 			return
 		}
 		l.hand(m.GetOutcomes())
+		if m.GetLeaving() {
+			l.retire()
+		}
 	}
+}
+
+// retire sends nothing more: who waits goes elsewhere, who was sent is answered.
+func (l *lane) retire() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.leaving = true
+	for _, one := range l.waiting {
+		close(one.answer)
+	}
+	l.waiting = nil
+	l.knock()
 }
 
 // hand gives answers to those who wait for them.
@@ -265,7 +290,7 @@ func (l *lane) hand(outcomes []*pb.Outcome) {
 		}
 		one.answer <- o
 	}
-	if len(l.waiting) > 0 {
+	if len(l.waiting) > 0 || l.leaving {
 		l.knock()
 	}
 }

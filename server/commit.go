@@ -56,8 +56,11 @@ func (s service) Submit(ctx context.Context, stream *connect.BidiStream[pb.Submi
 	go func() { received <- d.receive(ctx, stream.Receive) }()
 	select {
 	case err = <-received:
-	case <-s.leaving.Done(): // what comes now is refused; what runs is answered
-		err = wire.Fail(errLeaving, mainstem.Unavailable)
+	case <-s.leaving.Done():
+		// What is on its way is refused, and what runs is answered, so that nobody is
+		// left with a riddle; the client ends the stream.
+		d.send(&pb.SubmitResponse{Leaving: true})
+		err = <-received
 	}
 	d.close()
 	return err

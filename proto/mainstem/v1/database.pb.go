@@ -235,7 +235,10 @@ type SubmitResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The answers, as they were there. The first message has none: it says that the
 	// stream is open. A transaction that was sent before it may be run or not.
-	Outcomes      []*Outcome `protobuf:"bytes,1,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
+	Outcomes []*Outcome `protobuf:"bytes,1,rep,name=outcomes,proto3" json:"outcomes,omitempty"`
+	// True when the server is going down: what the client sends from now on is
+	// refused, what it has sent is answered. It then ends the stream from its side.
+	Leaving       bool `protobuf:"varint,2,opt,name=leaving,proto3" json:"leaving,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -275,6 +278,13 @@ func (x *SubmitResponse) GetOutcomes() []*Outcome {
 		return x.Outcomes
 	}
 	return nil
+}
+
+func (x *SubmitResponse) GetLeaving() bool {
+	if x != nil {
+		return x.Leaving
+	}
+	return false
 }
 
 // Outcome is what came of one submission.
@@ -2236,9 +2246,10 @@ const file_mainstem_v1_database_proto_rawDesc = "" +
 	"Submission\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12:\n" +
 	"\vtransaction\x18\x02 \x01(\v2\x18.mainstem.v1.TransactionR\vtransaction\x12\x18\n" +
-	"\atimeout\x18\x03 \x01(\x03R\atimeout\"B\n" +
+	"\atimeout\x18\x03 \x01(\x03R\atimeout\"\\\n" +
 	"\x0eSubmitResponse\x120\n" +
-	"\boutcomes\x18\x01 \x03(\v2\x14.mainstem.v1.OutcomeR\boutcomes\"\x8a\x01\n" +
+	"\boutcomes\x18\x01 \x03(\v2\x14.mainstem.v1.OutcomeR\boutcomes\x12\x18\n" +
+	"\aleaving\x18\x02 \x01(\bR\aleaving\"\x8a\x01\n" +
 	"\aOutcome\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x120\n" +
 	"\areceipt\x18\x02 \x01(\v2\x14.mainstem.v1.ReceiptH\x00R\areceipt\x12*\n" +

@@ -1,0 +1,199 @@
+package remote_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/mainstemtest"
+)
+
+// A connection that ends in the middle of a commit leaves a riddle, which the
+// same ID solves: it commits once, whatever was lost.
+func TestCutCommitIsResolvedByItsID(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		loss     pgserver.Loss
+		replayed bool
+	}{
+		{"answer", pgserver.LoseAnswer, true},
+		{"request", pgserver.LoseIt, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			behind := mainstemtest.Open(t)
+			db, proxy := proxied(t, behind.Backend())
+			ctx := within(t, 20*time.Second)
+			if _, err := add(ctx, db.DB, "warm", "up"); err != nil {
+				t.Fatal(err)
+			}
+			// The lookup of the ID comes first, on a stream of its own: what is lost
+			// is the message with the transaction, which alone names the counter's actor.
+			proxy.LoseOnce("an-actor", c.loss)
+			do := func() (*mainstem.Receipt, error) {
+				return db.Group("cut").Do(ctx, "order-1", func(tx *mainstem.Txn) error {
+					tx.Add("n", 1)
+					return nil
+				}, mainstem.By(mainstem.Meta{Actor: "an-actor"}))
+			}
+			_, err := do()
+			wantCode(t, err, mainstem.Undecided)
+			r, err := do()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Replayed != c.replayed {
+				t.Errorf("the repetition was replayed: %t", r.Replayed)
+			}
+			if n := count(t, behind.DB, "cut"); n != 1 {
+				t.Errorf("it was counted %d times", n)
+			}
+		})
+	}
+}
+
+// Random cuts under load: whatever was acknowledged is there, nothing twice. IDs of
+// the library's own go through without the caller hearing of it.
+func TestNothingIsLostOrDoubledUnderCuts(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	behind := mainstemtest.Open(t)
+	db, proxy := proxied(t, behind.Backend())
+	ctx := within(t, 60*time.Second)
+	const callers, each = 8, 40
+	var all sync.WaitGroup
+	var undecided, cuts atomic.Int64
+	ended := make(chan struct{})
+	go func() {
+		random := rand.New(rand.NewPCG(seed, 1))
+		ticks := time.NewTicker(15 * time.Millisecond)
+		defer ticks.Stop()
+		for {
+			select {
+			case <-ticks.C:
+				if random.IntN(2) == 0 {
+					cuts.Add(1)
+					proxy.Break()
+				}
+			case <-ended:
+				return
+			}
+		}
+	}()
+	for i := range callers {
+		all.Go(func() {
+			for n := range each {
+				if _, err := add(ctx, db.DB, "made", ""); err != nil {
+					t.Errorf("an ID of the library's: %v", err)
+					return
+				}
+				id := fmt.Sprintf("%d-%d", i, n)
+				for {
+					_, err := add(ctx, db.DB, "own", id)
+					if err == nil {
+						break
+					}
+					if mainstem.CodeOf(err) == mainstem.Undecided {
+						undecided.Add(1)
+					}
+					if !mainstem.CodeOf(err).Retryable() || ctx.Err() != nil {
+						t.Errorf("%s: %v", id, err)
+						return
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	close(ended)
+	for _, group := range []string{"made", "own"} {
+		if n := count(t, behind.DB, group); n != callers*each {
+			t.Errorf("seed %d: in group %s %d are counted, %d were acknowledged", seed, group, n, callers*each)
+		}
+	}
+	t.Logf("%d cuts, %d undecided", cuts.Load(), undecided.Load())
+	if cuts.Load() == 0 {
+		t.Error("nothing was cut")
+	}
+}
+
+// A feed that breaks goes on after its last token, without gap and without
+// repetition; a view that breaks says so.
+func TestFeedGoesOnAfterCuts(t *testing.T) {
+	behind := mainstemtest.Open(t)
+	db, proxy := proxied(t, behind.Backend())
+	ctx := within(t, 30*time.Second)
+	const changes = 300
+	go func() {
+		for i := range changes {
+			if _, err := add(ctx, behind.DB, "g", fmt.Sprint(i)); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	var seen, breaks int
+	last := mainstem.Position(0)
+	from := mainstem.From{Max: 5}
+	for seen < changes {
+		for batch, err := range db.Changes(ctx, from) {
+			if err != nil {
+				wantCode(t, err, mainstem.Unavailable)
+				breaks++
+				break
+			}
+			for _, c := range batch.Changes {
+				if c.Position != last+1 {
+					t.Fatalf("after position %d came %d", last, c.Position)
+				}
+				last = c.Position
+				seen++
+			}
+			from.After = batch.Token
+			if seen >= changes {
+				break
+			}
+			if breaks < 5 && seen > 50*(breaks+1) {
+				proxy.Break()
+			}
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("%d of %d changes: %v", seen, changes, context.Cause(ctx))
+		}
+	}
+	if breaks == 0 {
+		t.Error("the feed never broke")
+	}
+}
+
+func TestViewEndsWithItsConnection(t *testing.T) {
+	behind := mainstemtest.Open(t)
+	db, proxy := proxied(t, behind.Backend())
+	ctx := within(t, 20*time.Second)
+	if _, err := add(ctx, behind.DB, "g", "a"); err != nil {
+		t.Fatal(err)
+	}
+	view, err := db.Group("g").View(ctx, mainstem.Latest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer view.Close()
+	if _, err := add(ctx, behind.DB, "g", "b"); err != nil {
+		t.Fatal(err)
+	}
+	v, err := view.Get(ctx, "n")
+	if err != nil || v.Value.Int != 1 {
+		t.Errorf("a view that was opened before is at %v, %v", v, err)
+	}
+	proxy.Break()
+	_, err = view.Get(ctx, "n")
+	wantCode(t, err, mainstem.Unavailable)
+	if n := count(t, db.DB, "g"); n != 2 {
+		t.Errorf("a new view is at %d", n)
+	}
+}

@@ -1,0 +1,75 @@
+package remote_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/mainstemtest"
+	"github.com/mainstemdb/mainstem/remote"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// dial is a client of the addresses, closed with the test.
+func dial(t testing.TB, addresses string, opts ...remote.Option) *remote.DB {
+	t.Helper()
+	db, err := remote.Open(addresses, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return db
+}
+
+// proxied is a client behind a proxy that misbehaves on command.
+func proxied(t *testing.T, b mainstem.Backend, opts ...remote.Option) (*remote.DB, *pgserver.Proxy) {
+	t.Helper()
+	proxy, err := pgserver.ProxyTo(strings.TrimPrefix(mainstemtest.Serve(t, b), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = proxy.Close() }) // its listener is all that could fail
+	return dial(t, "http://"+proxy.Addr(), opts...), proxy
+}
+
+func within(t testing.TB, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// add adds one to a counter under an ID of the caller's.
+func add(ctx context.Context, db *mainstem.DB, group, id string) (*mainstem.Receipt, error) {
+	return db.Group(group).Do(ctx, id, func(tx *mainstem.Txn) error {
+		tx.Add("n", 1)
+		return nil
+	})
+}
+
+// count is the counter.
+func count(t *testing.T, db *mainstem.DB, group string) int64 {
+	t.Helper()
+	v, err := db.Get(within(t, 10*time.Second), group, "n", mainstem.Latest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v.Value.Int
+}
+
+func wantCode(t *testing.T, err error, want mainstem.Code) {
+	t.Helper()
+	if got := mainstem.CodeOf(err); got != want {
+		t.Errorf("code %v (%v), must be %v", got, err, want)
+	}
+}
