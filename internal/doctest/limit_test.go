@@ -15,6 +15,8 @@ import (
 	"github.com/mainstemdb/mainstem/node"
 	"github.com/mainstemdb/mainstem/pg"
 	"github.com/mainstemdb/mainstem/pg/webhook"
+	"github.com/mainstemdb/mainstem/remote"
+	"github.com/mainstemdb/mainstem/server"
 )
 
 // constants are the limits of the API. A new one gets a line here and a row in
@@ -61,6 +63,31 @@ var constants = map[string]int64{
 	"webhook.LimitRetryAfter":   int64(webhook.LimitRetryAfter),
 	"webhook.LimitBody":         webhook.LimitBody,
 	"webhook.Tolerance":         int64(webhook.Tolerance),
+	"server.LimitMessage":       server.LimitMessage,
+	"server.LimitHeader":        server.LimitHeader,
+	"server.LimitStreams":       server.LimitStreams,
+	"server.LimitCommits":       server.LimitCommits,
+	"server.LimitViews":         server.LimitViews,
+	"server.LimitFeeds":         server.LimitFeeds,
+	"server.LimitQueries":       server.LimitQueries,
+	"server.ViewIdle":           int64(server.ViewIdle),
+	"server.Heartbeat":          int64(server.Heartbeat),
+	"server.HeaderTimeout":      int64(server.HeaderTimeout),
+	"server.BodyTimeout":        int64(server.BodyTimeout),
+	"server.PingAfter":          int64(server.PingAfter),
+	"server.PingTimeout":        int64(server.PingTimeout),
+	"server.IdleTimeout":        int64(server.IdleTimeout),
+	"remote.DefaultTimeout":     int64(remote.DefaultTimeout),
+	"remote.DefaultHedge":       int64(remote.DefaultHedge),
+	"remote.LimitWaiting":       remote.LimitWaiting,
+	"remote.LimitServers":       remote.LimitServers,
+	"remote.LimitAnswer":        remote.LimitAnswer,
+	"remote.DialTimeout":        int64(remote.DialTimeout),
+	"remote.PingAfter":          int64(remote.PingAfter),
+	"remote.PingTimeout":        int64(remote.PingTimeout),
+	"remote.FeedSilence":        int64(remote.FeedSilence),
+	"remote.BreakAfter":         remote.BreakAfter,
+	"remote.BreakFor":           int64(remote.BreakFor),
 }
 
 var limitRow = regexp.MustCompile("(?m)^\\| [^|]+ \\| ([0-9,]+)( [A-Za-z]+)? \\| `([a-zA-Z.]+)` \\| (?:`([a-z_]+)`|none[^|]*) \\|$")
