@@ -19,7 +19,7 @@ func TestManyViewsAtOnce(t *testing.T) {
 	var all sync.WaitGroup
 	for range 600 {
 		all.Go(func() {
-			for range 10 {
+			for range 4 {
 				if _, err := db.Get(ctx, "g", "k", mainstem.Latest()); err != nil {
 					t.Error(err)
 					return

@@ -17,6 +17,7 @@ import (
 	"github.com/mainstemdb/mainstem/pg/webhook"
 	"github.com/mainstemdb/mainstem/remote"
 	"github.com/mainstemdb/mainstem/server"
+	"github.com/mainstemdb/mainstem/session"
 )
 
 // constants are the limits of the API. A new one gets a line here and a row in
@@ -88,6 +89,10 @@ var constants = map[string]int64{
 	"remote.FeedSilence":        int64(remote.FeedSilence),
 	"remote.BreakAfter":         remote.BreakAfter,
 	"remote.BreakFor":           int64(remote.BreakFor),
+	"session.MinKey":            session.MinKey,
+	"session.LimitKeys":         session.LimitKeys,
+	"session.LimitCookie":       session.LimitCookie,
+	"session.DefaultCookieAge":  int64(session.DefaultCookieAge),
 }
 
 var limitRow = regexp.MustCompile("(?m)^\\| [^|]+ \\| ([0-9,]+)( [A-Za-z]+)? \\| `([a-zA-Z.]+)` \\| (?:`([a-z_]+)`|none[^|]*) \\|$")

@@ -39,6 +39,7 @@ var floors = []struct {
 	{"server", []string{".", "journal", "internal/wire", "proto/mainstem/v1", "proto/mainstem/v1/mainstemv1connect"}},
 	{"remote", []string{".", "internal/wire", "proto/mainstem/v1", "proto/mainstem/v1/mainstemv1connect"}},
 	{"lease", []string{"."}},
+	{"session", []string{"."}},
 	{"internal/process", nil},
 	{"internal/pgserver", []string{"internal/process"}},
 	{"pg", []string{"."}},
