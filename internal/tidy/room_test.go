@@ -26,6 +26,7 @@ var dependencies = []struct {
 	{"google.golang.org/protobuf", []string{"proto/mainstem/v1", "internal/wire", "server"}, true},
 	{"golang.org/x/sys", []string{"internal/disk", "node", "cmd/mainstem", "cmd/mainstem/internal/*"}, false},
 	{"github.com/anishathalye/porcupine", []string{"internal/check", "cmd/mainstem/internal/*"}, true},
+	{"go.yaml.in/yaml/v3", []string{"advise/workload", "advise/rules", "advise/anomaly", "advise/numbers"}, true},
 	{"github.com/cockroachdb/datadriven", nil, true},
 	{"go.uber.org/goleak", nil, true},
 	{"pgregory.net/rapid", nil, true},
@@ -34,7 +35,7 @@ var dependencies = []struct {
 // ownModules have a go.mod of their own.
 var ownModules = []string{
 	"cmd/mainstem", "cmd/mainstem/*", "cmd/mainstem/internal/*", "bench", "bench/internal/*",
-	"pg/kafka", "pg/jetstream", "examples/*", "examples/*/internal/*", "tools/*",
+	"pg/kafka", "pg/jetstream", "advise", "advise/*", "examples/*", "examples/*/internal/*", "tools/*",
 }
 
 // rooms holds every import from outside to the table. The root package has
