@@ -28,7 +28,7 @@ func (t Truth) String() string { return truthNames[t] }
 func (t Truth) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
 // Condition is one sentence of the closed language in which rules ask about a
-// workload. Exactly one of Field, Sum, Any, All, Not and Some is set; Field and
+// workload. Exactly one of Field, Sum, Any, First, All, Not and Some is set; Field and
 // Sum go with exactly one comparison. Inside Where a field is named without
 // its list.
 type Condition struct {
@@ -44,6 +44,7 @@ type Condition struct {
 	Open    *bool    `json:"open,omitempty"     yaml:"open"` // not answered; the one question about knowledge itself
 
 	Any   []Condition `json:"any,omitempty"   yaml:"any"`
+	First []Condition `json:"first,omitempty" yaml:"first"` // the first part that is known decides: an answer before a figure
 	All   []Condition `json:"all,omitempty"   yaml:"all"`
 	Not   *Condition  `json:"not,omitempty"   yaml:"not"`
 	Some  string      `json:"some,omitempty"  yaml:"some"` // a list of which at least one element is as Where says
@@ -74,6 +75,8 @@ func (c *Condition) eval(w *workload.Workload, element string) Finding {
 	switch {
 	case len(c.Any) > 0:
 		return combine(w, element, c.Any, True)
+	case len(c.First) > 0:
+		return c.first(w, element)
 	case len(c.All) > 0:
 		return combine(w, element, c.All, False)
 	case c.Not != nil:
@@ -84,6 +87,16 @@ func (c *Condition) eval(w *workload.Workload, element string) Finding {
 		return c.some(w)
 	}
 	return c.compare(w, element)
+}
+
+// first is the first part that is known; unknown if none is.
+func (c *Condition) first(w *workload.Workload, element string) Finding {
+	for i := range c.First {
+		if f := c.First[i].eval(w, element); f.Truth != Unknown {
+			return f
+		}
+	}
+	return combine(w, element, c.First, True)
 }
 
 // combine is any if decisive is True, and all if it is False: one decisive part
@@ -260,6 +273,9 @@ func (c *Condition) thresholds() (names []string) {
 	return names
 }
 
+// parts are the parts of any, first and all.
+func (c *Condition) parts() []Condition { return slices.Concat(c.Any, c.First, c.All) }
+
 // walk visits the comparisons of a condition.
 func (c *Condition) walk(element string, visit func(leaf *Condition, element string)) {
 	switch {
@@ -269,14 +285,30 @@ func (c *Condition) walk(element string, visit func(leaf *Condition, element str
 		for i := range c.Where {
 			c.Where[i].walk(c.Some+"[]", visit)
 		}
-	case len(c.Any)+len(c.All) > 0:
-		for i := range c.Any {
-			c.Any[i].walk(element, visit)
-		}
-		for i := range c.All {
-			c.All[i].walk(element, visit)
+	case len(c.parts()) > 0:
+		for _, p := range c.parts() {
+			p.walk(element, visit)
 		}
 	default:
 		visit(c, element)
 	}
+}
+
+// Words is a condition in words: its own, or those of its parts.
+func (c *Condition) Words() string {
+	if c.Says != "" {
+		return c.Says
+	}
+	glue, parts := ", and ", append(slices.Clone(c.All), c.Where...)
+	if alternatives := slices.Concat(c.Any, c.First); len(alternatives) > 0 {
+		glue, parts = ", or ", alternatives
+	}
+	if c.Not != nil {
+		return "not: " + c.Not.Words()
+	}
+	var words []string
+	for i := range parts {
+		words = append(words, parts[i].Words())
+	}
+	return strings.Join(words, glue)
 }

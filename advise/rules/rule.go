@@ -43,8 +43,9 @@ type Rule struct {
 	Source []string    `json:"source,omitempty"  yaml:"source"` // lines of the guides: 000:6, or 002:41-63
 	When   []Condition `json:"when,omitempty"    yaml:"when"`   // all of them; none is always
 
-	InformedBy []string `json:"informed_by,omitempty" yaml:"informed_by"` // fields that bear on it without being a condition
-	Rivals     []string `json:"rivals,omitempty"      yaml:"rivals"`      // rules that answer the same question differently
+	About      *Condition `json:"about,omitempty" yaml:"about"`             // which elements it is about, where its conditions do not say
+	InformedBy []string   `json:"informed_by,omitempty" yaml:"informed_by"` // fields that bear on it without being a condition
+	Rivals     []string   `json:"rivals,omitempty"      yaml:"rivals"`      // rules that answer the same question differently
 
 	Decide   string        `json:"decide"             yaml:"decide"`
 	Reason   string        `json:"reason"             yaml:"reason"`
@@ -146,7 +147,13 @@ var ruleTable = sync.OnceValue(func() []Rule {
 		all = append(all, some...)
 	}
 	for i := range all {
-		if err := validateAll(all[i].When, ""); err != nil {
+		conditions := slices.Clone(all[i].When)
+		for _, extra := range []*Condition{all[i].About, all[i].NeverthelessIf} {
+			if extra != nil {
+				conditions = append(conditions, *extra)
+			}
+		}
+		if err := validateAll(conditions, ""); err != nil {
 			panic("rules: " + all[i].ID + ": " + err.Error()) //tidy:panic as above
 		}
 	}

@@ -54,12 +54,12 @@ func TestEveryConditionDecides(t *testing.T) {
 	}
 }
 
-// TestEveryAlternativeDecides: for each part of an any there is a workload
+// TestEveryAlternativeDecides: for each part of an any or a first there is a workload
 // that fires the rule by this part alone.
 func TestEveryAlternativeDecides(t *testing.T) {
 	for _, r := range All() {
 		for i := range r.When {
-			for j := range r.When[i].Any {
+			for j := range slices.Concat(r.When[i].Any, r.When[i].First) {
 				if !firesByOne(t, &r, i, j) {
 					t.Errorf("%s: nothing fires it by alternative %d of condition %d alone", r.ID, j+1, i+1)
 				}
@@ -72,8 +72,9 @@ func firesByOne(t *testing.T, r *Rule, i, j int) bool {
 	for _, also := range append([]Said{{}}, r.AlsoFires...) {
 		w := said(t, r, r.Fires.But(also))
 		alone := r.Eval(w).Truth == True
-		for k := range r.When[i].Any {
-			alone = alone && (r.When[i].Any[k].Eval(w).Truth == True) == (k == j)
+		parts := slices.Concat(r.When[i].Any, r.When[i].First)
+		for k := range parts {
+			alone = alone && (parts[k].Eval(w).Truth == True) == (k == j)
 		}
 		if alone {
 			return true

@@ -10,13 +10,13 @@ import (
 // validate finds what is wrong with a condition as it was written.
 func (c *Condition) validate(element string) error {
 	forms := 0
-	for _, set := range []bool{c.Field != "", len(c.Sum) > 0, len(c.Any) > 0, len(c.All) > 0, c.Not != nil, c.Some != ""} {
+	for _, set := range []bool{c.Field != "", len(c.Sum) > 0, len(c.Any) > 0, len(c.First) > 0, len(c.All) > 0, c.Not != nil, c.Some != ""} {
 		if set {
 			forms++
 		}
 	}
 	if forms != 1 {
-		return fmt.Errorf("a condition has exactly one of field, sum, any, all, not and some; this has %d", forms)
+		return fmt.Errorf("a condition has exactly one of field, sum, any, first, all, not and some; this has %d", forms)
 	}
 	switch {
 	case c.Not != nil:
@@ -26,8 +26,8 @@ func (c *Condition) validate(element string) error {
 			return fmt.Errorf("some: %s is no list, is inside another, or has no where", c.Some)
 		}
 		return validateAll(c.Where, c.Some+"[]")
-	case len(c.Any)+len(c.All) > 0:
-		return validateAll(append(append([]Condition(nil), c.Any...), c.All...), element)
+	case len(c.parts()) > 0:
+		return validateAll(c.parts(), element)
 	}
 	return c.validateLeaf(element)
 }
