@@ -213,6 +213,18 @@ func TestAlternativesAreTheStrongest(t *testing.T) {
 	}
 }
 
+// TestChangesLeaveOutWhatIsThere: breakers that are in place are not proposed.
+func TestChangesLeaveOutWhatIsThere(t *testing.T) {
+	proposed := func(breakers string) bool {
+		a := described(t, "architecture: {queues_bounded: no, circuit_breakers: "+breakers+"}\n")
+		return slices.ContainsFunc(a.ChangeFirst, func(c advise.Change) bool { return c.Rule == "breaker-and-hedge" })
+	}
+	if !proposed("no") || !proposed("unknown") || proposed("yes") {
+		t.Errorf("breakers are proposed without any: %t, where that is not known: %t, where there are some: %t",
+			proposed("no"), proposed("unknown"), proposed("yes"))
+	}
+}
+
 func TestQuestionsFollowAnswers(t *testing.T) {
 	asked := func(a *advise.Answer, path string) bool {
 		return slices.ContainsFunc(a.Questions, func(q advise.Open) bool { return q.Field == path })

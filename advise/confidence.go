@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/mainstemdb/mainstem/advise/rules"
-	"github.com/mainstemdb/mainstem/advise/workload"
 )
 
 // order is 0 for the highest level.
@@ -14,8 +13,8 @@ func (l Level) order() int { return slices.Index([]Level{High, Medium, Low}, l) 
 
 // confidence is the share of what bears on a decision that is known: the facts
 // that fired it, and the fields that inform it. Three things hold it down whatever
-// the share: a boundary or a rival that is not ruled out (medium at most), and
-// requirements that contradict each other (low if it rests on them, else medium).
+// the share: a boundary or a rival that is not ruled out (medium at most), and a
+// contradiction between requirements that bears on it (low).
 func (c *considered) confidence(v *verdict) Confidence {
 	conf := Confidence{Known: len(v.Facts), Of: len(v.Facts) + len(v.rule.InformedBy)}
 	for _, path := range v.rule.InformedBy {
@@ -41,19 +40,11 @@ func (c *considered) confidence(v *verdict) Confidence {
 		}
 	}
 	for _, x := range c.fired(rules.Contradiction) {
-		switch {
-		case shares(x, v.rule.Fields()):
-			hold(Low, "requirements that it rests on contradict each other: "+x.rule.ID)
-		case shares(x, v.rule.InformedBy):
-			hold(Medium, "requirements that inform it contradict each other: "+x.rule.ID)
+		if slices.Contains(x.rule.Bears, v.rule.ID) {
+			hold(Low, "requirements contradict each other: "+x.rule.ID)
 		}
 	}
 	return conf
-}
-
-// shares is true if a contradiction is about one of some fields.
-func shares(x *verdict, paths []string) bool {
-	return slices.ContainsFunc(x.Facts, func(f rules.Fact) bool { return slices.Contains(paths, workload.Generic(f.Path)) })
 }
 
 // levelOf compares a share with the thresholds.

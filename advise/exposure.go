@@ -16,11 +16,22 @@ func (c *considered) exposures() (found []Exposure) {
 		r := &v.rule
 		found = append(found, Exposure{
 			Rule: r.ID, Kind: r.Kind, Title: r.Title, Decide: r.Decide, Reason: r.Reason, Because: v.Facts, For: c.elements(v.Facts),
-			Opens: r.Opens, Symptoms: r.Symptoms, Detect: r.Detect, Fixes: r.Fixes, Verify: r.Verify, Source: r.Source,
+			Opens: r.Opens, Symptoms: r.Symptoms, Detect: r.Detect, Fixes: c.undone(r.Fixes), Verify: r.Verify, Source: r.Source,
 		})
 	}
 	slices.SortStableFunc(found, func(a, b Exposure) int { return cmp.Compare(c.worth(b.Opens), c.worth(a.Opens)) })
 	return found
+}
+
+// undone are the remedies that are not there already.
+func (c *considered) undone(fixes []rules.Fix) []rules.Fix {
+	left := []rules.Fix{}
+	for _, f := range fixes {
+		if f.Done == nil || f.Done.Eval(c.w).Truth != rules.True {
+			left = append(left, rules.Fix{When: f.When, Do: f.Do, Rule: f.Rule})
+		}
+	}
+	return left
 }
 
 // anomalies are what the exposures let in, in the order of the description.

@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -65,6 +67,20 @@ func TestExplainAsksOthers(t *testing.T) {
 	}
 	if hits := Explain("linearizable", other); len(hits) < 2 || hits[0].ID != "linearizable" || hits[1].Kind != "level" {
 		t.Errorf("got %v", names(hits))
+	}
+}
+
+func TestTermIsCut(t *testing.T) {
+	term := "saga" + strings.Repeat(" ", LimitTerm-4)
+	if hits := Explain(term); len(hits) == 0 || hits[0].ID != "saga" {
+		t.Errorf("at the limit: %v", names(hits))
+	}
+	if hits := Explain(term + "stampede"); len(hits) == 0 || hits[0].ID != "saga" {
+		t.Errorf("beyond the limit: %v", names(hits))
+	}
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "reference", "limits.md"))
+	if err != nil || LimitTerm != 1000 || !strings.Contains(string(page), "| 1,000 B | `rules.LimitTerm` |") {
+		t.Errorf("LimitTerm is %d, and docs/reference/limits.md says something else (%v)", LimitTerm, err)
 	}
 }
 

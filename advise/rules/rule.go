@@ -65,6 +65,7 @@ type Rule struct {
 	Detect   string   `json:"detect,omitempty"   yaml:"detect"`
 	Fixes    []Fix    `json:"fixes,omitempty"    yaml:"fixes"`
 
+	Bears           []string   `json:"bears,omitempty"            yaml:"bears"`        // the decisions that a contradiction takes the ground from
 	Choose          []string   `json:"choose,omitempty"           yaml:"choose"`       // ways out of a contradiction
 	Field           string     `json:"field,omitempty"            yaml:"field"`        // of a gate: whether it is passed
 	TurnTo          string     `json:"turn_to,omitempty"          yaml:"turn_to"`      // of a boundary or delegation
@@ -99,9 +100,10 @@ type Part struct {
 
 // Fix is a remedy, by how soon it can be there: immediate, short-term, long-term.
 type Fix struct {
-	When string `json:"when"           yaml:"when"`
-	Do   string `json:"do"             yaml:"do"`
-	Rule string `json:"rule,omitempty" yaml:"rule"`
+	When string     `json:"when"           yaml:"when"`
+	Do   string     `json:"do"             yaml:"do"`
+	Rule string     `json:"rule,omitempty" yaml:"rule"`
+	Done *Condition `json:"done,omitempty" yaml:"done"` // then it is there already
 }
 
 // Case is a system near a boundary.
@@ -151,6 +153,11 @@ var ruleTable = sync.OnceValue(func() []Rule {
 		for _, extra := range []*Condition{all[i].About, all[i].NeverthelessIf} {
 			if extra != nil {
 				conditions = append(conditions, *extra)
+			}
+		}
+		for _, f := range all[i].Fixes {
+			if f.Done != nil {
+				conditions = append(conditions, *f.Done)
 			}
 		}
 		if err := validateAll(conditions, ""); err != nil {

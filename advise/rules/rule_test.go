@@ -174,7 +174,7 @@ func lacks(r *Rule) (parts []string) {
 	case Exposure:
 		need(len(r.Fixes) > 0 && len(r.Verify) > 0, "fixes or checks")
 	case Contradiction:
-		need(len(r.Choose) > 1, "choices")
+		need(len(r.Choose) > 1 && len(r.Bears) > 0, "choices, or decisions that it bears on")
 	case Boundary:
 		need(r.TurnTo != "", "what to use")
 	case Delegation:
@@ -189,7 +189,7 @@ func lacks(r *Rule) (parts []string) {
 
 // references are the other rules that a rule names.
 func references(r *Rule) []string {
-	refs := slices.Concat(r.Rivals, r.See)
+	refs := slices.Concat(r.Rivals, r.See, r.Bears)
 	for _, a := range r.Instead {
 		if a.Rule != "" {
 			refs = append(refs, a.Rule)
