@@ -23,7 +23,7 @@ func Advise(w *workload.Workload) *Answer {
 		Assumptions: []Assumption{}, Decisions: []Decision{}, Questions: []Open{},
 	}
 	if a.TurnedAway = c.turnedAway(); len(a.TurnedAway) > 0 {
-		a.Thresholds = c.thresholds(rules.Boundary)
+		a.Questions = c.nevertheless()
 		return a
 	}
 	a.Contradictions = c.contradictions()

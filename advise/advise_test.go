@@ -125,6 +125,32 @@ func TestWorkedExamples(t *testing.T) {
 	}
 }
 
+// TestTurnedAwayStops: beyond a boundary nothing is decided, whatever else was said.
+func TestTurnedAwayStops(t *testing.T) {
+	said := "consistency: {strong: yes, coordination_bearable: yes, available_in_partition: yes}\nobserved: {lock_violations: yes}\nasks: {monitoring: yes}\n"
+	if a := described(t, said); len(a.Decisions) == 0 || len(a.Contradictions) == 0 || len(a.Exposures) == 0 {
+		t.Fatal("nothing follows without a boundary either")
+	}
+	for _, field := range []string{"computation_bound", "may_never_converge", "hard_deadline"} {
+		a := described(t, "scope: {"+field+": yes}\n"+said)
+		if len(a.TurnedAway) != 1 || a.TurnedAway[0].TurnTo == "" {
+			t.Errorf("%s: turned away by %d boundaries", field, len(a.TurnedAway))
+		}
+		if n := len(a.Decisions) + len(a.Contradictions) + len(a.Exposures) + len(a.Gates) + len(a.Delegations) + len(a.Questions); n > 0 {
+			t.Errorf("%s: it goes on for %d more", field, n)
+		}
+	}
+	if a := advise.Advise(read(t, "notes")); a.TurnedAway[0].Nevertheless == "" || len(a.TurnedAway[0].Cases) < 4 {
+		t.Error("notes: embedded Mainstem is right nevertheless, and that is not said, or without cases")
+	}
+	local := "scope: {single_machine: yes, survive_machine_loss: no, outgrows_machine: no, effects_with_data: %}\n"
+	for effects, want := range map[string]int{"yes": 0, "no": 0, "unknown": 1} {
+		if a := described(t, strings.Replace(local, "%", effects, 1)); len(a.Questions) != want || (a.TurnedAway[0].Nevertheless != "") != (effects == "yes") {
+			t.Errorf("effects with data %s: %d questions, nevertheless %q", effects, len(a.Questions), a.TurnedAway[0].Nevertheless)
+		}
+	}
+}
+
 // TestNothingKnown: a description that says nothing gets no decision, only
 // assumptions and questions.
 func TestNothingKnown(t *testing.T) {

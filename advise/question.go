@@ -64,6 +64,22 @@ func (c *considered) questions() []Open {
 	return open
 }
 
+// nevertheless are the questions that would decide whether something of ours
+// is right beyond a boundary all the same.
+func (c *considered) nevertheless() []Open {
+	open := []Open{}
+	for _, v := range c.fired(rules.Boundary) {
+		if v.rule.NeverthelessIf == nil {
+			continue
+		}
+		for _, path := range v.rule.NeverthelessIf.Eval(c.w).Missing {
+			f, _ := workload.Lookup(path)
+			open = append(open, Open{Field: path, Ask: f.Ask, Why: f.Why, Costs: f.Unknown, Rules: []string{v.rule.ID}})
+		}
+	}
+	return open
+}
+
 // worthAsking is false of a field whose precondition has another value.
 func (c *considered) worthAsking(f workload.Field) bool {
 	if f.If == nil {
