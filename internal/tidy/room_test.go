@@ -27,6 +27,7 @@ var dependencies = []struct {
 	{"golang.org/x/sys", []string{"internal/disk", "node", "cmd/mainstem", "cmd/mainstem/internal/*"}, false},
 	{"github.com/anishathalye/porcupine", []string{"internal/check", "cmd/mainstem/internal/*"}, true},
 	{"go.yaml.in/yaml/v3", []string{"advise/workload", "advise/rules", "advise/anomaly", "advise/numbers"}, true},
+	{"github.com/santhosh-tekuri/jsonschema/v6", nil, true},
 	{"github.com/cockroachdb/datadriven", nil, true},
 	{"go.uber.org/goleak", nil, true},
 	{"pgregory.net/rapid", nil, true},
