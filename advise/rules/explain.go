@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 )
 
@@ -126,12 +127,12 @@ func byWords(term string) (hits []Hit) {
 	if len(asked) == 0 {
 		return nil
 	}
-	weigh := rarity()
-	for _, r := range ruleTable() {
+	v := vocabularyTable()
+	for i, r := range ruleTable() {
 		best, text := 0, ""
-		for _, t := range texts(&r) {
-			if s := overlap(asked, words(t), weigh); s > best {
-				best, text = s, t
+		for _, t := range v.texts[i] {
+			if s := overlap(asked, t.words, v.weigh); s > best {
+				best, text = s, t.text
 			}
 		}
 		if best >= 50 {
@@ -141,26 +142,46 @@ func byWords(term string) (hits []Hit) {
 	return hits
 }
 
-// texts are what a user's words are compared with, the likeliest first.
+// phrase is a text with its words.
+type phrase struct {
+	text  string
+	words []string
+}
+
+// vocabulary is what a user's words are compared with, read once.
+type vocabulary struct {
+	texts [][]phrase     // by rule
+	in    map[string]int // how many rules have a word
+}
+
+var vocabularyTable = sync.OnceValue(func() *vocabulary {
+	v := &vocabulary{in: map[string]int{}}
+	for _, r := range ruleTable() {
+		var phrases []phrase
+		for _, t := range texts(&r) {
+			phrases = append(phrases, phrase{t, words(t)})
+		}
+		v.texts = append(v.texts, phrases)
+		found := slices.Clone(phrases[len(phrases)-1].words)
+		slices.Sort(found)
+		for _, w := range slices.Compact(found) {
+			v.in[w]++
+		}
+	}
+	return v
+})
+
+// weigh is the weight of a word, from 1 to 10: the fewer rules have it the more.
+func (v *vocabulary) weigh(word string) int { return max(1, 10-v.in[word]) }
+
+// texts are what a user's words are compared with, the likeliest first and all
+// of it together last.
 func texts(r *Rule) []string {
 	all := slices.Concat(r.Symptoms, []string{r.Title, r.Detect}, r.Causes)
 	for i := range r.When {
 		r.When[i].walk("", func(leaf *Condition, _ string) { all = append(all, leaf.Says) })
 	}
 	return append(all, strings.Join(all, " "))
-}
-
-// rarity weighs a word by how few rules have it, from 1 to 10.
-func rarity() func(word string) int {
-	in := map[string]int{}
-	for _, r := range ruleTable() {
-		found := words(strings.Join(texts(&r), " "))
-		slices.Sort(found)
-		for _, w := range slices.Compact(found) {
-			in[w]++
-		}
-	}
-	return func(word string) int { return max(1, 10-in[word]) }
 }
 
 // overlap is the weight of the asked words that are there, in percent.

@@ -73,7 +73,7 @@ type reader struct {
 	bad Problems
 }
 
-func (r *reader) problem(n *yaml.Node, path, format string, args ...any) {
+func (r *reader) problemf(n *yaml.Node, path, format string, args ...any) {
 	if len(r.bad) < LimitProblems {
 		r.bad = append(r.bad, Problem{Line: n.Line, Column: n.Column, Path: path, What: fmt.Sprintf(format, args...)})
 	}
@@ -85,14 +85,14 @@ func (r *reader) mapping(n *yaml.Node, path string) {
 		return
 	}
 	if n.Kind != yaml.MappingNode {
-		r.problem(n, path, "%s where fields are expected; write a name, a colon and a value, one a line%s", shape(n), among(path))
+		r.problemf(n, path, "%s where fields are expected; write a name, a colon and a value, one a line%s", shape(n), among(path))
 		return
 	}
 	seen := map[string]int{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if first, twice := seen[key.Value]; twice {
-			r.problem(key, path, "%q is said twice, first in line %d; keep one", clip(key.Value), first)
+			r.problemf(key, path, "%q is said twice, first in line %d; keep one", clip(key.Value), first)
 			continue
 		}
 		seen[key.Value] = key.Line
@@ -106,7 +106,7 @@ func (r *reader) entry(key, value *yaml.Node, path string) {
 	_, isField := t.byPath[Generic(at)]
 	switch {
 	case key.Kind != yaml.ScalarNode || !plainName(key.Value):
-		r.problem(key, path, "%q is no name of a field%s", clip(key.Value), among(path))
+		r.problemf(key, path, "%q is no name of a field%s", clip(key.Value), among(path))
 	case isField:
 		r.field(value, at)
 	case t.lists[at]:
@@ -114,7 +114,7 @@ func (r *reader) entry(key, value *yaml.Node, path string) {
 	case t.parents[at] || slices.ContainsFunc(t.sections, func(s Section) bool { return s.Path == at }):
 		r.mapping(value, at)
 	default:
-		r.problem(key, at, "no such field%s", r.suggest(path, key.Value))
+		r.problemf(key, at, "no such field%s", r.suggest(path, key.Value))
 	}
 }
 
@@ -166,10 +166,10 @@ func (r *reader) list(n *yaml.Node, path string) {
 	case empty(n):
 		return
 	case n.Kind != yaml.SequenceNode:
-		r.problem(n, path, "%s where a list is expected; begin each element with a dash, or write [] for none", shape(n))
+		r.problemf(n, path, "%s where a list is expected; begin each element with a dash, or write [] for none", shape(n))
 		return
 	case len(n.Content) > LimitElements:
-		r.problem(n, path, "%d elements, more than %d; describe the ones that differ", len(n.Content), LimitElements)
+		r.problemf(n, path, "%d elements, more than %d; describe the ones that differ", len(n.Content), LimitElements)
 		return
 	}
 	r.w.setCount(path, len(n.Content))
@@ -181,7 +181,7 @@ func (r *reader) list(n *yaml.Node, path string) {
 func (r *reader) field(n *yaml.Node, path string) {
 	f, _ := Lookup(path)
 	if n.Kind != yaml.ScalarNode {
-		r.problem(n, path, "%s where one value is expected; it is written like: %s", shape(n), f.Example)
+		r.problemf(n, path, "%s where one value is expected; it is written like: %s", shape(n), f.Example)
 		return
 	}
 	text := n.Value
@@ -190,7 +190,7 @@ func (r *reader) field(n *yaml.Node, path string) {
 	}
 	v, err := f.Parse(text)
 	if err != nil {
-		r.problem(n, path, "%s", err)
+		r.problemf(n, path, "%s", err)
 		return
 	}
 	v.Line, v.Column = n.Line, n.Column
