@@ -102,10 +102,10 @@ func decided(a *advise.Answer) (ids []string) {
 func TestWorkedExamples(t *testing.T) {
 	for name, want := range map[string][]string{
 		"inventory": {"linearizable", "request-ids", "derived-may-lag", "split-hot-key"},
-		"feed":      {"causal", "cqrs", "derived-may-lag", "request-ids"},
+		"feed":      {"causal", "cqrs", "derived-may-lag", "request-ids", "tail-of-the-slowest"},
 		"payments":  {"request-ids", "saga", "one-log", "breaker-and-hedge", "event-sourcing"},
 		"booking":   {"linearizable", "serializable", "fencing", "compare-and-set", "split-hot-key"},
-		"metrics":   {"eventual", "local-quorum", "partition", "cqrs", "checkpoint-with-effect"},
+		"metrics":   {"eventual", "local-quorum", "partition", "cqrs", "checkpoint-with-effect", "headroom"},
 		"chat":      {"causal", "session", "one-log", "request-ids"},
 		"profiles":  {"eventual"},
 		"jobs":      {"linearizable", "fencing"},
