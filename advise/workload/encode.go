@@ -110,6 +110,9 @@ func Example() []byte {
 		}
 		fmt.Fprintf(&b, "%s%s:\n", indent, name)
 		for i, f := range s.Fields {
+			if i > 0 {
+				b.WriteByte('\n')
+			}
 			exampleField(&b, f, indent, s.List && i == 0, s.List)
 		}
 	}

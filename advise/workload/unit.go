@@ -45,6 +45,13 @@ var (
 	percentUnits = []unit{{"%", 1}}
 )
 
+// spelled are units as people write them in full, and what they mean.
+var spelled = map[string]string{
+	"msec": "ms", "millis": "ms", "milliseconds": "ms", "sec": "s", "secs": "s", "second": "s", "seconds": "s", "mins": "m", "minute": "m",
+	"minutes": "m", "hour": "h", "hours": "h", "day": "d", "days": "d", "year": "y", "years": "y", "rps": "/s", "qps": "/s", "tps": "/s",
+	"per second": "/s", "per minute": "/m", "bytes": "B", "percent": "%",
+}
+
 // measures are the units of the kinds that have some, and how a value is written.
 var measures = map[Kind]struct {
 	units []unit
@@ -102,6 +109,12 @@ func unitSize(units []unit, name, text, what, like string) (float64, error) {
 	for kind, m := range measures {
 		if slices.ContainsFunc(m.units, func(u unit) bool { return u.name == name }) {
 			return 0, fmt.Errorf("%s is a %s, and this is %s; write it like %s", clip(text), kind, what, like)
+		}
+	}
+	if short, ok := spelled[strings.ToLower(name)]; ok {
+		name = short
+		if slices.ContainsFunc(units, func(u unit) bool { return u.name == name }) {
+			return 0, fmt.Errorf("%s is in words, did you mean %q? %s is written like %s", clip(text), name, what, like)
 		}
 	}
 	var names []string

@@ -36,6 +36,10 @@ func TestParseRefuses(t *testing.T) {
 	for _, c := range []struct{ path, text, want string }{
 		{"objectives.p99", "500", "has no unit; a duration is written like 150 ms"},
 		{"objectives.p99", "500 MS", `did you mean "ms"?`},
+		{"objectives.p99", "2 sec", `did you mean "s"?`},
+		{"operations[].rate", "200 rps", `did you mean "/s"?`},
+		{"operations[].share", "80 percent", `did you mean "%"?`},
+		{"operations[].size", "2 seconds", `"s" is no unit of a size`},
 		{"objectives.p99", "500 mss", `did you mean "ms"?`},
 		{"objectives.p99", "3601 s", "over the limit of 1h; is it in the wrong unit?"},
 		{"objectives.p99", "-5 ms", "below zero"},
