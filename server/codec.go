@@ -1,6 +1,8 @@
 package server
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -28,7 +30,19 @@ func (readable) Marshal(v any) ([]byte, error) {
 	if !ok {
 		return nil, errNotProto
 	}
-	return writeJSON.Marshal(m)
+	return marshal(m)
+}
+
+// marshal writes a message the same way in every build: the library puts blanks
+// in by chance, so that nobody relies on them.
+func marshal(m proto.Message) ([]byte, error) {
+	spaced, err := writeJSON.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = json.Compact(&b, spaced)
+	return b.Bytes(), err
 }
 
 // Unmarshal reads a message.

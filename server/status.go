@@ -51,7 +51,7 @@ func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) {
 // this engine means. It names no data and needs no rights.
 func (s *Server) readyz(w http.ResponseWriter, _ *http.Request) {
 	m := s.status()
-	body, err := writeJSON.Marshal(m)
+	body, err := marshal(m)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return

@@ -58,6 +58,7 @@ var floors = []struct {
 	{"advise/anomaly", nil},
 	{"advise/numbers", nil},
 	{"advise", []string{"advise/workload", "advise/rules", "advise/anomaly", "advise/numbers"}},
+	{"advise/page", []string{"advise", "advise/rules"}},
 	{"cmd/mainstem", []string{"*"}},
 	{"cmd/mainstem/internal/*", []string{"*"}},
 	{"examples/payments/internal/pace", nil},

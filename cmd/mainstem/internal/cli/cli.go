@@ -46,6 +46,8 @@ type commands struct {
 
 	PG pgCmd `cmd:"" name:"pg" group:"pg" help:"Mainstem in the PostgreSQL that you already run."`
 
+	Advise adviseCmd `cmd:"" group:"decide" help:"From the description of a workload to decisions that can be challenged."`
+
 	Demo    demoCmd    `cmd:"" group:"about" help:"Kill a database while shoppers buy from it, and audit what is left."`
 	Version versionCmd `cmd:"" group:"about" help:"Print the version."`
 
@@ -59,6 +61,7 @@ var groups = []kong.Group{
 	{Key: "bulk", Title: "In bulk"},
 	{Key: "care", Title: "Care"},
 	{Key: "pg", Title: "PostgreSQL"},
+	{Key: "decide", Title: "Decide"},
 	{Key: "about", Title: "About"},
 }
 

@@ -1,0 +1,78 @@
+// Package page shows an answer: as Markdown, and as one HTML page that needs
+// nothing else, in light and dark, on a phone and on paper. Both say the same, in
+// the same order: what is assumed comes first.
+package page
+
+import (
+	"embed"
+	"html/template"
+	"strings"
+	text "text/template"
+
+	"github.com/mainstemdb/mainstem/advise"
+	"github.com/mainstemdb/mainstem/advise/rules"
+)
+
+//go:embed answer.md answer.html
+var files embed.FS
+
+var functions = map[string]any{
+	"join":  func(list []string) string { return strings.Join(list, ", ") },
+	"lines": source,
+	"cell":  cell,
+	"code":  code,
+	"fact":  fact,
+}
+
+var (
+	markdown = text.Must(text.New("answer.md").Funcs(functions).ParseFS(files, "answer.md"))
+	html     = template.Must(template.New("answer.html").Funcs(functions).ParseFS(files, "answer.html"))
+)
+
+// Markdown is the answer in CommonMark with tables.
+func Markdown(a *advise.Answer) (string, error) {
+	var b strings.Builder
+	err := markdown.Execute(&b, a)
+	return strings.TrimRight(b.String(), "\n") + "\n", err
+}
+
+// HTML is the answer as one page.
+func HTML(a *advise.Answer) (string, error) {
+	var b strings.Builder
+	err := html.Execute(&b, a)
+	return b.String(), err
+}
+
+// source names the lines of the guides that a rule comes from.
+func source(list []string) string {
+	if len(list) == 0 {
+		return "ours"
+	}
+	return "guide " + strings.Join(list, ", ")
+}
+
+// cell is text in a cell of a Markdown table.
+func cell(s string) string {
+	return strings.NewReplacer("|", `\|`, "\n", " ").Replace(s)
+}
+
+// code is text in a code span, whatever backticks it has.
+func code(s string) string {
+	fence := "`"
+	for strings.Contains(s, fence) {
+		fence += "`"
+	}
+	if len(fence) > 1 {
+		return fence + " " + s + " " + fence
+	}
+	return fence + s + fence
+}
+
+// fact is one comparison in words.
+func fact(f rules.Fact) string {
+	said := f.Path + " is " + f.Value + " (" + f.Wants + ")"
+	if f.Says != "" {
+		said = f.Says + ": " + said
+	}
+	return said
+}

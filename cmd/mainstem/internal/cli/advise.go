@@ -1,0 +1,282 @@
+package cli
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/mainstemdb/mainstem/advise"
+	"github.com/mainstemdb/mainstem/advise/page"
+	"github.com/mainstemdb/mainstem/advise/rules"
+	"github.com/mainstemdb/mainstem/advise/workload"
+)
+
+// adviseCmd is the decision half: from the description of a workload to decisions.
+type adviseCmd struct {
+	Report  adviseReportCmd  `cmd:"" default:"withargs" help:"Decide: what the rules make of a description."`
+	Init    adviseInitCmd    `cmd:"" help:"Write a commented description to fill in."`
+	Explain adviseExplainCmd `cmd:"" help:"Explain a rule, an anomaly, a threshold, or a symptom in your words."`
+	Rules   adviseRulesCmd   `cmd:"" help:"List the rules."`
+	Schema  adviseSchemaCmd  `cmd:"" help:"Print the JSON Schema of descriptions."`
+	Diff    adviseDiffCmd    `cmd:"" help:"Say which decisions differ between two descriptions."`
+}
+
+// Help is shown below the flags.
+func (*adviseCmd) Help() string {
+	return `Examples:
+
+    mainstem advise init > shop.yaml
+    mainstem advise shop.yaml
+    mainstem advise explain lost_update`
+}
+
+type adviseReportCmd struct {
+	File string `arg:"" name:"FILE.yaml" help:"The description; - is standard input."`
+	As   string `help:"markdown, html, or json (which --json means too)." enum:"markdown,html,json" default:"markdown" placeholder:"FORM"`
+}
+
+// Help is shown below the flags.
+func (*adviseReportCmd) Help() string {
+	return `Prints decisions with the rule, the facts and the lines that they come from, what they cost, the strongest alternatives, and how to verify them; first of all, what was assumed because nobody said it. The same description gives the same answer, byte for byte. A description that is wrong is exit code 2, with line and column of each problem.
+
+Examples:
+
+    mainstem advise init > shop.yaml
+    mainstem advise shop.yaml
+    mainstem advise shop.yaml --as html > shop.html
+    mainstem advise shop.yaml --json`
+}
+
+func (c *adviseReportCmd) Run(e *env) error {
+	answer, err := e.advice(c.File)
+	if err != nil {
+		return err
+	}
+	if e.json || c.As == "json" {
+		return e.object(answer)
+	}
+	write := page.Markdown
+	if c.As == "html" {
+		write = page.HTML
+	}
+	text, err := write(answer)
+	if err != nil {
+		return err
+	}
+	_, err = e.out.WriteString(text)
+	return err
+}
+
+// advice is what the rules make of a file.
+func (e *env) advice(file string) (*advise.Answer, error) {
+	text, err := e.input(file)
+	if err != nil {
+		return nil, err
+	}
+	w, err := workload.Decode(text)
+	var problems workload.Problems
+	if errors.As(err, &problems) {
+		return nil, misused("correct it; mainstem advise init shows every field", "%s: %s", file, problems)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return advise.Advise(w), nil
+}
+
+type adviseInitCmd struct{}
+
+// Help is shown below the flags.
+func (*adviseInitCmd) Help() string {
+	return `Every field is there, with the question, why it is asked, and what not knowing costs. What you do not know stays unknown: it is then listed as an assumption.
+
+Examples:
+
+    mainstem advise init > shop.yaml`
+}
+
+func (*adviseInitCmd) Run(e *env) error {
+	_, err := e.out.Write(workload.Example())
+	return err
+}
+
+type adviseSchemaCmd struct{}
+
+// Help is shown below the flags.
+func (*adviseSchemaCmd) Help() string {
+	return `For editors that complete and check YAML.
+
+Examples:
+
+    mainstem advise schema > workload.schema.json`
+}
+
+func (*adviseSchemaCmd) Run(e *env) error {
+	_, err := e.out.Write(workload.Schema())
+	return err
+}
+
+type adviseExplainCmd struct {
+	Term []string `arg:"" name:"TERM" help:"The ID of a rule, an anomaly, a threshold, a line of a guide (000:40), or a symptom."`
+}
+
+// Help is shown below the flags.
+func (*adviseExplainCmd) Help() string {
+	return `Lists what fits, the best first. Nothing that fits is exit code 3.
+
+Examples:
+
+    mainstem advise explain lost_update
+    mainstem advise explain users see old data after they saved
+    mainstem advise explain 000:40 --json`
+}
+
+func (c *adviseExplainCmd) Run(e *env) error {
+	term := strings.Join(c.Term, " ")
+	hits := rules.Explain(term)
+	if len(hits) == 0 {
+		return notFound("mainstem advise rules lists them", "no rule, anomaly, threshold or symptom fits %s", shortened(term))
+	}
+	for _, h := range hits {
+		if e.json {
+			if err := e.object(h); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintf(e.out, "%s  %s\n", h.ID, h.Title)
+		if h.Rule == nil {
+			fmt.Fprintf(e.out, "    %s\n", h.Text)
+			continue
+		}
+		e.remedies(h.Rule)
+	}
+	return nil
+}
+
+// remedies prints what to do about a rule, and where it comes from.
+func (e *env) remedies(r *rules.Rule) {
+	if r.Decide != "" {
+		fmt.Fprintf(e.out, "    do: %s\n", r.Decide)
+	}
+	if r.Detect != "" {
+		fmt.Fprintf(e.out, "    detect: %s\n", r.Detect)
+	}
+	for _, f := range r.Fixes {
+		fmt.Fprintf(e.out, "    %s: %s\n", f.When, f.Do)
+	}
+	fmt.Fprintf(e.out, "    from: %s\n", cmp.Or(strings.Join(r.Source, ", "), "ours"))
+}
+
+type adviseRulesCmd struct {
+	Kind string `help:"Only this kind: decision, failure, exposure, contradiction, boundary, delegation, gate, and so on." placeholder:"KIND"`
+}
+
+// Help is shown below the flags.
+func (*adviseRulesCmd) Help() string {
+	return `Prints kind, ID, title and lines of the guides; --json has each rule whole, conditions and counter-examples included.
+
+Examples:
+
+    mainstem advise rules
+    mainstem advise rules --kind failure --json`
+}
+
+func (c *adviseRulesCmd) Run(e *env) error {
+	listed := 0
+	for _, r := range rules.All() {
+		if c.Kind != "" && string(r.Kind) != c.Kind {
+			continue
+		}
+		listed++
+		if e.json {
+			if err := e.object(r); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintf(e.out, "%-13s %-32s %s (%s)\n", r.Kind, r.ID, r.Title, cmp.Or(strings.Join(r.Source, ", "), "ours"))
+	}
+	if listed == 0 {
+		return misused("leave --kind out to see them", "there are no rules of the kind %s", shortened(c.Kind))
+	}
+	return nil
+}
+
+type adviseDiffCmd struct {
+	Old string `arg:"" name:"OLD.yaml" help:"A description."`
+	New string `arg:"" name:"NEW.yaml" help:"Another."`
+}
+
+// Help is shown below the flags.
+func (*adviseDiffCmd) Help() string {
+	return `Prints the decisions that go (-) and come (+), and those that are there in both with another confidence (~).
+
+Examples:
+
+    mainstem advise diff shop.yaml shop-next-year.yaml
+    mainstem advise diff shop.yaml shop-next-year.yaml --json`
+}
+
+// changeOfMind is a decision that differs between two answers.
+type changeOfMind struct {
+	Rule  string       `json:"rule"`
+	Title string       `json:"title"`
+	Old   advise.Level `json:"old,omitempty"` // the confidence; none if the decision was not there
+	New   advise.Level `json:"new,omitempty"`
+}
+
+func (c *adviseDiffCmd) Run(e *env) error {
+	before, err := e.advice(c.Old)
+	if err != nil {
+		return err
+	}
+	after, err := e.advice(c.New)
+	if err != nil {
+		return err
+	}
+	for _, one := range changesOfMind(before, after) {
+		if e.json {
+			if err := e.object(one); err != nil {
+				return err
+			}
+			continue
+		}
+		switch {
+		case one.New == "":
+			fmt.Fprintf(e.out, "- %s: %s (%s)\n", one.Rule, one.Title, one.Old)
+		case one.Old == "":
+			fmt.Fprintf(e.out, "+ %s: %s (%s)\n", one.Rule, one.Title, one.New)
+		default:
+			fmt.Fprintf(e.out, "~ %s: %s (%s, was %s)\n", one.Rule, one.Title, one.New, one.Old)
+		}
+	}
+	return nil
+}
+
+// changesOfMind are in the order of the old answer, and then of the new.
+func changesOfMind(before, after *advise.Answer) (all []changeOfMind) {
+	find := func(list []advise.Decision, rule string) *advise.Decision {
+		if i := slices.IndexFunc(list, func(d advise.Decision) bool { return d.Rule == rule }); i >= 0 {
+			return &list[i]
+		}
+		return nil
+	}
+	for _, d := range before.Decisions {
+		one := changeOfMind{Rule: d.Rule, Title: d.Title, Old: d.Confidence.Level}
+		if other := find(after.Decisions, d.Rule); other != nil {
+			one.New = other.Confidence.Level
+		}
+		if one.Old != one.New {
+			all = append(all, one)
+		}
+	}
+	for _, d := range after.Decisions {
+		if find(before.Decisions, d.Rule) == nil {
+			all = append(all, changeOfMind{Rule: d.Rule, Title: d.Title, New: d.Confidence.Level})
+		}
+	}
+	return all
+}
