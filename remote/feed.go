@@ -71,8 +71,8 @@ func (s *server) changes(ctx context.Context, from mainstem.From, yield func(mai
 
 // broken is why a feed ended.
 func (s *server) broken(ctx context.Context, err error) error {
-	if connect.IsWireError(err) {
-		return wire.Failure(err, mainstem.Unavailable)
+	if failed := wire.Failure(err, mainstem.Unavailable); connect.IsWireError(err) || failed.Code == mainstem.Denied {
+		return failed
 	}
 	if ctx.Err() != nil {
 		cause := context.Cause(ctx)

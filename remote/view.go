@@ -134,7 +134,7 @@ func (v *snapshot) ask(ctx context.Context, m *pb.ViewRequest) (*pb.ViewResponse
 	if ctx.Err() != nil {
 		return nil, mainstem.Errorf(mainstem.Cancelled, "waiting for %s: %w", v.address, context.Cause(ctx))
 	}
-	if connect.IsWireError(err) {
+	if connect.IsWireError(err) || mainstem.CodeOf(wire.Failure(err, mainstem.Unavailable)) == mainstem.Denied {
 		return nil, unreached(v.address, err)
 	}
 	return nil, &mainstem.Error{

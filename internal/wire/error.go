@@ -101,7 +101,7 @@ func Failure(err error, fallback mainstem.Code) *mainstem.Error {
 	if said := Said(err, fallback); said != nil {
 		return said
 	}
-	if code, ok := refusals[connect.CodeOf(err)]; ok && connect.IsWireError(err) {
+	if code, ok := refusals[connect.CodeOf(err)]; ok && (code == mainstem.Denied || connect.IsWireError(err)) {
 		return mainstem.Errorf(code, "the server said %w", err)
 	}
 	if fallback != mainstem.Undecided && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
@@ -111,7 +111,9 @@ func Failure(err error, fallback mainstem.Code) *mainstem.Error {
 }
 
 // refusals are statuses of a server that has not looked at the request, by which
-// nothing was done: by a gateway before it, or by the protocol itself.
+// nothing was done: by a gateway before it, or by the protocol itself. A client has
+// those that are Denied from nowhere but a server, also where it finds them in a
+// plain HTTP status.
 var refusals = map[connect.Code]mainstem.Code{
 	connect.CodeUnauthenticated:   mainstem.Denied,
 	connect.CodePermissionDenied:  mainstem.Denied,
