@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/access"
 	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/journal"
 	"github.com/mainstemdb/mainstem/lease"
@@ -45,6 +46,18 @@ var constants = map[string]int64{
 	"embedded.DefaultHistory":   int64(embedded.DefaultHistory),
 	"embedded.DefaultRetain":    int64(embedded.DefaultRetain),
 	"journal.MaxRecord":         journal.MaxRecord,
+	"access.LimitPolicy":        access.LimitPolicy,
+	"access.LimitClients":       access.LimitClients,
+	"access.LimitRules":         access.LimitRules,
+	"access.LimitPatterns":      access.LimitPatterns,
+	"access.LimitCredentials":   access.LimitCredentials,
+	"access.LimitClient":        access.LimitClient,
+	"access.LimitRate":          access.LimitRate,
+	"access.LimitToken":         access.LimitToken,
+	"access.AuditBurst":         access.AuditBurst,
+	"access.AuditEvery":         int64(access.AuditEvery),
+	"access.PollEvery":          int64(access.PollEvery),
+	"access.CertificateEvery":   int64(access.CertificateEvery),
 	"pg.MinAge":                 int64(pg.MinAge),
 	"pg.DefaultAge":             int64(pg.DefaultAge),
 	"pg.MaxAge":                 int64(pg.MaxAge),

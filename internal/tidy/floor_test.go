@@ -40,6 +40,7 @@ var floors = []struct {
 	{"remote", []string{".", "internal/wire", "proto/mainstem/v1", "proto/mainstem/v1/mainstemv1connect"}},
 	{"lease", []string{"."}},
 	{"session", []string{"."}},
+	{"access", []string{"."}},
 	{"internal/process", nil},
 	{"internal/pgserver", []string{"internal/process"}},
 	{"pg", []string{"."}},
