@@ -20,6 +20,7 @@ type adviseCmd struct {
 	Explain adviseExplainCmd `cmd:"" help:"Explain a rule, an anomaly, a threshold, or a symptom in your words."`
 	Rules   adviseRulesCmd   `cmd:"" help:"List the rules."`
 	Schema  adviseSchemaCmd  `cmd:"" help:"Print the JSON Schema of descriptions."`
+	Calc    adviseCalcCmd    `cmd:"" help:"Compute: quorums, tails, waiting, duplicates, stampedes, capacity."`
 	Diff    adviseDiffCmd    `cmd:"" help:"Say which decisions differ between two descriptions."`
 }
 

@@ -15,7 +15,7 @@ var all = []string{
 // TestHelp holds each help text to the one in testdata, and to showing examples.
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, command := range append([]string{"", "pg schema", "pg events", "pg requests", "pg leases", "advise report", "advise explain", "advise rules", "advise diff", "advise init", "advise schema"}, all...) {
+	for _, command := range append([]string{"", "pg schema", "pg events", "pg requests", "pg leases", "advise report", "advise explain", "advise rules", "advise diff", "advise calc", "advise init", "advise schema"}, all...) {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()
 			args, name := []string{"--help"}, "mainstem"
