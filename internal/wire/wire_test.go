@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -202,4 +203,38 @@ func TestEveryKindIsDrawn(t *testing.T) {
 			t.Errorf("%s declares %d kinds, the tests know %d", file, declared, want.drawn)
 		}
 	}
+	for prefix, want := range map[string]struct {
+		file  string
+		drawn int
+	}{
+		"Query": {"../../mainstem.go", len(fields)}, "Level": {"../../consistency.go", int(mainstem.LevelLocal)},
+		"Effect": {"../../effect.go", int(mainstem.EffectPresent)},
+	} {
+		if n := constants(t, want.file, prefix); n == 0 || n != want.drawn {
+			t.Errorf("%s declares %d constants %s…, the tests know %d", want.file, n, prefix, want.drawn)
+		}
+	}
+}
+
+// constants counts those of a file whose names begin so.
+func constants(t *testing.T, file, prefix string) (n int) {
+	t.Helper()
+	parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range parsed.Decls {
+		group, ok := d.(*ast.GenDecl)
+		if !ok || group.Tok != token.CONST {
+			continue
+		}
+		for _, spec := range group.Specs {
+			for _, name := range spec.(*ast.ValueSpec).Names {
+				if strings.HasPrefix(name.Name, prefix) {
+					n++
+				}
+			}
+		}
+	}
+	return n
 }
