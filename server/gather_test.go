@@ -1,0 +1,127 @@
+package server
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/mainstemdb/mainstem"
+	pb "github.com/mainstemdb/mainstem/proto/mainstem/v1"
+)
+
+// TestPagesGoBackTogether: the answers to one message are one message, unless one of
+// them takes long: then it holds up the others by a millisecond.
+func TestPagesGoBackTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sent []int
+		var at []time.Duration
+		begin := time.Now()
+		send := func(m *pb.SubmitResponse) {
+			sent, at = append(sent, len(m.GetOutcomes())), append(at, time.Since(begin))
+		}
+		p := newPage(3, send)
+		for range 3 {
+			p.put(&pb.Outcome{})
+		}
+		if len(sent) != 1 || sent[0] != 3 || at[0] != 0 {
+			t.Errorf("three answers went as %v after %v", sent, at)
+		}
+		sent, at = nil, nil
+		p = newPage(3, send)
+		p.put(&pb.Outcome{})
+		p.put(&pb.Outcome{})
+		time.Sleep(50 * time.Millisecond) // in a bubble: the third takes long
+		synctest.Wait()
+		p.put(&pb.Outcome{})
+		if len(sent) != 2 || sent[0] != 2 || sent[1] != 1 || at[0] != linger || at[1] != 50*time.Millisecond {
+			t.Errorf("with a late one, answers went as %v after %v", sent, at)
+		}
+	})
+}
+
+// TestLargePagesAreSplit: by their size, and never into nothing.
+func TestLargePagesAreSplit(t *testing.T) {
+	var sent []int
+	p := newPage(5, func(m *pb.SubmitResponse) { sent = append(sent, len(m.GetOutcomes())) })
+	for range 5 {
+		reply := bytes.Repeat([]byte("r"), pageBytes/2)
+		p.put(&pb.Outcome{Outcome: &pb.Outcome_Receipt{Receipt: &pb.Receipt{Answer: &pb.Receipt_ReplyBase64{ReplyBase64: reply}}}})
+	}
+	all := 0
+	for _, n := range sent {
+		if all += n; n < 1 || n > 2 {
+			t.Errorf("a message has %d answers of half its size", n)
+		}
+	}
+	if all != 5 {
+		t.Errorf("%d of 5 answers were sent", all)
+	}
+}
+
+// TestSilenceIsBroken: a feed that has nothing new says that it is there, and one
+// that has, does not.
+func TestSilenceIsBroken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var beats, batches int
+		gone := errors.New("the client is gone")
+		var fail, failed error
+		p := startPulse(func(m *pb.ChangesResponse) error {
+			if m.GetHeartbeat() {
+				beats++
+			} else {
+				batches++
+			}
+			return fail
+		}, func(err error) { failed = err })
+		time.Sleep(3*Heartbeat + time.Second) // in a bubble
+		synctest.Wait()
+		if beats != 3 {
+			t.Errorf("%d signs of life in %s", beats, 3*Heartbeat)
+		}
+		for range 20 {
+			time.Sleep(Heartbeat / 2)
+			if err := p.send(&pb.ChangesResponse{}); err != nil {
+				t.Error(err)
+			}
+		}
+		synctest.Wait()
+		if beats != 3 || batches != 20 {
+			t.Errorf("%d signs of life, %d batches", beats, batches)
+		}
+		fail = gone
+		time.Sleep(2 * Heartbeat)
+		synctest.Wait()
+		if !errors.Is(failed, gone) || beats != 4 {
+			t.Errorf("a client that is gone: %v after %d signs of life", failed, beats)
+		}
+		p.stop()
+		time.Sleep(2 * Heartbeat)
+		if beats != 4 {
+			t.Error("a sign of life after the end")
+		}
+	})
+}
+
+func TestPlacesAreBounded(t *testing.T) {
+	p := places{most: 3, noun: "views"}
+	for range 3 {
+		if err := p.take(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 {
+		if err := p.take(); mainstem.CodeOf(err) != mainstem.Overloaded {
+			t.Errorf("beyond the limit: %v", err)
+		}
+	}
+	p.free()
+	if err := p.take(); err != nil {
+		t.Errorf("after one was given back: %v", err)
+	}
+	s := New(nil)
+	if s.views.most != LimitViews || s.feeds.most != LimitFeeds {
+		t.Errorf("views %d, feeds %d", s.views.most, s.feeds.most)
+	}
+}
