@@ -16,6 +16,8 @@ var importable = map[string]string{
 	"json": "encoding/json", "sha256": "crypto/sha256", "slog": "log/slog",
 	"mainstem":     "github.com/mainstemdb/mainstem",
 	"embedded":     "github.com/mainstemdb/mainstem/embedded",
+	"access":       "github.com/mainstemdb/mainstem/access",
+	"server":       "github.com/mainstemdb/mainstem/server",
 	"lease":        "github.com/mainstemdb/mainstem/lease",
 	"mainstemtest": "github.com/mainstemdb/mainstem/mainstemtest",
 }

@@ -37,6 +37,9 @@ type commands struct {
 	Serve  serveCmd  `cmd:"" group:"server" help:"Serve a directory to other processes, machines and languages."`
 	Status statusCmd `cmd:"" group:"server" help:"Ask a server what it is and promises."`
 
+	Token tokenCmd `cmd:"" group:"server" help:"Say who may use a server, and for what."`
+	Cert  certCmd  `cmd:"" group:"server" help:"Make certificates for a trial of TLS."`
+
 	Import importCmd `cmd:"" group:"bulk" help:"Import JSON lines or CSV; a second run continues the first."`
 	Export exportCmd `cmd:"" group:"bulk" help:"Export keys and streams as JSON lines, from one frozen view."`
 	Rewind rewindCmd `cmd:"" group:"bulk" help:"Write the keys of a prefix back to an earlier position."`

@@ -18,6 +18,7 @@ import (
 // served is a server in a process of its own.
 type served struct {
 	address string
+	signal  func(os.Signal) error
 	stop    func(syscall.Signal) (code int, said string)
 }
 
@@ -35,7 +36,7 @@ func serve(t *testing.T, dir string, args ...string) *served {
 		t.Fatal(err)
 	}
 	var once sync.Once
-	s := &served{stop: func(signal syscall.Signal) (int, string) {
+	s := &served{signal: func(signal os.Signal) error { return cmd.Process.Signal(signal) }, stop: func(signal syscall.Signal) (int, string) {
 		once.Do(func() {
 			_ = cmd.Process.Signal(signal) // it may have gone already, which Wait tells
 			_, _ = io.Copy(io.Discard, out)
