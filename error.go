@@ -140,17 +140,26 @@ type Error struct {
 	Cause error
 }
 
-// Errorf makes an Error with a formatted message; %w sets its cause.
+// Errorf makes an Error with a formatted message; %w sets its cause. A message that
+// ends with a cause of the same code does not say the code again.
 func Errorf(code Code, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
-	return &Error{Code: code, Message: err.Error(), Cause: errors.Unwrap(err)}
+	e := &Error{Code: code, Message: err.Error(), Cause: errors.Unwrap(err)}
+	var cause *Error
+	if errors.As(e.Cause, &cause) && cause.Code == code {
+		if before, ok := strings.CutSuffix(e.Message, cause.Error()); ok {
+			e.Message = before + cause.said()
+		}
+	}
+	return e
 }
 
 // Error is the code, what happened, where, and what to do, on one line.
-func (e *Error) Error() string {
+func (e *Error) Error() string { return e.Code.String() + ": " + e.said() }
+
+// said is all of Error but the code.
+func (e *Error) said() string {
 	var b strings.Builder
-	b.WriteString(e.Code.String())
-	b.WriteString(": ")
 	b.WriteString(e.Message)
 	if e.Condition > 0 {
 		fmt.Fprintf(&b, " (condition %d)", e.Condition)
@@ -166,7 +175,7 @@ func (e *Error) Error() string {
 // code, and so has said already what to do.
 func (e *Error) advised() bool {
 	var cause *Error
-	return e.Advice == "" && errors.As(e.Cause, &cause) && cause.Code == e.Code && strings.HasSuffix(e.Message, cause.Error())
+	return e.Advice == "" && errors.As(e.Cause, &cause) && cause.Code == e.Code && strings.HasSuffix(e.Message, cause.said())
 }
 
 // Help is what to do about it.

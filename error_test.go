@@ -1,6 +1,7 @@
 package mainstem_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -8,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/mainstemdb/mainstem"
 )
@@ -64,6 +67,42 @@ func golden(t *testing.T, file, got string) {
 	}
 	if got != string(want) {
 		t.Errorf("%s differs; review it, then go test -run '^%s$' -rewrite .\n--- is\n%s--- must be\n%s", file, t.Name(), got, want)
+	}
+}
+
+// However often an error is wrapped under its own code, the code stands in it once,
+// and so does the advice; another code beneath it is said too.
+func TestErrorSaysItsCodeOnce(t *testing.T) {
+	taken := mainstem.Errorf(mainstem.Fenced, "lease l was granted again")
+	keep := func(end func(ctx context.Context) error) (err error) {
+		synctest.Test(t, func(t *testing.T) {
+			grant := mainstem.Grant{Lease: "l", TTL: time.Minute, Asked: time.Now()}
+			err = grant.Keep(t.Context(), func(context.Context) error { return taken }, func(ctx context.Context) error {
+				<-ctx.Done()
+				return end(ctx)
+			})
+		})
+		return err
+	}
+	refused := mainstem.Errorf(mainstem.Fenced, "resource r has seen token 7")
+	refused.Advice = "look at r"
+	for name, c := range map[string]struct {
+		err  error
+		want string
+	}{
+		"thrice":         {mainstem.Errorf(mainstem.Held, "a: %w", mainstem.Errorf(mainstem.Held, "b: %w", mainstem.Errorf(mainstem.Held, "c"))), "held: a: b: c; wait for the holder to release it or for the lease to expire"},
+		"between others": {mainstem.Errorf(mainstem.Held, "a: %w", fmt.Errorf("b: %w", mainstem.Errorf(mainstem.Held, "c"))), "held: a: b: c; wait for the holder to release it or for the lease to expire"},
+		"another code":   {mainstem.Errorf(mainstem.Weak, "a: %w", mainstem.Errorf(mainstem.Exists, "b")), "weak: a: exists: b; read what is there before deciding; strengthen the setting, or accept the weaker promise by name"},
+		"a lost lease":   {keep(func(context.Context) error { return nil }), "fenced: lease \"l\" is lost: lease l was granted again; stop acting under this lease; acquire it again"},
+		"its cause":      {keep(func(ctx context.Context) error { return context.Cause(ctx) }), "fenced: lease \"l\" is lost: lease l was granted again; stop acting under this lease; acquire it again"},
+		"and refused":    {keep(func(context.Context) error { return refused }), "fenced: lease \"l\" is lost: lease l was granted again; stop acting under this lease; acquire it again; and its function ended with: resource r has seen token 7; look at r"},
+	} {
+		if got := c.err.Error(); got != c.want {
+			t.Errorf("%s:\n is      %s\n must be %s", name, got, c.want)
+		}
+	}
+	if err := keep(func(context.Context) error { return refused }); !errors.Is(err, refused) {
+		t.Errorf("%v does not lead to what the function ended with", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package mainstem
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -82,13 +83,19 @@ func (grant Grant) Keep(ctx context.Context, renew, fn func(ctx context.Context)
 	}()
 	err := fn(work)
 	stop()
-	if lost := <-ended; lost != nil {
-		if err != nil {
-			return Errorf(CodeOf(lost), "%s: and its function ended with: %w", lost.Error(), err)
-		}
+	lost := <-ended
+	var why *Error
+	switch {
+	case !errors.As(lost, &why):
+		return err
+	case err == nil:
 		return lost
+	case errors.Is(err, lost) && CodeOf(err) == why.Code:
+		return err // it says both
 	}
-	return err
+	both := Errorf(why.Code, "%s; and its function ended with: %w", why.Message, err)
+	both.Advice = why.Advice
+	return both
 }
 
 // renew renews until ctx ends, which is no error, or the lease is lost.
