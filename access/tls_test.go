@@ -94,6 +94,15 @@ func refusal(t *testing.T, url string, ca *authority, change func(*tls.Config)) 
 	return err
 }
 
+func configOf(t *testing.T, f TLSFiles) *tls.Config {
+	t.Helper()
+	c, err := TLS(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 func TestTLS(t *testing.T) {
 	ca, other := newAuthority(t, "ca"), newAuthority(t, "other")
 	g := gateOf(t,
@@ -101,21 +110,11 @@ func TestTLS(t *testing.T) {
 		Entry{Name: "bill", Certificates: []Certificate{{Subject: "CN=bill"}}, Rules: []Rule{everything}},
 		entry("web", everything))
 	f := files(t, t.TempDir(), ca.server(t), ca)
-	strict, err := TLS(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+	strict := configOf(t, f)
 	f.Optional = true
-	lenient, err := TLS(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain := f
-	plain.ClientCA, plain.Optional = "", false
-	tokens, err := TLS(plain)
-	if err != nil {
-		t.Fatal(err)
-	}
+	lenient := configOf(t, f)
+	f.ClientCA, f.Optional = "", false
+	tokens := configOf(t, f)
 	ship := ca.client(t, "x", "spiffe://shop/ship", time.Time{})
 	for _, c := range []struct {
 		what   string
