@@ -135,7 +135,7 @@ race: $(REPORT) ## Step of test: all that runs concurrently, a tenth of the roun
 		echo "not run (no C compiler found; install gcc)" >$(TMP)/$@.notrun; exit 0; \
 	fi; \
 	export CGO_ENABLED=1 MAINSTEM_ROUNDS=$(RACE_ROUNDS); \
-	concurrent=$$(go list $(PACKAGES) | grep -vE '/internal/(tidy|doctest)$$'); \
+	concurrent=$$(go list $(PACKAGES) | grep -vE '/internal/(tidy|doctest)$$|/mainstem/advise(/|$$)'); \
 	$(call gotest,race,-race -timeout 25m $$concurrent)
 
 .PHONY: test-fast
