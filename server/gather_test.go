@@ -43,21 +43,23 @@ func TestPagesGoBackTogether(t *testing.T) {
 
 // TestLargePagesAreSplit: by their size, and never into nothing.
 func TestLargePagesAreSplit(t *testing.T) {
-	var sent []int
-	p := newPage(5, func(m *pb.SubmitResponse) { sent = append(sent, len(m.GetOutcomes())) })
-	for range 5 {
-		reply := bytes.Repeat([]byte("r"), pageBytes/2)
-		p.put(&pb.Outcome{Outcome: &pb.Outcome_Receipt{Receipt: &pb.Receipt{Answer: &pb.Receipt_ReplyBase64{ReplyBase64: reply}}}})
-	}
-	all := 0
-	for _, n := range sent {
-		if all += n; n < 1 || n > 2 {
-			t.Errorf("a message has %d answers of half its size", n)
+	synctest.Test(t, func(t *testing.T) { // or the first ones go while the last is made
+		var sent []int
+		p := newPage(5, func(m *pb.SubmitResponse) { sent = append(sent, len(m.GetOutcomes())) })
+		for range 5 {
+			reply := bytes.Repeat([]byte("r"), pageBytes/2)
+			p.put(&pb.Outcome{Outcome: &pb.Outcome_Receipt{Receipt: &pb.Receipt{Answer: &pb.Receipt_ReplyBase64{ReplyBase64: reply}}}})
 		}
-	}
-	if all != 5 {
-		t.Errorf("%d of 5 answers were sent", all)
-	}
+		all := 0
+		for _, n := range sent {
+			if all += n; n < 1 || n > 2 {
+				t.Errorf("a message has %d answers of half its size", n)
+			}
+		}
+		if all != 5 {
+			t.Errorf("%d of 5 answers were sent", all)
+		}
+	})
 }
 
 // TestSilenceIsBroken: a feed that has nothing new says that it is there, and one
