@@ -3,6 +3,8 @@ package server
 import (
 	"bytes"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,10 +17,13 @@ import (
 // them takes long: then it holds up the others by a millisecond.
 func TestPagesGoBackTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex // the late answers are sent by the timer
 		var sent []int
 		var at []time.Duration
 		begin := time.Now()
 		send := func(m *pb.SubmitResponse) {
+			mu.Lock()
+			defer mu.Unlock()
 			sent, at = append(sent, len(m.GetOutcomes())), append(at, time.Since(begin))
 		}
 		p := newPage(3, send)
@@ -66,21 +71,24 @@ func TestLargePagesAreSplit(t *testing.T) {
 // that has, does not.
 func TestSilenceIsBroken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var beats, batches int
-		gone := errors.New("the client is gone")
-		var fail, failed error
+		var beats, batches atomic.Int64
+		var away atomic.Bool
+		gone, failed := errors.New("the client is gone"), make(chan error, 1)
 		p := startPulse(func(m *pb.ChangesResponse) error {
 			if m.GetHeartbeat() {
-				beats++
+				beats.Add(1)
 			} else {
-				batches++
+				batches.Add(1)
 			}
-			return fail
-		}, func(err error) { failed = err })
+			if away.Load() {
+				return gone
+			}
+			return nil
+		}, func(err error) { failed <- err })
 		time.Sleep(3*Heartbeat + time.Second) // in a bubble
 		synctest.Wait()
-		if beats != 3 {
-			t.Errorf("%d signs of life in %s", beats, 3*Heartbeat)
+		if n := beats.Load(); n != 3 {
+			t.Errorf("%d signs of life in %s", n, 3*Heartbeat)
 		}
 		for range 20 {
 			time.Sleep(Heartbeat / 2)
@@ -89,18 +97,17 @@ func TestSilenceIsBroken(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if beats != 3 || batches != 20 {
-			t.Errorf("%d signs of life, %d batches", beats, batches)
+		if n, m := beats.Load(), batches.Load(); n != 3 || m != 20 {
+			t.Errorf("%d signs of life, %d batches", n, m)
 		}
-		fail = gone
+		away.Store(true)
 		time.Sleep(2 * Heartbeat)
-		synctest.Wait()
-		if !errors.Is(failed, gone) || beats != 4 {
-			t.Errorf("a client that is gone: %v after %d signs of life", failed, beats)
+		if err, n := <-failed, beats.Load(); !errors.Is(err, gone) || n != 4 {
+			t.Errorf("a client that is gone: %v after %d signs of life", err, n)
 		}
 		p.stop()
 		time.Sleep(2 * Heartbeat)
-		if beats != 4 {
+		if beats.Load() != 4 {
 			t.Error("a sign of life after the end")
 		}
 	})
