@@ -83,7 +83,7 @@ func (g Group) Do(ctx context.Context, id string, fn func(tx *Txn) error, opts .
 	}
 	d := doing{group: g, settings: settings, fn: fn}
 	if id == "" {
-		if err := d.make(ctx); err != nil {
+		if err := d.patiently(ctx, d.make); err != nil {
 			return nil, err
 		}
 		defer func() { g.db.ids.done(d.id) }()
@@ -124,6 +124,20 @@ func (d *doing) make(ctx context.Context) error {
 	return nil
 }
 
+// patiently repeats ask while passing errors keep it from hearing the log age.
+// Nothing was sent, and a caller without an ID has nothing to repeat.
+func (d *doing) patiently(ctx context.Context, ask func(context.Context) error) error {
+	for pause := time.Millisecond; ; pause = min(pause*2, 100*time.Millisecond) {
+		err := ask(ctx)
+		if err == nil || !CodeOf(err).Retryable() {
+			return err
+		}
+		if !sleep(ctx, pause/2+rand.N(pause)) {
+			return gaveUp(ctx, d)
+		}
+	}
+}
+
 // stale reports whether the ID was too old from the beginning, and nothing can
 // have come of it: what this DB knew of log age was too long ago.
 func (d *doing) stale(code Code) bool {
@@ -157,7 +171,7 @@ func (d *doing) run(ctx context.Context) (*Receipt, error) {
 			return receipt, nil
 		case d.stale(code) && !renewed:
 			renewed = true
-			if err := d.anew(ctx); err != nil {
+			if err := d.patiently(ctx, d.anew); err != nil {
 				return nil, err
 			}
 			continue
