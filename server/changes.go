@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -24,31 +25,11 @@ func (s service) Changes(ctx context.Context, r *connect.Request[pb.ChangesReque
 	if err != nil {
 		return wire.Fail(err, mainstem.Invalid)
 	}
-	if err := s.feeds.take(); err != nil {
-		return wire.Fail(err, mainstem.Overloaded)
+	err = s.follow(ctx, b, from, stream.Send)
+	if _, gone := errors.AsType[*connect.Error](err); gone || err == nil {
+		return err // a client that is gone cannot be told
 	}
-	defer s.feeds.free()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	stop := context.AfterFunc(s.leaving, func() { cancel(errLeaving) })
-	defer stop()
-	pulse := startPulse(stream.Send, cancel)
-	defer pulse.stop()
-	for batch, err := range b.Changes(ctx, from) {
-		if s.leaving.Err() != nil {
-			err = errLeaving
-		}
-		if err != nil {
-			return wire.Fail(err, mainstem.Unavailable)
-		}
-		if err := pulse.send(wire.Batch(batch)); err != nil {
-			return err
-		}
-	}
-	if s.leaving.Err() != nil {
-		return wire.Fail(errLeaving, mainstem.Unavailable)
-	}
-	return nil
+	return wire.Fail(err, mainstem.Unavailable)
 }
 
 // pulse sends a sign of life whenever a feed has been silent for a while.

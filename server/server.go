@@ -103,6 +103,7 @@ func New(b mainstem.Backend, opts ...Option) *Server {
 	s.mux.Handle(grpcreflect.NewHandlerV1Alpha(reflector))
 	s.mux.HandleFunc("GET /healthz", s.healthz)
 	s.mux.HandleFunc("GET /readyz", s.readyz)
+	s.mux.HandleFunc("GET /feed", s.feed)
 	return s
 }
 
