@@ -37,6 +37,8 @@ type commands struct {
 	Serve  serveCmd  `cmd:"" group:"server" help:"Serve a directory to other processes, machines and languages."`
 	Status statusCmd `cmd:"" group:"server" help:"Ask a server what it is and promises."`
 
+	Config configCmd `cmd:"" group:"server" help:"Check a server's settings, or print them with where each comes from."`
+
 	Token tokenCmd `cmd:"" group:"server" help:"Say who may use a server, and for what."`
 	Cert  certCmd  `cmd:"" group:"server" help:"Make certificates for a trial of TLS."`
 
@@ -108,6 +110,7 @@ func run(e *env, args []string) error {
 func parse(e *env, args []string) (*kong.Context, error) {
 	helped := false
 	var c commands
+	file := &fromFile{}
 	parser, err := kong.New(&c,
 		kong.Name("mainstem"),
 		kong.Description(description),
@@ -116,6 +119,8 @@ func parse(e *env, args []string) (*kong.Context, error) {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 96, NoExpandSubcommands: true}),
 		kong.ExplicitGroups(groups),
 		kong.Help(help),
+		kong.Resolvers(file),
+		kong.Bind(file),
 	)
 	if err != nil {
 		return nil, err
@@ -127,6 +132,8 @@ func parse(e *env, args []string) (*kong.Context, error) {
 	switch {
 	case helped:
 		return nil, nil
+	case file.err != nil:
+		return nil, file.err
 	case err != nil:
 		return nil, usage(err, parsed)
 	}

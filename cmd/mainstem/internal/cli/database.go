@@ -14,7 +14,7 @@ import (
 
 // directory is one that a command works on.
 type directory struct {
-	Dir string `help:"Directory of the database, else that of the environment, else ./mainstem-data." env:"MAINSTEM_DIR" placeholder:"DIR"`
+	Dir string `help:"Directory of the database, else that of the environment, else ./mainstem-data." key:"dir" unset:"./mainstem-data" env:"MAINSTEM_DIR" placeholder:"DIR"`
 }
 
 // path is the directory, by flag, environment or default. An empty one counts

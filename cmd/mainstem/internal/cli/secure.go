@@ -16,12 +16,12 @@ import (
 
 // security is who may reach a server, and how.
 type security struct {
-	Policy   string `help:"Who may do what, as mainstem token writes it. Without it the server is for its own machine only." env:"MAINSTEM_POLICY" placeholder:"FILE"`
-	Cert     string `name:"tls-cert" help:"Certificate of the server, for TLS 1.3." env:"MAINSTEM_SERVER_CERT" placeholder:"FILE"`
-	Key      string `name:"tls-key" help:"Key of --tls-cert." env:"MAINSTEM_SERVER_KEY" placeholder:"FILE"`
-	ClientCA string `name:"client-ca" help:"Authorities of client certificates, which every client then has to show." env:"MAINSTEM_CLIENT_CA" placeholder:"FILE"`
-	OrToken  bool   `name:"client-cert-optional" help:"A client may also have a token and no certificate."`
-	Insecure bool   `help:"Listen in plain text beyond this machine: something before the server encrypts."`
+	Policy   string `help:"Who may do what, as mainstem token writes it. Without it the server is for its own machine only." key:"policy" env:"MAINSTEM_POLICY" placeholder:"FILE"`
+	Cert     string `name:"tls-cert" help:"Certificate of the server, for TLS 1.3." key:"tls.cert" env:"MAINSTEM_SERVER_CERT" placeholder:"FILE"`
+	Key      string `name:"tls-key" help:"Key of --tls-cert." key:"tls.key" env:"MAINSTEM_SERVER_KEY" placeholder:"FILE"`
+	ClientCA string `name:"client-ca" help:"Authorities of client certificates, which every client then has to show." key:"tls.client_ca" env:"MAINSTEM_CLIENT_CA" placeholder:"FILE"`
+	OrToken  bool   `name:"client-cert-optional" help:"A client may also have a token and no certificate." key:"tls.client_cert_optional" env:"MAINSTEM_CLIENT_CERT_OPTIONAL"`
+	Insecure bool   `help:"Listen in plain text beyond this machine: something before the server encrypts." key:"insecure" env:"MAINSTEM_INSECURE"`
 }
 
 // secured is what stands before a server.

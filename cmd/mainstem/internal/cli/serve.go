@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"runtime/debug"
+	"syscall"
 	"time"
 
 	"github.com/mainstemdb/mainstem"
@@ -15,11 +19,7 @@ import (
 )
 
 type serveCmd struct {
-	directory
-	security
-	Listen string        `help:"Address and port for everything: gRPC, gRPC-Web, Connect and JSON, health." env:"MAINSTEM_LISTEN" default:"127.0.0.1:7171" placeholder:"HOST:PORT"`
-	Memory int64         `help:"Memory of the database, in MiB." env:"MAINSTEM_MEMORY" default:"256" placeholder:"MIB"`
-	Drain  time.Duration `help:"How long calls that run may take to end when the server is told to go." env:"MAINSTEM_DRAIN" default:"30s" placeholder:"DURATION"`
+	settings
 }
 
 // Help is shown below the flags.
@@ -28,28 +28,37 @@ func (*serveCmd) Help() string {
 
 Without a policy it is for its own machine only; beyond that it needs a policy and TLS, or a policy and --insecure. The policy and the certificates are read anew when they change, the policy at SIGHUP at once.
 
+Settings come from flags, then from the environment, then from --config FILE, then from defaults: mainstem config print shows what comes from where. Where GOMEMLIMIT is not set, the garbage collector is told to stay within the memory of the database and what the rest of the process needs.
+
 /healthz says that the process runs, /readyz that calls should come here, and what an acknowledgement means.
 
 Examples:
 
     mainstem serve
-    mainstem serve --dir /var/lib/mainstem --memory 1024
-    mainstem serve --listen 127.0.0.1:0 --json
+    mainstem serve --dir /var/lib/mainstem --memory 1GiB
+    mainstem serve --config server.yaml
+    mainstem serve --listen 127.0.0.1:0 --pprof 127.0.0.1:0 --json
     mainstem serve --listen :7171 --policy tokens.yaml --tls-cert server.pem --tls-key server-key.pem`
 }
 
 func (c *serveCmd) Run(e *env) (err error) {
 	log := slog.New(slog.NewJSONHandler(e.err, nil))
-	listener, err := net.Listen("tcp", c.Listen)
+	listener, err := net.Listen("tcp", string(c.Listen))
 	if err != nil {
-		return misused("give another with --listen", "cannot listen on %s: %v", c.Listen, err)
+		return misused(c.elsewhere(err), "cannot listen on %s: %v", c.Listen, err)
 	}
 	defer listener.Close()
 	secured, err := c.prepare(log, listener.Addr())
 	if err != nil {
 		return err
 	}
-	db, err := embedded.Open(e.ctx, c.path(), embedded.Memory(c.Memory<<20), embedded.Logger(log))
+	profiles, err := c.profile(e.ctx)
+	if err != nil {
+		return err
+	}
+	defer profiles.close()
+	limitMemory(log, c.Memory)
+	db, err := embedded.Open(e.ctx, c.path(), embedded.Memory(int64(c.Memory)), embedded.Logger(log))
 	if err != nil {
 		return advised(err, "give this process the right to write there")
 	}
@@ -60,12 +69,12 @@ func (c *serveCmd) Run(e *env) (err error) {
 	failed := make(chan error, 1)
 	go func() { failed <- secured.serve(web, listener) }()
 	secured.watch(e.ctx)
-	if err := c.announce(e, secured.address(listener)); err != nil {
+	if err := c.announce(e, secured.address(listener), profiles); err != nil {
 		return err
 	}
 	select {
 	case <-e.ctx.Done():
-		log.Info("leaving: no new calls, waiting for those that run", "at_most", c.Drain.String())
+		log.Info("leaving: no new calls, waiting for those that run", "at_most", time.Duration(c.Drain).String())
 		return errors.Join(c.leave(handler, web), ended(<-failed))
 	case <-db.Done():
 		return errors.Join(db.Err(), web.Close(), ended(<-failed))
@@ -75,28 +84,58 @@ func (c *serveCmd) Run(e *env) (err error) {
 }
 
 // announce says where the server is, once it can be asked.
-func (c *serveCmd) announce(e *env, address string) error {
+func (c *serveCmd) announce(e *env, address string, p *profiles) error {
+	said := map[string]string{"address": address, "dir": c.path()}
+	text := fmt.Sprintf("serving %s on %s\n", c.path(), address)
+	if p != nil {
+		said["pprof"] = p.address
+		text += "profiles at " + p.address + "\n"
+	}
 	if e.json {
-		if err := e.object(map[string]string{"address": address, "dir": c.path()}); err != nil {
+		if err := e.object(said); err != nil {
 			return err
 		}
-	} else if _, err := fmt.Fprintf(e.out, "serving %s on %s\n", c.path(), address); err != nil {
+	} else if _, err := io.WriteString(e.out, text); err != nil {
 		return err
 	}
 	return e.out.Flush()
 }
 
+// elsewhere is advice where listening failed.
+func (c *serveCmd) elsewhere(err error) string {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return "another process is there, perhaps another server: give another address with --listen, or port 0 for any that is free"
+	}
+	return "give another with --listen"
+}
+
+// limitMemory tells the garbage collector how much the process may have: the
+// database's memory, half as much again for what is garbage between two collections,
+// and what connections and the runtime take. Whoever has set GOMEMLIMIT knows better.
+func limitMemory(log *slog.Logger, memory size) {
+	if os.Getenv("GOMEMLIMIT") != "" {
+		log.Info("memory", "database", int64(memory), "process", debug.SetMemoryLimit(-1), "by", "GOMEMLIMIT")
+		return
+	}
+	limit := int64(memory) + int64(memory)/2 + besideDatabase
+	debug.SetMemoryLimit(limit)
+	log.Info("memory", "database", int64(memory), "process", limit, "by", "memory")
+}
+
+// besideDatabase is what a server needs beside its database, in bytes.
+const besideDatabase = 128 << 20
+
 // leave drains. Calls that do not end in time are cut off, and their clients told
 // nothing: that is what undecided means.
 func (c *serveCmd) leave(handler *server.Server, web *http.Server) error {
-	ctx, cancel := context.WithTimeout(context.Background(), c.Drain)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(c.Drain))
 	defer cancel()
 	err := handler.Drain(ctx)
 	if err == nil {
 		err = web.Shutdown(ctx)
 	}
 	if err != nil {
-		err = mainstem.Errorf(mainstem.Unavailable, "calls still ran after %s and were cut off: %w", c.Drain, err)
+		err = mainstem.Errorf(mainstem.Unavailable, "calls still ran after %s and were cut off: %w", time.Duration(c.Drain), err)
 	}
 	return errors.Join(err, web.Close())
 }

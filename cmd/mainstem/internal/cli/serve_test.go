@@ -18,6 +18,8 @@ import (
 // served is a server in a process of its own.
 type served struct {
 	address string
+	pprof   string
+	pid     int
 	signal  func(os.Signal) error
 	stop    func(syscall.Signal) (code int, said string)
 }
@@ -51,11 +53,12 @@ func serve(t *testing.T, dir string, args ...string) *served {
 	}
 	var where struct {
 		Address string `json:"address"`
+		Pprof   string `json:"pprof"`
 	}
 	if err := json.Unmarshal([]byte(line), &where); err != nil || where.Address == "" {
 		t.Fatalf("the server said %q: %v", line, err)
 	}
-	s.address = where.Address
+	s.address, s.pprof, s.pid = where.Address, where.Pprof, cmd.Process.Pid
 	return s
 }
 
