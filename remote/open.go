@@ -117,7 +117,11 @@ func parseAddress(text string, secret bool) (string, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return "", mainstem.Errorf(mainstem.Invalid, "address %q is not http://HOST:PORT or https://HOST:PORT", text)
+		e := mainstem.Errorf(mainstem.Invalid, "address %q is not http://HOST:PORT or https://HOST:PORT", text)
+		if _, _, err := net.SplitHostPort(text); err == nil {
+			e.Advice = "put http:// before it, or https:// for a server with TLS"
+		}
+		return "", e
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Path != "" && u.Path != "/":
 		return "", mainstem.Errorf(mainstem.Invalid, "address %q has more than scheme, host and port", u.Redacted())
 	case secret && u.Scheme == "http" && !loopback(u.Hostname()):

@@ -54,5 +54,8 @@ func (readable) Unmarshal(data []byte, v any) error {
 	if len(data) == 0 {
 		return errors.New("an empty body is no JSON; send at least {}")
 	}
-	return readJSON.Unmarshal(data, m)
+	if err := readJSON.Unmarshal(data, m); err != nil {
+		return explained(err, m.ProtoReflect().Descriptor())
+	}
+	return nil
 }

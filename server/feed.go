@@ -128,9 +128,14 @@ func openLines(w http.ResponseWriter) {
 
 // refuse answers with an error and no line.
 func refuse(w http.ResponseWriter, err error) {
+	answer(w, statusOf(wire.Typed(err, mainstem.Unavailable).Code), err)
+}
+
+// answer is the whole answer to a request that failed.
+func answer(w http.ResponseWriter, status int, err error) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(statusOf(wire.Typed(err, mainstem.Unavailable).Code))
+	w.WriteHeader(status)
 	_, _ = w.Write(append(told(err), '\n')) // whoever is gone cannot be told
 }
 

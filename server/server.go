@@ -96,7 +96,8 @@ func New(b mainstem.Backend, opts ...Option) *Server {
 	handler := []connect.HandlerOption{
 		connect.WithReadMaxBytes(LimitMessage), connect.WithCompressMinBytes(compressFrom), connect.WithCodec(readable{}), connect.WithInterceptors(s.interceptors...),
 	}
-	s.mux.Handle(mainstemv1connect.NewDatabaseServiceHandler(service{s}, handler...))
+	path, calls := mainstemv1connect.NewDatabaseServiceHandler(service{s}, handler...)
+	s.mux.Handle(path, guided(calls))
 	s.mux.Handle(grpchealth.NewHandler(checker{s}))
 	reflector := grpcreflect.NewStaticReflector(serviceName)
 	s.mux.Handle(grpcreflect.NewHandlerV1(reflector))
@@ -104,6 +105,7 @@ func New(b mainstem.Backend, opts ...Option) *Server {
 	s.mux.HandleFunc("GET /healthz", s.healthz)
 	s.mux.HandleFunc("GET /readyz", s.readyz)
 	s.mux.HandleFunc("GET /feed", s.feed)
+	s.mux.HandleFunc("/", nowhere)
 	return s
 }
 

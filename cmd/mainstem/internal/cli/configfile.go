@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/mainstemdb/mainstem/internal/spelling"
 )
 
 // limitConfig is the most bytes of a configuration file.
@@ -112,7 +114,7 @@ func (c *configFile) unknown(k *yaml.Node, key string) error {
 		}
 		keys = append(keys, s.key)
 	}
-	if near := nearest(key, keys); near != "" {
+	if near := spelling.Nearest(key, keys); near != "" {
 		return c.wrong(k, "did you mean "+near+"?", "there is no %s", shortened(key))
 	}
 	return c.wrong(k, "there are "+strings.Join(keys, ", "), "there is no %s", shortened(key))

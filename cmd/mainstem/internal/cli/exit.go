@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,7 +65,7 @@ func problemOf(err error) *problem {
 		return p
 	case errors.As(err, &e):
 		return &problem{
-			Code: e.Code.String(), Message: said(err, e), Advice: e.Help(), Condition: e.Condition, exit: exitOf(e.Code),
+			Code: e.Code.String(), Message: said(err, e), Advice: cmp.Or(unreached(e), e.Help()), Condition: e.Condition, exit: exitOf(e.Code),
 		}
 	case errors.Is(err, context.Canceled):
 		return &problem{Code: "interrupted", Message: "interrupted", Advice: "run it again", exit: exitInterrupted}

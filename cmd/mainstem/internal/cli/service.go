@@ -77,3 +77,37 @@ func (s service) tls() (*tls.Config, error) {
 	}
 	return config, nil
 }
+
+// mistakes are what the first call of somebody new runs into, by what the network
+// says of it, and what to do. Where its words change, TestFirstMistakes is red.
+var mistakes = []struct{ said, advice string }{
+	{"connection refused", "nothing listens there: start a server with mainstem serve, or name where it is with --server; the port is 7171 unless chosen"},
+	{"no such host", "check the name of the server"},
+	{"server gave HTTP response to HTTPS client", "that server has no TLS: write http://"},
+	{"first record does not look like a TLS handshake", "what answers there has no TLS: write http://, or check the port"},
+	{"http2: frame too large", otherService},
+	{"client conn could not be established", otherService},
+	{"unexpected EOF", otherService},
+	{"connection reset by peer", otherService},
+	{"broken pipe", otherService},
+	{"signed by unknown authority", "name the file of the authority that vouches for the server with --tls-ca"},
+	{"unauthenticated", "name the file of your token with --token-file; mainstem token create makes one"},
+}
+
+// otherService is the advice where a connection broke. Which of these words comes is
+// a matter of time, also where a server with TLS or another service is asked.
+const otherService = "repeat; if it stays so, the server may have TLS: write https://, or another service has this port"
+
+// unreached is advice where no server was reached, or the wrong one. Empty where
+// nothing better is known than what the error says itself.
+func unreached(e *mainstem.Error) string {
+	if e.Code != mainstem.Unavailable && e.Code != mainstem.Denied {
+		return ""
+	}
+	for _, m := range mistakes {
+		if strings.Contains(e.Message, m.said) {
+			return m.advice
+		}
+	}
+	return ""
+}

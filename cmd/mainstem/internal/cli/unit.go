@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mainstemdb/mainstem/internal/spelling"
 )
 
 // size is a number of bytes, written with its unit.
@@ -36,7 +38,7 @@ func (s *size) UnmarshalText(text []byte) error {
 		*s = size(n * u.bytes)
 		return nil
 	}
-	if near := nearest(unit+"iB", sizeNames()); unit != "" && near != "" {
+	if near := spelling.Nearest(unit+"iB", sizeNames()); unit != "" && near != "" {
 		return fmt.Errorf("%.40q has no unit that is known; did you mean %d%s?", text, n, near)
 	}
 	return fmt.Errorf("%.40q has no unit; write %dMiB for mebibytes, or KiB or GiB", text, n)
@@ -114,37 +116,4 @@ func (a *address) UnmarshalText(text []byte) error {
 	default:
 		return fmt.Errorf("%.60q is no HOST:PORT; write 127.0.0.1:7171, [::1]:7171, or :7171 for every address of this machine", text)
 	}
-}
-
-// nearest is the known word that a misspelt one was probably meant to be, or
-// nothing.
-func nearest(word string, known []string) string {
-	best, least := "", 3
-	for _, k := range known {
-		if d := edits(strings.ToLower(word), strings.ToLower(k)); d < min(least, len(k)) {
-			best, least = k, d
-		}
-	}
-	return best
-}
-
-// edits counts the letters to change, add or drop from one word to another.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := before
-			if a[i] != b[j] {
-				change++
-			}
-			before = row[j+1]
-			row[j+1] = min(change, row[j]+1, before+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -2,17 +2,6 @@ package cli
 
 import "testing"
 
-func TestNearest(t *testing.T) {
-	known := []string{"memory", "drain", "dir", "tls.client_ca"}
-	for word, want := range map[string]string{
-		"memroy": "memory", "Memory": "memory", "drian": "drain", "tls.client-ca": "tls.client_ca", "x": "", "": "", "completely": "", "di": "dir",
-	} {
-		if got := nearest(word, known); got != want {
-			t.Errorf("nearest to %q is %q, want %q", word, got, want)
-		}
-	}
-}
-
 func TestUnitsAreWrittenAsTheyAreRead(t *testing.T) {
 	for _, text := range []string{"1GiB", "64MiB", "1025KiB"} {
 		var s size
