@@ -22,6 +22,7 @@ REPORT   := $(BIN)/testreport
 LINT     := $(BIN)/golangci-lint
 GOFUMPT  := $(BIN)/gofumpt
 BUF      := $(BIN)/buf
+TS       := $(TMP)/typescript
 PLUGINS  := $(BIN)/protoc-gen-go $(BIN)/protoc-gen-connect-go
 
 # Each module of go.work, as a pattern of all its packages. The tools are no
@@ -62,9 +63,9 @@ build: ## Build every package of every module, and .tmp/bin/mainstem if its sour
 	@if ls cmd/mainstem/*.go >/dev/null 2>&1; then go build -trimpath -o $(BIN)/mainstem ./cmd/mainstem; fi
 
 .PHONY: test
-test: $(REPORT) ## Test everything: suite, wire, contract, breaklaw, tools, sinks-test, bench-test, examples-test, race. Ends with a summary
+test: $(REPORT) ## Test everything: suite, wire, contract, breaklaw, tools, sinks-test, bench-test, examples-test, quickstart-ts, race. Ends with a summary
 	@rc=0; summary=""; \
-	for step in suite wire contract breaklaw tools sinks-test bench-test examples-test race; do \
+	for step in suite wire contract breaklaw tools sinks-test bench-test examples-test quickstart-ts race; do \
 		echo "== $$step"; from=$$SECONDS; \
 		if $(MAKE) --silent $$step; then verdict=passed; else verdict=FAILED; rc=1; fi; \
 		if [ -e $(TMP)/$$step.notrun ]; then verdict=$$(cat $(TMP)/$$step.notrun); fi; \
@@ -98,8 +99,10 @@ contract: ## Step of test: proto/ is linted, breaks no release, and its Go code 
 	if ! diff -r . "$$dir/proto"; then echo "contract: generated code is stale: run make generate"; exit 1; fi
 
 .PHONY: generate
-generate: $(BUF) $(PLUGINS) ## Generate Go from proto/
+generate: $(BUF) $(PLUGINS) ## Generate Go from proto/, and TypeScript where npm is installed
 	@cd proto && PATH="$(BIN):$$PATH" $(BUF) generate
+	@if ! command -v npm >/dev/null; then echo "generate: TypeScript: not run (npm is not installed)"; exit 0; fi; \
+	$(MAKE) --silent typescript; rm -rf examples/typescript/gen; cp -r $(TS)/gen examples/typescript/gen
 
 .PHONY: breaklaw
 breaklaw: $(REPORT) ## Step of test: break each law on purpose, see which check goes red
@@ -126,6 +129,23 @@ bench-test: $(REPORT) ## Step of test: the benchmark, each scenario for a moment
 .PHONY: examples-test
 examples-test: $(REPORT) ## Step of test: the payments demo in short; needs PostgreSQL
 	@cd examples/payments && $(call gotest,examples-test,-timeout 5m ./...)
+
+# What it does is run by internal/doctest, as the page of the server has it.
+.PHONY: quickstart-ts
+quickstart-ts: ## Step of test: the TypeScript client of examples/typescript is fresh, and compiles
+	@rm -f $(TMP)/$@.notrun; mkdir -p $(TMP); \
+	if ! command -v npm >/dev/null; then why="npm is not installed"; \
+	elif ! $(MAKE) --silent $(BUF); then why="buf could not be built"; \
+	elif ! $(MAKE) --silent typescript; then why="npm ci failed, see above"; fi; \
+	if [ -n "$${why:-}" ]; then echo "not run ($$why)" | tee $(TMP)/$@.notrun; exit 0; fi; \
+	if ! diff -r examples/typescript/gen $(TS)/gen; then echo "quickstart-ts: generated code is stale: run make generate"; exit 1; fi; \
+	cd $(TS) && node_modules/.bin/tsc --noEmit; echo "quickstart-ts: fresh, and compiles"
+
+# A copy of the example, with its packages, and gen made anew.
+.PHONY: typescript
+typescript: $(BUF)
+	@mkdir -p $(TS); rm -rf $(TS)/gen; cp examples/typescript/{*.json,*.ts,*.yaml,.npmrc} $(TS)
+	@cd $(TS) && npm ci --silent && PATH="node_modules/.bin:$(BIN):$$PATH" buf generate $(CURDIR)/proto --template buf.gen.yaml
 
 .PHONY: race
 race: $(REPORT) ## Step of test: all that runs concurrently, a tenth of the rounds, with race; needs a C compiler

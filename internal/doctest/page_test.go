@@ -47,7 +47,7 @@ func readTree() (pages map[string]string, sources []string, err error) {
 			return err
 		}
 		if d.IsDir() {
-			if name != "." && strings.HasPrefix(d.Name(), ".") {
+			if name != "." && strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules" {
 				return fs.SkipDir
 			}
 			return nil

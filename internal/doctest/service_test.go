@@ -107,6 +107,12 @@ func environment(t *testing.T, server *pgserver.Server) (env []string) {
 		name, value, _ := strings.Cut(setting, "=")
 		env = append(env, "PG"+map[string]string{"host": "HOST", "port": "PORT", "user": "USER", "dbname": "DATABASE"}[name]+"="+value)
 	}
+	return append(env, fetched(t)...)
+}
+
+// fetched is how go finds what it has fetched and built already.
+func fetched(t *testing.T) (env []string) {
+	t.Helper()
 	for _, name := range []string{"GOMODCACHE", "GOCACHE", "GOPROXY", "GOFLAGS"} {
 		out, err := exec.Command("go", "env", name).Output()
 		if err != nil {

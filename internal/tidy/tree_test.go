@@ -62,7 +62,7 @@ func readTree(root fs.FS) (*tree, error) {
 		}
 		t.paths[name] = true
 		if d.IsDir() {
-			if d.Name() == ".git" || d.Name() == ".tmp" {
+			if slices.Contains([]string{".git", ".tmp", "node_modules"}, d.Name()) { // the last is what npm installs
 				return fs.SkipDir
 			}
 			return nil
