@@ -102,7 +102,7 @@ contract: ## Step of test: proto/ is linted, breaks no release, and its Go code 
 generate: $(BUF) $(PLUGINS) ## Generate Go from proto/, and TypeScript where npm is installed
 	@cd proto && PATH="$(BIN):$$PATH" $(BUF) generate
 	@if ! command -v npm >/dev/null; then echo "generate: TypeScript: not run (npm is not installed)"; exit 0; fi; \
-	$(MAKE) --silent typescript; rm -rf examples/typescript/gen; cp -r $(TS)/gen examples/typescript/gen
+	($(TYPESCRIPT)); rm -rf examples/typescript/gen; cp -r $(TS)/gen examples/typescript/gen
 
 .PHONY: breaklaw
 breaklaw: $(REPORT) ## Step of test: break each law on purpose, see which check goes red
@@ -130,22 +130,20 @@ bench-test: $(REPORT) ## Step of test: the benchmark, each scenario for a moment
 examples-test: $(REPORT) ## Step of test: the payments demo in short; needs PostgreSQL
 	@cd examples/payments && $(call gotest,examples-test,-timeout 5m ./...)
 
+# A copy of the example, with its packages, and gen made anew.
+TYPESCRIPT = mkdir -p $(TS) && rm -rf $(TS)/gen && cp examples/typescript/{*.json,*.ts,*.yaml,.npmrc} $(TS) && cd $(TS) && \
+	npm ci --silent && PATH="node_modules/.bin:$(BIN):$$PATH" buf generate $(CURDIR)/proto --template buf.gen.yaml
+
 # What it does is run by internal/doctest, as the page of the server has it.
 .PHONY: quickstart-ts
 quickstart-ts: ## Step of test: the TypeScript client of examples/typescript is fresh, and compiles
 	@rm -f $(TMP)/$@.notrun; mkdir -p $(TMP); \
 	if ! command -v npm >/dev/null; then why="npm is not installed"; \
 	elif ! $(MAKE) --silent $(BUF); then why="buf could not be built"; \
-	elif ! $(MAKE) --silent typescript; then why="npm ci failed, see above"; fi; \
+	elif ! ($(TYPESCRIPT)); then why="npm ci failed, see above"; fi; \
 	if [ -n "$${why:-}" ]; then echo "not run ($$why)" | tee $(TMP)/$@.notrun; exit 0; fi; \
 	if ! diff -r examples/typescript/gen $(TS)/gen; then echo "quickstart-ts: generated code is stale: run make generate"; exit 1; fi; \
 	cd $(TS) && node_modules/.bin/tsc --noEmit; echo "quickstart-ts: fresh, and compiles"
-
-# A copy of the example, with its packages, and gen made anew.
-.PHONY: typescript
-typescript: $(BUF)
-	@mkdir -p $(TS); rm -rf $(TS)/gen; cp examples/typescript/{*.json,*.ts,*.yaml,.npmrc} $(TS)
-	@cd $(TS) && npm ci --silent && PATH="node_modules/.bin:$(BIN):$$PATH" buf generate $(CURDIR)/proto --template buf.gen.yaml
 
 .PHONY: race
 race: $(REPORT) ## Step of test: all that runs concurrently, a tenth of the rounds, with race; needs a C compiler
