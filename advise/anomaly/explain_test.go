@@ -1,6 +1,7 @@
 package anomaly
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -37,6 +38,22 @@ func TestExplain(t *testing.T) {
 		if e.Text == "" || e.Title == "" || len(e.Source) == 0 {
 			t.Errorf("%+v", e)
 		}
+	}
+}
+
+// TestTermIsCut on both sides of the limit, which is the one in the reference.
+func TestTermIsCut(t *testing.T) {
+	const term = "lost_update"
+	pad := strings.Repeat(" ", LimitTerm-len(term))
+	if got := Explain(pad + term); len(got) == 0 || got[0].Name != term {
+		t.Errorf("%d bytes: %+v", LimitTerm, got)
+	}
+	if got := Explain(pad + " " + term); len(got) > 0 && got[0].Score == 100 {
+		t.Errorf("%d bytes: %+v", LimitTerm+1, got)
+	}
+	raw, err := os.ReadFile("../../docs/reference/limits.md")
+	if err != nil || LimitTerm != 1000 || !strings.Contains(string(raw), "| 1,000 B | `anomaly.LimitTerm` |") {
+		t.Errorf("LimitTerm is %d, and docs/reference/limits.md says something else (%v)", LimitTerm, err)
 	}
 }
 

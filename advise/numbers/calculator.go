@@ -6,6 +6,7 @@ package numbers
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"sort"
 	"strconv"
@@ -18,7 +19,8 @@ type Kind string
 
 // The kinds.
 const (
-	Count    Kind = "count"    // 3
+	Count    Kind = "count"    // 3; as an input, whole
+	Number   Kind = "number"   // 1.5
 	Share    Kind = "share"    // 80 %
 	Duration Kind = "duration" // 150 ms
 	Rate     Kind = "rate"     // 200/s
@@ -63,7 +65,7 @@ func (p *Problem) Error() string { return fmt.Sprintf("%s: %s; %s", p.Input, p.W
 
 // All are all calculators, by name.
 func All() []Calculator {
-	all := slices.Concat(copies, waiting, repeats, sizes)
+	all := slices.Concat(copies, waiting, tails, repeats, sizes, distances, keys, holders)
 	slices.SortFunc(all, func(a, b Calculator) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
@@ -124,6 +126,7 @@ func (c Calculator) names() string {
 // units are, per kind, what may stand behind a figure, in base units.
 var units = map[Kind]map[string]float64{
 	Count:    {"": 1},
+	Number:   {"": 1},
 	Share:    {"%": 0.01},
 	Duration: {"us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600, "d": 86400},
 	Rate:     {"/s": 1, "/m": 1.0 / 60, "/h": 1.0 / 3600, "/d": 1.0 / 86400},
@@ -139,6 +142,9 @@ func (in Input) parse(text string) (float64, error) {
 	if err != nil || !known {
 		return 0, &Problem{in.Name, fmt.Sprintf("%q is no %s", text, in.Kind), "write it like " + in.Example}
 	}
+	if in.Kind == Count && v != math.Trunc(v) {
+		return 0, &Problem{in.Name, fmt.Sprintf("%q is not whole", text), "write it like " + in.Example}
+	}
 	v *= scale
 	if v < in.Least || v > in.Most {
 		return 0, &Problem{in.Name, fmt.Sprintf("%q is outside %s to %s", text, in.text(in.Least), in.text(in.Most)), "check the unit; it is written like " + in.Example}
@@ -152,13 +158,14 @@ func (in Input) text(v float64) string { return say(in.Kind, v) }
 func say(kind Kind, v float64) string {
 	switch kind {
 	case Share:
-		return short(v*100) + " %"
+		return percent(v) + " %"
 	case Duration:
 		if v < 1e-6 || v > 1e9 {
 			return short(v) + " s"
 		}
-		d := time.Duration(v * float64(time.Second))
-		return d.Round(max(1, d/1000)).String()
+		d := v * float64(time.Second)
+		digits := math.Pow(10, math.Floor(math.Log10(d))-5)
+		return time.Duration(d).Round(time.Duration(max(1, digits))).String()
 	case Rate:
 		return short(v) + "/s"
 	case Size:
@@ -171,6 +178,16 @@ func say(kind Kind, v float64) string {
 	default:
 		return short(v)
 	}
+}
+
+// percent writes a share; close to all, with as many digits as what is missing needs.
+func percent(v float64) string {
+	missing := 100 * (1 - v)
+	if missing >= 1 || missing <= 1e-10 {
+		return short(v * 100)
+	}
+	digits := 2 - int(math.Ceil(math.Log10(missing)))
+	return strings.TrimRight(strconv.FormatFloat(v*100, 'f', digits, 64), "0")
 }
 
 func short(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }

@@ -12,6 +12,10 @@ func count(name, ask, example string, least, most float64) Input {
 	return Input{Name: name, Kind: Count, Ask: ask, Example: example, Least: least, Most: most}
 }
 
+func number(name, ask, example string, least, most float64) Input {
+	return Input{Name: name, Kind: Number, Ask: ask, Example: example, Least: least, Most: most}
+}
+
 func duration(name, ask, example string) Input {
 	return Input{Name: name, Kind: Duration, Ask: ask, Example: example, Least: 1e-9, Most: forever}
 }
@@ -28,24 +32,37 @@ var quorumInputs = []Input{
 	count("n", "copies", "3", 1, 100), count("w", "copies that a write waits for", "2", 1, 100), count("r", "copies that a read asks", "2", 1, 100),
 }
 
+// partialInputs have an example that does not overlap.
+var partialInputs = []Input{
+	count("n", "copies", "3", 1, 100), count("w", "copies that a write waits for", "1", 1, 100), count("r", "copies that a read asks", "1", 1, 100),
+}
+
 // copies are the calculators about replicas.
 var copies = []Calculator{
 	{
 		Name: "quorum", About: "whether reads must meet the newest write, and what may fail",
-		Formula: "overlap = w + r - n; a read sees the newest write if overlap > 0; writes survive n - w failures, reads n - r",
+		Formula: "overlap = w - standins + r - n; a read sees the newest write if overlap > 0; writes survive n - w failures, reads n - r",
 		Source:  "Gifford, Weighted voting for replicated data, 1979; Kleppmann, Designing Data-Intensive Applications, chapter 5",
 		Assumes: []string{
-			"copies answer for themselves: no sloppy quorum, no hinted handoff",
+			"standins are acknowledgements of a sloppy quorum, from nodes that keep no copy and hand the write on later: they do not count for overlap",
 			"overlap alone is not linearizable: two writes at once, and a write that reached fewer than w, can still be seen and then not",
 		},
-		Inputs: quorumInputs, compute: quorum,
+		Inputs:  append(slices.Clone(quorumInputs), Input{Name: "standins", Kind: Count, Ask: "acknowledgements from nodes that are no copies (sloppy quorum)", Example: "0", Most: 100, Optional: true}),
+		compute: quorum,
+	},
+	{
+		Name: "kstale", About: "how often a read of a partial quorum is many versions behind",
+		Formula: "one version: p = C(n-w, r) / C(n, r); k versions: p^k", Source: "Bailis et al., Probabilistically bounded staleness for practical partial quorums, VLDB 2012, section 3.1",
+		Assumes: []string{"each write reaches w copies by chance and no others: the worst case, as writes go on spreading", "reads choose r copies by chance"},
+		Inputs:  append(slices.Clone(partialInputs), count("k", "versions", "3", 1, 1000)),
+		compute: kstale,
 	},
 	{
 		Name: "stale", About: "how often a read that begins some time after a write misses it",
 		Formula: "simulated: delays of write and read to each copy are exponential; the read misses the write if none of the first r that answer had it",
 		Source:  "Bailis et al., Probabilistically bounded staleness for practical partial quorums, VLDB 2012",
 		Assumes: []string{"delays are independent and exponential", "no failures, no repair", "20,000 trials; the interval is that of 95 % (Wilson)"},
-		Inputs: slices.Concat(quorumInputs, []Input{
+		Inputs: slices.Concat(partialInputs, []Input{
 			duration("write", "mean delay of a write to a copy, one way", "5 ms"), duration("read", "mean delay of a read to a copy, one way", "1 ms"),
 			{Name: "after", Kind: Duration, Ask: "time between the write's answer and the read", Example: "0 ms", Most: forever},
 			{Name: "seed", Kind: Count, Ask: "seed of the simulation", Example: "1", Most: 1 << 53, Optional: true},
@@ -70,14 +87,30 @@ func quorum(in map[string]float64) ([]Figure, error) {
 	if w > n || r > n {
 		return nil, &Problem{"w, r", "more copies are asked than there are", "w and r are at most n"}
 	}
+	overlap := w - in["standins"] + r - n
+	if in["standins"] > w {
+		return nil, &Problem{"standins", "more stand-ins than acknowledgements", "standins is at most w"}
+	}
 	meets := 0.0
-	if w+r > n {
+	if overlap > 0 {
 		meets = 1
 	}
 	return []Figure{
-		figure("overlap", Count, w+r-n), figure("reads meet the newest write (1 is yes)", Count, meets),
+		figure("overlap", Count, overlap), figure("reads meet the newest write (1 is yes)", Count, meets),
 		figure("failures that writes tolerate", Count, n-w), figure("failures that reads tolerate", Count, n-r),
 	}, nil
+}
+
+func kstale(in map[string]float64) ([]Figure, error) {
+	if _, err := quorum(in); err != nil {
+		return nil, err
+	}
+	n, w, r := int(in["n"]), int(in["w"]), int(in["r"])
+	p := 0.0
+	if w+r <= n {
+		p = choose(n-w, r) / choose(n, r)
+	}
+	return []Figure{figure("reads that miss the newest version", Share, p), figure("reads that miss the newest k versions", Share, math.Pow(p, in["k"]))}, nil
 }
 
 const trials = 20_000

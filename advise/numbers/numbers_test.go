@@ -42,7 +42,7 @@ func near(t *testing.T, what string, got, want, tolerance float64) {
 // TestEveryCalculatorIsExplained: its example runs, the same each time, and it says
 // where it comes from and what it takes for granted.
 func TestEveryCalculatorIsExplained(t *testing.T) {
-	if len(All()) < 12 {
+	if len(All()) < 24 {
 		t.Fatalf("%d calculators", len(All()))
 	}
 	for _, c := range All() {
@@ -77,10 +77,28 @@ func TestBadInputs(t *testing.T) {
 	for _, c := range []struct {
 		name, input, text, word string
 	}{
-		{"queue", "work", "2", "duration"}, {"queue", "work", "two ms", "duration"}, {"queue", "rate", "0/s", "outside"}, {"queue", "rate", "800 ms", "rate"},
-		{"queue", "rate", "2000/s", "200 %"}, {"fanout", "slow", "120 %", "outside"}, {"fanout", "slow", "-1 %", "outside"}, {"fanout", "n", "1e9", "outside"},
-		{"quorum", "w", "5", "more copies"}, {"available", "needed", "7", "needed"}, {"quorum", "x", "1", "no input"}, {"stale", "seed", "", "count"},
-		{"capacity", "disk", "2 pounds", "size"}, {"sync", "sync", "NaN s", "duration"},
+		{"queue", "work", "2", "duration"},
+		{"queue", "work", "two ms", "duration"},
+		{"queue", "rate", "0/s", "outside"},
+		{"queue", "rate", "800 ms", "rate"},
+		{"queue", "rate", "2000/s", "200 %"},
+		{"fanout", "slow", "120 %", "outside"},
+		{"fanout", "slow", "-1 %", "outside"},
+		{"fanout", "n", "1e9", "outside"},
+		{"quorum", "w", "5", "more copies"},
+		{"available", "needed", "7", "needed"},
+		{"quorum", "x", "1", "no input"},
+		{"stale", "seed", "", "count"},
+		{"quorum", "n", "2.5", "not whole"},
+		{"hedge", "p50", "900 ms", "below p50"},
+		{"timeout", "p99", "1 ms", "below p50"},
+		{"quorum", "standins", "3", "at most w"},
+		{"lease", "renew", "10 s", "shorter"},
+		{"kingman", "rate", "2000/s", "200 %"},
+		{"budget", "target", "100 %", "outside"},
+		{"zipf", "skew", "1 %", "number"},
+		{"capacity", "disk", "2 pounds", "size"},
+		{"sync", "sync", "NaN s", "duration"},
 	} {
 		calc, _ := Lookup(c.name)
 		said := calc.Example()
@@ -112,7 +130,7 @@ func TestQuorum(t *testing.T) {
 // and where reading takes no time, what one computes by hand.
 func TestStale(t *testing.T) {
 	const name = "reads that miss the write"
-	if got := run(t, "stale"); got[name] != 0 {
+	if got := run(t, "stale", "w", "2", "r", "2"); got[name] != 0 {
 		t.Errorf("quorums that meet miss %v", got[name])
 	}
 	at := func(after string) float64 {
@@ -215,9 +233,40 @@ func TestPlainArithmetic(t *testing.T) {
 	}
 }
 
+// slow is true of simulations.
+func (c Calculator) slow() bool {
+	return slices.ContainsFunc(c.Inputs, func(in Input) bool { return in.Name == "seed" })
+}
+
+func TestText(t *testing.T) {
+	for _, c := range []struct {
+		kind Kind
+		v    float64
+		want string
+	}{
+		{Share, 1, "100 %"},
+		{Share, 0.5, "50 %"},
+		{Share, 0.999997, "99.9997 %"},
+		{Share, 0.99999999, "99.999999 %"},
+		{Share, 0.99995, "99.995 %"},
+		{Share, 1.2, "120 %"},
+		{Duration, 2591.9999999, "43m12s"},
+		{Duration, 0.0022, "2.2ms"},
+		{Duration, 0, "0 s"},
+		{Duration, 1e10, "1e+10 s"},
+		{Size, 1.25e6, "1.25 MB"},
+		{Rate, 0.5, "0.5/s"},
+	} {
+		if got := say(c.kind, c.v); got != c.want {
+			t.Errorf("%v as %s is %q, want %q", c.v, c.kind, got, c.want)
+		}
+	}
+}
+
 func FuzzRun(f *testing.F) {
 	f.Add("queue", "work", "2 ms")
-	f.Add("stale", "n", "3")
+	f.Add("quorum", "n", "3")
+	f.Add("collision", "ids", "1e30")
 	f.Fuzz(func(t *testing.T, name, input, text string) {
 		c, ok := Lookup(name)
 		if !ok {
@@ -225,12 +274,12 @@ func FuzzRun(f *testing.F) {
 		}
 		said := maps.Clone(c.Example())
 		said[input] = text
-		if said["n"] != "3" && name == "stale" {
-			return // many copies take long, and nothing else
+		if c.slow() {
+			return // they are tested with seeds; here they would only take long
 		}
 		figures, err := c.Run(said)
 		for _, one := range figures {
-			if err != nil || math.IsNaN(one.Value) {
+			if err != nil || math.IsNaN(one.Value) || math.IsInf(one.Value, 0) {
 				t.Errorf("%s with %s=%q: %+v, %v", name, input, text, one, err)
 			}
 		}

@@ -22,16 +22,16 @@ var repeats = []Calculator{
 	},
 	{
 		Name: "retries", About: "how retries multiply over layers when the last one fails",
-		Formula: "calls of the last layer = (1 + retries)^layers", Source: "Beyer et al., Site Reliability Engineering, chapter 22",
-		Assumes: []string{"each layer repeats each failed call, without a budget", "the last layer fails every call"},
-		Inputs:  []Input{count("retries", "repetitions in each layer", "3", 0, 100), count("layers", "layers that repeat", "3", 1, 20)},
+		Formula: "calls of the last layer = (1 + retries)^layers; with a budget (1 + budget)^layers", Source: "Beyer et al., Site Reliability Engineering, chapter 22",
+		Assumes: []string{"each layer repeats each failed call; with a budget, only a share of its calls", "the last layer fails every call"},
+		Inputs:  []Input{count("retries", "repetitions in each layer", "3", 0, 100), count("layers", "layers that repeat", "3", 1, 20), {Name: "budget", Kind: Share, Ask: "repetitions that a budget allows, beside first calls", Example: "10 %", Most: 1, Optional: true}},
 		compute: func(in map[string]float64) ([]Figure, error) {
-			return []Figure{figure("calls of the last layer for one request", Count, math.Pow(1+in["retries"], in["layers"]))}, nil
+			return []Figure{figure("calls of the last layer for one request", Count, math.Pow(1+in["retries"], in["layers"])), figure("with a budget in each layer", Count, math.Pow(1+min(in["budget"], in["retries"]), in["layers"]))}, nil
 		},
 	},
 	{
 		Name: "stampede", About: "how many compute the same when one entry of a cache expires",
-		Formula: "asked meanwhile = rate x recompute; with coalescing 1; early refresh at -beta x recompute x ln(random) makes it about one before the expiry",
+		Formula: "asked meanwhile = rate x recompute; with coalescing 1; early refresh at -beta x recompute x ln(random) leaves e^(1/beta) of them, before the expiry",
 		Source:  "Vattani, Chierichetti and Lowenstein, Optimal probabilistic cache stampede prevention, VLDB 2015",
 		Assumes: []string{"requests for this entry are independent (Poisson)", "a computation takes as long when many run, which is the best case"},
 		Inputs:  []Input{rate("rate", "requests for this entry", "500/s"), duration("recompute", "time of one computation", "200 ms")},
@@ -76,8 +76,10 @@ var sizes = []Calculator{
 		Formula: "days = (disk x usable - data x copies) / (growth x copies)", Source: "arithmetic",
 		Assumes: []string{"growth stays as it is; where it doubles each year, take the last year's end"},
 		Inputs: []Input{
-			{Name: "disk", Kind: Size, Ask: "size of the disk", Example: "2 TB", Least: 1, Most: 1e18}, share("usable", "share that may be used", "70 %"),
-			{Name: "data", Kind: Size, Ask: "data now, one copy", Example: "200 GB", Most: 1e18}, {Name: "growth", Kind: Size, Ask: "growth in a day, one copy", Example: "1 GB", Least: 1e-3, Most: 1e18},
+			{Name: "disk", Kind: Size, Ask: "size of the disk", Example: "2 TB", Least: 1, Most: 1e18},
+			share("usable", "share that may be used", "70 %"),
+			{Name: "data", Kind: Size, Ask: "data now, one copy", Example: "200 GB", Most: 1e18},
+			{Name: "growth", Kind: Size, Ask: "growth in a day, one copy", Example: "1 GB", Least: 1e-3, Most: 1e18},
 			count("copies", "copies on this disk: versions, indexes, compaction", "2", 1, 1000),
 		},
 		compute: func(in map[string]float64) ([]Figure, error) {

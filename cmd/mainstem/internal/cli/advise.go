@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/mainstemdb/mainstem/advise"
+	"github.com/mainstemdb/mainstem/advise/anomaly"
 	"github.com/mainstemdb/mainstem/advise/page"
 	"github.com/mainstemdb/mainstem/advise/rules"
 	"github.com/mainstemdb/mainstem/advise/workload"
@@ -17,7 +18,7 @@ import (
 type adviseCmd struct {
 	Report  adviseReportCmd  `cmd:"" default:"withargs" help:"Decide: what the rules make of a description."`
 	Init    adviseInitCmd    `cmd:"" help:"Write a commented description to fill in."`
-	Explain adviseExplainCmd `cmd:"" help:"Explain a rule, an anomaly, a threshold, or a symptom in your words."`
+	Explain adviseExplainCmd `cmd:"" help:"Explain a rule, an anomaly, an isolation level, a threshold, or a symptom in your words."`
 	Rules   adviseRulesCmd   `cmd:"" help:"List the rules."`
 	Schema  adviseSchemaCmd  `cmd:"" help:"Print the JSON Schema of descriptions."`
 	Calc    adviseCalcCmd    `cmd:"" help:"Compute: quorums, tails, waiting, duplicates, stampedes, capacity."`
@@ -120,7 +121,7 @@ func (*adviseSchemaCmd) Run(e *env) error {
 }
 
 type adviseExplainCmd struct {
-	Term []string `arg:"" name:"TERM" help:"The ID of a rule, an anomaly, a threshold, a line of a guide (000:40), or a symptom."`
+	Term []string `arg:"" name:"TERM" help:"The ID of a rule, an anomaly, a level of a product (oracle serializable), a consistency model, a threshold, a line of a guide (000:40), or a symptom."`
 }
 
 // Help is shown below the flags.
@@ -130,15 +131,16 @@ func (*adviseExplainCmd) Help() string {
 Examples:
 
     mainstem advise explain lost_update
+    mainstem advise explain oracle serializable
     mainstem advise explain users see old data after they saved
     mainstem advise explain 000:40 --json`
 }
 
 func (c *adviseExplainCmd) Run(e *env) error {
 	term := strings.Join(c.Term, " ")
-	hits := rules.Explain(term)
+	hits := rules.Explain(term, anomalies)
 	if len(hits) == 0 {
-		return notFound("mainstem advise rules lists them", "no rule, anomaly, threshold or symptom fits %s", shortened(term))
+		return notFound("mainstem advise rules lists them", "no rule, anomaly, level, threshold or symptom fits %s", shortened(term))
 	}
 	for _, h := range hits {
 		if e.json {
@@ -149,12 +151,21 @@ func (c *adviseExplainCmd) Run(e *env) error {
 		}
 		fmt.Fprintf(e.out, "%s  %s\n", h.ID, h.Title)
 		if h.Rule == nil {
-			fmt.Fprintf(e.out, "    %s\n", h.Text)
+			fmt.Fprintf(e.out, "    %s\n", strings.ReplaceAll(h.Text, "\n", "\n    "))
 			continue
 		}
 		e.remedies(h.Rule)
 	}
 	return nil
+}
+
+// anomalies explains what anomalies, levels and models are.
+func anomalies(term string) (hits []rules.Hit) {
+	for _, e := range anomaly.Explain(term) {
+		text := e.Text + "\nfrom: " + strings.Join(e.Source, "; ")
+		hits = append(hits, rules.Hit{ID: e.Name, Kind: e.Kind, Title: e.Title, Text: text, Score: e.Score})
+	}
+	return hits
 }
 
 // remedies prints what to do about a rule, and where it comes from.
