@@ -134,15 +134,7 @@ func TestRestore(t *testing.T) {
 	numbered(t, db, 3)
 	stop()
 	put(t, db, "a4")
-	dump, err := exec.CommandContext(t.Context(), pgDump(t), "-d", server.DSN(), "-n", db.Schema).Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	load := exec.CommandContext(t.Context(), "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", other.DSN())
-	load.Stdin = bytes.NewReader(dump)
-	if said, err := load.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, said)
-	}
+	restored(t, db, other)
 	if here, gone := number(t, there, "SELECT pg_current_xact_id()::text::bigint"), number(t, db, "SELECT pg_snapshot_xmax(seen)::text::bigint FROM $S.relay"); here > gone {
 		t.Fatalf("transaction IDs are at %d there, at %d here: this shows nothing", here, gone)
 	}
@@ -158,6 +150,21 @@ func TestRestore(t *testing.T) {
 	if got := positions(numbered(t, there, 7)); got != "1@0.1 2@0.2 3@0.3 4@1.0 5@1.1 6@1.2 7@1.3 " {
 		t.Errorf("positions are %s", got)
 	}
+}
+
+// restored is a dump of the schema on another server.
+func restored(t *testing.T, db *pg.DB, on *pgserver.Server) *pg.DB {
+	t.Helper()
+	dump, err := exec.CommandContext(t.Context(), pgDump(t), "-d", server.DSN(), "-n", db.Schema).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	load := exec.CommandContext(t.Context(), "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", on.DSN())
+	load.Stdin = bytes.NewReader(dump)
+	if said, err := load.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	return sameOn(t, db, on)
 }
 
 // pgDump is the program of the server's own version.

@@ -38,36 +38,104 @@ END $$;
 -- visible at once and whole, and whoever saw it inserts later: so causes come
 -- before effects, nothing is skipped, and nobody waits for an open transaction.
 -- Rows are found by the transactions that have ended since: those that were open
--- then, and those that began later.
-CREATE OR REPLACE FUNCTION {{.Schema}}.drain(token bigint, OUT last bigint, OUT numbered bigint)
+-- then, and those that began later. Where these are more than so many, step
+-- numbers them, over several drains.
+CREATE OR REPLACE FUNCTION {{.Schema}}.drain(token bigint, most bigint, OUT last bigint, OUT numbered bigint)
 	LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
 DECLARE
-	place {{.Schema}}.relay;
-	now   pg_snapshot;
-	here  CONSTANT text := {{.Schema}}.home();
+	place  {{.Schema}}.relay;
+	before bigint;
+	found  bigint;
+	now    pg_snapshot;
+	ended  boolean := false;
+	here   CONSTANT text := {{.Schema}}.home();
 BEGIN
 	PERFORM {{.Schema}}.at_relay(token);
 	SELECT * INTO STRICT place FROM {{.Schema}}.relay FOR UPDATE;
 	IF place.home <> here THEN
 		place := {{.Schema}}.move(place, here);
 	END IF;
-	WITH this AS MATERIALIZED (SELECT pg_current_snapshot() AS seen),
-	fresh AS (
-		SELECT slot, xid, id FROM {{.Schema}}.event WHERE xid >= pg_snapshot_xmax(place.seen)
-		UNION ALL
-		SELECT e.slot, e.xid, e.id FROM pg_snapshot_xip(place.seen) AS open (xid), LATERAL (
-			SELECT slot, xid, id FROM {{.Schema}}.event WHERE event.xid = open.xid OFFSET 0) e
-	), put AS (
-		INSERT INTO {{.Schema}}.numbered (slot, position, xid, id)
-		SELECT slot, place.last + row_number() OVER (ORDER BY id), xid, id FROM fresh
-		RETURNING 1
-	)
-	SELECT (SELECT count(*) FROM put), seen INTO numbered, now FROM this;
-	last := place.last + numbered;
-	IF numbered > 0 THEN
-		UPDATE {{.Schema}}.relay SET last = drain.last, seen = now;
+	before := place.last;
+	IF place.goal IS NOT NULL THEN
+		place := {{.Schema}}.step(place, most);
+		ended := place.goal IS NULL;
+	END IF;
+	IF place.goal IS NULL THEN
+		WITH this AS MATERIALIZED (SELECT pg_current_snapshot() AS seen),
+		fresh AS MATERIALIZED (
+			SELECT * FROM (
+				SELECT slot, xid, id FROM {{.Schema}}.event WHERE xid >= pg_snapshot_xmax(place.seen)
+				UNION ALL
+				SELECT e.slot, e.xid, e.id FROM pg_snapshot_xip(place.seen) AS open (xid), LATERAL (
+					SELECT slot, xid, id FROM {{.Schema}}.event WHERE event.xid = open.xid OFFSET 0) e
+			) in_any_order LIMIT most + 1
+		), put AS (
+			INSERT INTO {{.Schema}}.numbered (slot, position, xid, id)
+			SELECT slot, place.last + row_number() OVER (ORDER BY id), xid, id FROM fresh
+			WHERE (SELECT count(*) FROM fresh) <= most
+		)
+		SELECT (SELECT count(*) FROM fresh), seen INTO found, now FROM this;
+		IF found > most THEN
+			place.goal := now;
+			place := {{.Schema}}.step(place, most);
+		ELSIF found > 0 THEN
+			place.last := place.last + found;
+			place.seen := now;
+		END IF;
+	END IF;
+	last := place.last;
+	numbered := last - before;
+	IF numbered > 0 OR ended THEN
+		UPDATE {{.Schema}}.relay SET last = place.last, seen = place.seen, goal = place.goal, upto = place.upto;
 		PERFORM pg_notify('{{.Name}}_numbered', last::text);
 	END IF;
+END $$;
+
+-- drain numbers at most so many events in one transaction.
+CREATE OR REPLACE FUNCTION {{.Schema}}.drain(token bigint, OUT last bigint, OUT numbered bigint) LANGUAGE sql AS
+	$$ SELECT * FROM {{.Schema}}.drain(token, {{.Most}}) $$;
+
+-- step numbers the next of a backlog: what is visible in the snapshot goal and was
+-- not in the snapshot seen, in the order of insertion, as one drain would have
+-- when goal was taken. It takes so many identifiers after upto; where none of them
+-- is left, from the first that is. A goal that is null again says that nothing is.
+CREATE OR REPLACE FUNCTION {{.Schema}}.step(place {{.Schema}}.relay, most bigint) RETURNS {{.Schema}}.relay
+	LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
+DECLARE
+	put  bigint;
+	next bigint;
+BEGIN
+	LOOP
+		WITH fresh AS (
+			SELECT slot, xid, id FROM {{.Schema}}.event
+			WHERE xid >= pg_snapshot_xmax(place.seen) AND xid < pg_snapshot_xmax(place.goal) AND id > place.upto AND id <= place.upto + most
+			UNION ALL
+			SELECT e.slot, e.xid, e.id FROM pg_snapshot_xip(place.seen) AS open (xid), LATERAL (
+				SELECT slot, xid, id FROM {{.Schema}}.event
+				WHERE event.xid = open.xid AND id > place.upto AND id <= place.upto + most OFFSET 0) e
+		)
+		INSERT INTO {{.Schema}}.numbered (slot, position, xid, id)
+		SELECT slot, place.last + row_number() OVER (ORDER BY id), xid, id FROM fresh WHERE pg_visible_in_snapshot(xid, place.goal);
+		GET DIAGNOSTICS put = ROW_COUNT;
+		place.upto := place.upto + most;
+		place.last := place.last + put;
+		EXIT WHEN put > 0;
+		SELECT min(id) INTO next FROM (
+			SELECT xid, id FROM {{.Schema}}.event
+			WHERE xid >= pg_snapshot_xmax(place.seen) AND xid < pg_snapshot_xmax(place.goal) AND id > place.upto
+			UNION ALL
+			SELECT e.xid, e.id FROM pg_snapshot_xip(place.seen) AS open (xid), LATERAL (
+				SELECT xid, id FROM {{.Schema}}.event WHERE event.xid = open.xid AND id > place.upto OFFSET 0) e
+		) AS left_over WHERE pg_visible_in_snapshot(xid, place.goal);
+		IF next IS NULL THEN
+			place.seen := place.goal;
+			place.goal := NULL;
+			place.upto := 0;
+			EXIT;
+		END IF;
+		place.upto := next - 1;
+	END LOOP;
+	RETURN place;
 END $$;
 
 -- move begins an era: this is another server than the one that numbered last,
@@ -94,10 +162,12 @@ BEGIN
 			RETURNING 1
 		), events AS (UPDATE {{.Schema}}.event SET xid = '0'), positions AS (UPDATE {{.Schema}}.numbered SET xid = '0')
 		SELECT (SELECT count(*) FROM put), seen INTO fresh, place.seen FROM this;
+		place.goal := NULL; -- what was left of a backlog has its positions
+		place.upto := 0;
 	END IF;
 	place.home := here;
 	place.last := first - 1 + coalesce(fresh, 0);
-	UPDATE {{.Schema}}.relay SET last = place.last, seen = place.seen, home = here;
+	UPDATE {{.Schema}}.relay SET last = place.last, seen = place.seen, home = here, goal = place.goal, upto = place.upto;
 	RETURN place;
 END $$;
 

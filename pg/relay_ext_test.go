@@ -75,81 +75,6 @@ func numbered(t *testing.T, db *pg.DB, n int) []pg.Event {
 	return events
 }
 
-// TestAppend: an event is there exactly when its transaction is, with all that
-// was said of it, and in the order of insertion.
-func TestAppend(t *testing.T) {
-	eachCaller(t, func(t *testing.T, db *pg.DB, c caller) {
-		relaying(t, db, false)
-		by := mainstem.Meta{Actor: "ann", Request: "r1", Trace: "t1"}
-		wantCode(t, c.in(t, db, func(tx pg.Tx) error {
-			return pg.Append(pg.By(t.Context(), by), tx, "orders",
-				mainstem.Event{Type: "placed", Data: []byte{0, 1, 255}}, mainstem.Event{Type: "paid"})
-		}), 0)
-		_ = c.in(t, db, func(tx pg.Tx) error {
-			appendEvent(t, db, tx, "orders", "never")
-			return fmt.Errorf("rolls back")
-		})
-		wantCode(t, c.in(t, db, func(tx pg.Tx) error {
-			many := make([]mainstem.Event, 200)
-			for i := range many {
-				many[i] = mainstem.Event{Type: strconv.Itoa(i)}
-			}
-			return pg.Append(t.Context(), tx, "many", many...)
-		}), 0)
-		events := numbered(t, db, 202)
-		first := events[0]
-		if first.Position != 1 || first.Stream != "orders" || first.Type != "placed" || string(first.Data) != "\x00\x01\xff" || first.Meta != by || first.Made.IsZero() {
-			t.Errorf("the first event came as %+v", first)
-		}
-		for i, e := range events[2:] {
-			if e.Type != strconv.Itoa(i) || e.Position != mainstem.Position(i+3) {
-				t.Fatalf("event %d of one append is %s at %d", i, e.Type, e.Position)
-			}
-		}
-	})
-}
-
-// TestAppendLimits: each limit from both sides.
-func TestAppendLimits(t *testing.T) {
-	db := open(t)
-	long := func(n int) string { return strings.Repeat("x", n) }
-	half := mainstem.LimitMeta / 2
-	for name, c := range map[string]struct {
-		by     mainstem.Meta
-		stream string
-		event  mainstem.Event
-		n      int
-		want   mainstem.Code
-	}{
-		"largest data":         {stream: "s", event: mainstem.Event{Type: "t", Data: make([]byte, mainstem.LimitValue)}, n: 1},
-		"too large data":       {stream: "s", event: mainstem.Event{Type: "t", Data: make([]byte, mainstem.LimitValue+1)}, n: 1, want: mainstem.TooLarge},
-		"too large together":   {stream: "s", event: mainstem.Event{Type: "t", Data: make([]byte, mainstem.LimitValue)}, n: 2, want: mainstem.TooLarge},
-		"most events":          {stream: "s", event: mainstem.Event{Type: "t"}, n: mainstem.LimitOperations},
-		"too many events":      {stream: "s", event: mainstem.Event{Type: "t"}, n: mainstem.LimitOperations + 1, want: mainstem.TooLarge},
-		"longest stream":       {stream: long(mainstem.LimitName), event: mainstem.Event{Type: "t"}, n: 1},
-		"too long stream":      {stream: long(mainstem.LimitName + 1), event: mainstem.Event{Type: "t"}, n: 1, want: mainstem.TooLarge},
-		"no type":              {stream: "s", n: 1, want: mainstem.Invalid},
-		"largest meta":         {by: mainstem.Meta{Actor: long(half), Trace: long(half)}, stream: "s", event: mainstem.Event{Type: "t"}, n: 1},
-		"too large meta":       {by: mainstem.Meta{Actor: long(half), Request: "x", Trace: long(half)}, stream: "s", event: mainstem.Event{Type: "t"}, n: 1, want: mainstem.TooLarge},
-		"meta that is no text": {by: mainstem.Meta{Actor: "\xff"}, stream: "s", event: mainstem.Event{Type: "t"}, n: 1, want: mainstem.Invalid},
-	} {
-		t.Run(name, func(t *testing.T) {
-			events := make([]mainstem.Event, c.n)
-			for i := range events {
-				events[i] = c.event
-			}
-			before := number(t, db, "SELECT count(*) FROM $S.event")
-			tx := begin(t, db, pgx.ReadCommitted)
-			wantCode(t, pg.Append(pg.By(t.Context(), c.by), pg.In(db.Schema, tx), c.stream, events...), c.want)
-			commit(t, tx)
-			added := number(t, db, "SELECT count(*) FROM $S.event") - before
-			if want := int64(c.n); c.want == 0 && added != want || c.want != 0 && added != 0 {
-				t.Errorf("%d of %d events were added", added, want)
-			}
-		})
-	}
-}
-
 // TestLongTransactionStallsNobody: it was the first to insert. What commits
 // before it goes on without it, and it is not forgotten.
 func TestLongTransactionStallsNobody(t *testing.T) {
@@ -204,7 +129,18 @@ func TestCommitDuringDrain(t *testing.T) {
 // positions are dense, and a cause comes before its effect. The judge is each
 // event's own list of causes.
 func TestRelayOrder(t *testing.T) {
-	db := open(t)
+	for name, most := range map[string]int{"in one drain": 0, "in steps": 3} {
+		t.Run(name, func(t *testing.T) {
+			db := open(t)
+			if most > 0 {
+				inSteps(t, db, most)
+			}
+			relayOrder(t, db)
+		})
+	}
+}
+
+func relayOrder(t *testing.T, db *pg.DB) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	relaying(t, db, true)
@@ -271,60 +207,6 @@ func pause(t *testing.T, rng *rand.Rand) {
 	select {
 	case <-timer.C:
 	case <-t.Context().Done():
-	}
-}
-
-// TestVersionedStream: versions are dense, an expectation that fails leaves the
-// stream and the transaction as they were, and the order of versions is that of
-// positions.
-func TestVersionedStream(t *testing.T) {
-	db := open(t)
-	relaying(t, db, false)
-	event := mainstem.Event{Type: "e"}
-	appendAt := func(version int64, n int) (int64, error) {
-		events := make([]mainstem.Event, n)
-		for i := range events {
-			events[i] = event
-		}
-		var got int64
-		var err error
-		e := pgx.BeginFunc(t.Context(), db.Pool, func(tx pgx.Tx) error {
-			got, err = pg.AppendVersioned(t.Context(), pg.In(db.Schema, tx), "s", version, events...)
-			return nil // the transaction goes on after a conflict
-		})
-		if e != nil {
-			t.Fatal(e)
-		}
-		return got, err
-	}
-	for _, c := range []struct {
-		at    int64
-		n     int
-		want  int64
-		fails mainstem.Code
-	}{
-		{0, 2, 2, 0}, {0, 1, 2, mainstem.Conflict}, {2, 1, 3, 0}, {5, 1, 3, mainstem.Conflict}, {pg.AnyVersion, 1, 4, 0}, {4, 0, 4, 0},
-	} {
-		got, err := appendAt(c.at, c.n)
-		if wantCode(t, err, c.fails); got != c.want {
-			t.Errorf("append of %d at %d leaves version %d, want %d", c.n, c.at, got, c.want)
-		}
-	}
-	var wg sync.WaitGroup
-	for range 8 {
-		wg.Go(func() {
-			for range 5 {
-				if _, err := appendAt(pg.AnyVersion, 1); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	for i, e := range numbered(t, db, 44) {
-		if e.Version != int64(i+1) {
-			t.Fatalf("position %d has version %d", e.Position, e.Version)
-		}
 	}
 }
 

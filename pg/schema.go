@@ -24,6 +24,10 @@ const (
 	slotSeconds = 900
 )
 
+// drainMost is how many events are numbered in one transaction at most: a few
+// seconds of work. Each such step looks through the index of all that is left.
+const drainMost = 250_000
+
 //go:embed schema.sql relay.sql session.sql
 var sources embed.FS
 
@@ -52,8 +56,9 @@ func Schema(name, role string) (string, error) {
 	data := struct {
 		Schema, Name, Role         string
 		Version, Slots, Last, Turn int
+		Most                       int
 		Each                       []int
-	}{Schema: quote(name), Name: name, Version: layout, Slots: slots, Last: slots - 1, Turn: slotSeconds}
+	}{Schema: quote(name), Name: name, Version: layout, Slots: slots, Last: slots - 1, Turn: slotSeconds, Most: drainMost}
 	if role != "" {
 		data.Role = quote(role)
 	}

@@ -178,6 +178,9 @@ CREATE TABLE IF NOT EXISTS {{.Schema}}.relay (
 	home text        NOT NULL DEFAULT ''  -- the server's identity and timeline
 ) WITH (fillfactor = 10);
 INSERT INTO {{.Schema}}.relay DEFAULT VALUES ON CONFLICT (one) DO NOTHING;
+-- While a long backlog is numbered: the snapshot in which all that is visible is to
+-- be, and the identifier up to which it is.
+ALTER TABLE {{.Schema}}.relay ADD COLUMN IF NOT EXISTS goal pg_snapshot, ADD COLUMN IF NOT EXISTS upto bigint NOT NULL DEFAULT 0;
 
 -- Where positions begin anew: after a restore or a failover, which can both
 -- have lost positions that somebody has seen already.
