@@ -46,6 +46,9 @@ const AnyVersion = -1
 // Conflict; AnyVersion takes any. It returns the version after the append.
 //
 // A stream is of one kind for good: appended to by Append, or by AppendVersioned.
+// Append to a stream that has versions is Invalid. The other way round nobody
+// looks: AppendVersioned does not see plain events, and two transactions that begin
+// a stream in both ways at once do not see each other.
 func AppendVersioned(ctx context.Context, tx Tx, stream string, at int64, events ...mainstem.Event) (version int64, err error) {
 	ctx, a := adding(ctx, tx, stream, events)
 	version, err = appendVersioned(ctx, tx, stream, at, events)
@@ -126,6 +129,9 @@ func metaOf(ctx context.Context) mainstem.Meta {
 // different statements.
 const stageRows = 64
 
+// plainStream is the stream's name, or an error if its events have versions.
+const plainStream = "CASE WHEN EXISTS (SELECT FROM $S.stream WHERE name = $1::text AND version > 0) THEN $S.versioned($1::text) ELSE $1::text END"
+
 // stage inserts events that were checked; the first has the given version, 0 means that the stream
 // has none. The identifiers of rows are drawn in the order of VALUES.
 func stage(ctx context.Context, tx Tx, stream string, version int64, events []mainstem.Event) error {
@@ -147,11 +153,15 @@ func stage(ctx context.Context, tx Tx, stream string, version int64, events []ma
 			if i > 0 {
 				rows.WriteString(", ")
 			}
+			name := "$1::text"
+			if i == 0 && version == 0 {
+				name = plainStream
+			}
 			k := len(args)
-			fmt.Fprintf(&rows, "($1::text, $2::text, $3::text, $4::text, $%d::bigint, $%d::text, $%d::bytea)", k+1, k+2, k+3)
+			fmt.Fprintf(&rows, "(%s, $2::text, $3::text, $4::text, $%d::bigint, $%d::text, $%d::bytea)", name, k+1, k+2, k+3)
 			args = append(args, number, e.Type, bytesOf(e.Data))
 		}
-		statement := in(schema, "INSERT INTO $S.event (stream, actor, request, trace, version, type, data) VALUES ") + rows.String()
+		statement := in(schema, "INSERT INTO $S.event (stream, actor, request, trace, version, type, data) VALUES "+rows.String())
 		if own := transactionOf(tx); own != nil {
 			err = own.stage(ctx, staged{statement, args})
 		} else {

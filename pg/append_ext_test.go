@@ -1,6 +1,7 @@
 package pg_test
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -86,6 +87,45 @@ func TestAppendLimits(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestKindOfStream: a plain append to a stream with versions is refused, also where it
+// is sent with COMMIT, and nothing of its transaction is committed. A stream in which
+// an append with a version was tried in vain has none.
+func TestKindOfStream(t *testing.T) {
+	eachCaller(t, func(t *testing.T, db *pg.DB, c caller) {
+		event := mainstem.Event{Type: "e"}
+		wantCode(t, c.in(t, db, func(tx pg.Tx) error {
+			_, err := pg.AppendVersioned(t.Context(), tx, "v", 0, event)
+			return err
+		}), 0)
+		err := c.in(t, db, func(tx pg.Tx) error {
+			effect(t, db, tx, "never")
+			return pg.Append(t.Context(), tx, "v", event)
+		})
+		if wantCode(t, err, mainstem.Invalid); !strings.Contains(err.Error(), `stream v have versions`) || !strings.Contains(err.Error(), "AppendVersioned") {
+			t.Errorf("a plain append to a stream with versions says %v", err)
+		}
+		if effects(t, db, "never") != 0 {
+			t.Error("what came before a refused append is committed")
+		}
+		_, err = db.Run(t.Context(), pg.Request{Key: "k"}, func(ctx context.Context, tx pgx.Tx) ([]byte, error) {
+			return nil, pg.Append(ctx, tx, "v", event)
+		})
+		if wantCode(t, err, mainstem.Invalid); number(t, db, "SELECT count(*) FROM $S.request") != 0 {
+			t.Error("the key of a request whose append was refused is kept")
+		}
+		wantCode(t, c.in(t, db, func(tx pg.Tx) error {
+			_, err := pg.AppendVersioned(t.Context(), tx, "p", 7, event)
+			if mainstem.CodeOf(err) != mainstem.Conflict {
+				t.Errorf("version 7 of an empty stream: %v", err)
+			}
+			return pg.Append(t.Context(), tx, "p", event, event)
+		}), 0)
+		if n := number(t, db, "SELECT count(*) FROM $S.event"); n != 3 {
+			t.Errorf("%d events are there, want 3", n)
+		}
+	})
 }
 
 // TestVersionedStream: versions are dense, an expectation that fails leaves the

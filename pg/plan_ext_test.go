@@ -131,3 +131,23 @@ func TestPlansOfSmallTablesAreOutgrown(t *testing.T) {
 	}
 	commit(t, tx)
 }
+
+// TestAppendLooksAtOneStream: a session that has planned its appends while no stream
+// had versions reads none of thousands that have, but its own.
+func TestAppendLooksAtOneStream(t *testing.T) {
+	db := open(t)
+	one := openOn(t, running(t), func(c *pgxpool.Config) { c.MaxConns = 1 })
+	one.Schema = db.Schema
+	for range 10 { // beyond the executions after which a plan is kept
+		put(t, one, "a1")
+	}
+	run(t, db, "INSERT INTO $S.stream SELECT 's' || n, 1 FROM generate_series(1, 10000) n")
+	tx := begin(t, one, pgx.ReadCommitted)
+	appendEvent(t, db, tx, "a", "2")
+	var read int64
+	err := tx.QueryRow(t.Context(), `SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_xact_user_tables
+		WHERE schemaname = $1 AND relname = 'stream'`, db.Schema).Scan(&read)
+	if wantCode(t, err, 0); read > 1 {
+		t.Errorf("an append read %d streams", read)
+	}
+}

@@ -160,6 +160,12 @@ CREATE TABLE IF NOT EXISTS {{$.Schema}}.event_{{.}} PARTITION OF {{$.Schema}}.ev
 CREATE TABLE IF NOT EXISTS {{$.Schema}}.numbered_{{.}} PARTITION OF {{$.Schema}}.numbered FOR VALUES IN ({{.}});
 {{- end}}
 
+-- versioned refuses a plain append to a stream whose events have versions.
+CREATE OR REPLACE FUNCTION {{.Schema}}.versioned(of_stream text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE EXCEPTION 'the events of stream % have versions', of_stream USING ERRCODE = 'MS002';
+END $$;
+
 CREATE INDEX IF NOT EXISTS event_xid ON {{.Schema}}.event (xid, id);
 CREATE INDEX IF NOT EXISTS numbered_position ON {{.Schema}}.numbered (position);
 

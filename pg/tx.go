@@ -83,6 +83,7 @@ func metricsOf(tx Tx) *Metrics {
 // SQLSTATEs that say something of their own. See PostgreSQL's Appendix A.
 const (
 	stateFenced        = "MS001" // ours: a higher token was seen
+	stateVersioned     = "MS002" // ours: a plain append to a stream with versions
 	stateSerialization = "40001"
 	stateDeadlock      = "40P01"
 	stateUnique        = "23505"
@@ -119,6 +120,8 @@ func fault(err error, what string) error {
 	switch said.SQLState() {
 	case stateFenced:
 		code = mainstem.Fenced
+	case stateVersioned:
+		code, advice = mainstem.Invalid, "append to this stream with AppendVersioned"
 	case stateSerialization, stateDeadlock, stateUnique, stateLock:
 		code = mainstem.RetryTransaction
 	case stateReadOnly, stateRecovery:
