@@ -26,6 +26,7 @@ type followSettings struct {
 	batch     int
 	redeliver int
 	ttl       time.Duration
+	around    func(ctx context.Context, batch []Change) (context.Context, func(error))
 }
 
 type followOption func(*followSettings)
@@ -49,6 +50,24 @@ func Redeliver(n int) FollowOption { return followOption(func(s *followSettings)
 // least 100 ms.
 func HandOver(ttl time.Duration) FollowOption {
 	return followOption(func(s *followSettings) { s.ttl = ttl })
+}
+
+// Around stands around every delivery: begin is called before the function runs,
+// which works with the context that begin returns, as does the transaction that
+// it fills. end is called with what came of that: nil when it has committed.
+// Package observe has one that measures and traces.
+func Around(begin func(ctx context.Context, batch []Change) (_ context.Context, end func(error))) FollowOption {
+	return followOption(func(s *followSettings) { s.around = begin })
+}
+
+// followerKey is the key of a follower's name in the contexts of its calls.
+type followerKey struct{}
+
+// FollowerOf is the name of the follower that a call of a Backend, or of the
+// function that Around was given, works for; empty for none.
+func FollowerOf(ctx context.Context) string {
+	name, _ := ctx.Value(followerKey{}).(string)
+	return name
 }
 
 // Defaults of Follow.
@@ -90,7 +109,7 @@ func (db *DB) Follow(ctx context.Context, name string, match Match, fn FollowFun
 	if err != nil {
 		return err
 	}
-	return f.run(ctx)
+	return f.run(context.WithValue(ctx, followerKey{}, name))
 }
 
 // FollowGroup is the group in which a follower's state for changes of the

@@ -34,7 +34,7 @@ func parkedKey(partition int, p Position) Key[Parked] {
 func (s *shard) deliver(ctx context.Context, b Batch, before Token) error {
 	pause := 10 * time.Millisecond
 	for deliveries := 1; ; {
-		fault, err := s.commit(ctx, func(tx *Txn) error { return s.call(ctx, tx, b.Changes) })
+		fault, err := s.attempt(ctx, b.Changes)
 		switch {
 		case err != nil:
 			return err
@@ -56,6 +56,17 @@ func (s *shard) deliver(ctx context.Context, b Batch, before Token) error {
 		}
 		pause = min(pause*4, 10*time.Second)
 	}
+}
+
+// attempt delivers a batch once.
+func (s *shard) attempt(ctx context.Context, changes []Change) (fault, err error) {
+	if around := s.of.settings.around; around != nil {
+		var end func(error)
+		ctx, end = around(ctx, changes)
+		fault = errPanicked // unless it returns
+		defer func() { end(first(err, fault)) }()
+	}
+	return s.commit(ctx, func(tx *Txn) error { return s.call(ctx, tx, changes) })
 }
 
 // park notes a change that cannot be handled, and moves on, in one transaction.

@@ -41,6 +41,7 @@ type config struct {
 	node     node.Config
 	// partitions is how many a new database has, and an existing one must have.
 	partitions *int
+	through    []func(mainstem.Backend) mainstem.Backend
 }
 
 // Memory is the one memory knob, in bytes: caches, tables, queues and feeds
@@ -84,6 +85,13 @@ func ReadOnly() Option { return option(func(c *config) { c.readOnly = true }) }
 // Logger is where the database says what an operator should know.
 func Logger(l *slog.Logger) Option { return option(func(c *config) { c.node.Logger = l }) }
 
+// Through makes the database stand on what wrap returns, which is to pass on what
+// it is given: package observe has one that measures. Of several, the first is
+// nearest to the database.
+func Through(wrap func(mainstem.Backend) mainstem.Backend) Option {
+	return option(func(c *config) { c.through = append(c.through, wrap) })
+}
+
 // OnDisk puts the database on another file system, for tests with faults.
 func OnDisk(fs disk.FS) Option { return option(func(c *config) { c.fs = fs }) }
 
@@ -101,6 +109,10 @@ func (db *DB) Done() <-chan struct{} { return db.node.Done() }
 
 // Err is why the database stopped by itself, or nil.
 func (db *DB) Err() error { return db.node.Err() }
+
+// Figures are what the database has counted since it was opened, and what it holds
+// at the moment. They can be read after Close.
+func (db *DB) Figures() node.Figures { return db.node.Figures() }
 
 // Guarantees say what an acknowledgement means here, and what can still lose
 // acknowledged data. Weak is not empty when something weakens the promise, for

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 
-	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/engine/memory"
 	"github.com/mainstemdb/mainstem/internal/disk"
 	"github.com/mainstemdb/mainstem/journal"
@@ -48,5 +47,5 @@ func (c *config) inMemory(ctx context.Context) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &DB{DB: mainstem.New(n), node: n, database: hex.EncodeToString(c.node.Database[:])}, nil
+	return c.db(n, hex.EncodeToString(c.node.Database[:])), nil
 }

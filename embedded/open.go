@@ -92,7 +92,16 @@ func open(ctx context.Context, dir string, opts []Option) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, closeParts(c.node.Parts))
 	}
-	return &DB{DB: mainstem.New(n), node: n, database: m.Database}, nil
+	return c.db(n, m.Database), nil
+}
+
+// db is a node with what stands before it.
+func (c *config) db(n *node.Node, database string) *DB {
+	var b mainstem.Backend = n
+	for _, wrap := range c.through {
+		b = wrap(b)
+	}
+	return &DB{DB: mainstem.New(b), node: n, database: database}
 }
 
 // count is how many partitions a new database has.

@@ -12,6 +12,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"iter"
+
+	"github.com/mainstemdb/mainstem/internal/tally"
 )
 
 // Hash is the SHA-256 of a record as it is stored. A record carries the hash
@@ -112,4 +114,15 @@ type Guarantees struct {
 	Loses string `json:"loses"`
 	// Weak lists settings that weaken the promise; empty when none does.
 	Weak []string `json:"weak,omitempty"`
+}
+
+// Figures is what an engine counts of one log in this process. An engine that
+// counts has a method Figures that returns it; one that does not has nothing to say.
+type Figures struct {
+	// Syncs are how long it took to force appended records to stable storage,
+	// in nanoseconds, those that failed included.
+	Syncs tally.Counts
+	// Bytes and Files are what the log takes on its disk.
+	Bytes int64
+	Files int
 }

@@ -149,8 +149,10 @@ func (p *partition) launch(b *batch) *batch {
 	if breaklaw.On("L4") {
 		p.apply(b)
 	}
+	p.counted.takeOff(b)
 	go func() {
 		head, err := log.Append(context.Background(), after, bytes)
+		p.counted.land(err)
 		p.landed <- landing{head: head, err: err}
 	}()
 	return nil

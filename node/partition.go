@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/record"
@@ -46,6 +47,8 @@ type partition struct {
 	spareAnswers []pendingAnswer
 	full         bool // the last append found no room: expiries wait for the next tick
 
+	counted counted
+
 	stopOnce sync.Once
 	stopping chan struct{}
 	stopped  chan struct{} // closed when the loop has ended
@@ -57,7 +60,7 @@ func newPartition(n *Node, id int, part Part) *partition {
 	p := &partition{
 		Part: part, id: id, node: n, logger: n.cfg.Logger.With("partition", id),
 		tail: &state.Tail{}, landed: make(chan landing, 1),
-		stopping: make(chan struct{}), stopped: make(chan struct{}),
+		stopping: make(chan struct{}), stopped: make(chan struct{}), counted: counted{start: time.Now().Add(-1)},
 	}
 	p.queue.init(n.cfg.share(10))
 	p.ring.limit = n.cfg.share(10)

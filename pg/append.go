@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/traceparent"
 )
 
 // By is who, why and in which trace something is appended. It is carried by the
@@ -118,7 +119,7 @@ func checkEvents(ctx context.Context, stream string, events []mainstem.Event) er
 func metaOf(ctx context.Context) mainstem.Meta {
 	m, _ := ctx.Value(metaKey{}).(mainstem.Meta)
 	if m.Trace == "" {
-		if own := traceparent(ctx); len(m.Actor)+len(m.Request)+len(own) <= mainstem.LimitMeta {
+		if own := traceparent.Of(ctx); len(m.Actor)+len(m.Request)+len(own) <= mainstem.LimitMeta {
 			m.Trace = own
 		}
 	}

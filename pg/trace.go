@@ -7,10 +7,10 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/traceparent"
 )
 
 // tracer goes by the program's own provider, whenever that is set; without one its
@@ -33,21 +33,6 @@ const (
 // SDK keeps of them unless told otherwise.
 const mostLinks = 128
 
-// traceparent is the W3C header of that name for the span of a context; empty if
-// it has none.
-//
-// Source: W3C Trace Context, https://www.w3.org/TR/trace-context/.
-func traceparent(ctx context.Context) string {
-	if !trace.SpanContextFromContext(ctx).IsValid() {
-		return ""
-	}
-	carrier := propagation.MapCarrier{}
-	propagation.TraceContext{}.Inject(ctx, carrier)
-	return carrier[traceparentKey]
-}
-
-const traceparentKey = "traceparent"
-
 // traceOf is the trace of a context, for a line of the log.
 func traceOf(ctx context.Context) string {
 	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
@@ -56,25 +41,13 @@ func traceOf(ctx context.Context) string {
 	return ""
 }
 
-// linksTo are the traces in which events were appended, each once. What is not a
-// traceparent is the caller's own, and no link.
-func linksTo(events []Event) (links []trace.Link) {
-	seen := map[string]bool{"": true}
-	for _, e := range events {
-		if seen[e.Meta.Trace] {
-			continue
-		}
-		seen[e.Meta.Trace] = true
-		ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{traceparentKey: e.Meta.Trace})
-		span := trace.SpanContextFromContext(ctx)
-		if !span.IsValid() {
-			continue
-		}
-		if links = append(links, trace.Link{SpanContext: span}); len(links) == mostLinks {
-			break
-		}
+// linksTo are the traces in which events were appended.
+func linksTo(events []Event) []trace.Link {
+	traces := make([]string, len(events))
+	for i, e := range events {
+		traces[i] = e.Meta.Trace
 	}
-	return links
+	return traceparent.Links(traces, mostLinks)
 }
 
 // spanOf begins a span of an append.

@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/mainstemdb/mainstem/journal"
 )
@@ -41,7 +42,10 @@ func (l *Log) Append(ctx context.Context, after journal.Head, record []byte) (jo
 		}
 		return journal.Head{}, fmt.Errorf("%w: %w", journal.ErrUnknown, err)
 	}
-	if err := s.file.SyncData(); err != nil {
+	began := time.Now()
+	err = s.file.SyncData()
+	l.syncs.Observe(int64(time.Since(began)))
+	if err != nil {
 		err = fmt.Errorf("file: sync index %d in %s at offset %d: %w", f.index, s.name, offset, err)
 		l.fail(err)
 		return journal.Head{}, fmt.Errorf("%w: %w", journal.ErrUnknown, err)

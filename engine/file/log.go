@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mainstemdb/mainstem/internal/disk"
+	"github.com/mainstemdb/mainstem/internal/tally"
 	"github.com/mainstemdb/mainstem/journal"
 )
 
@@ -89,7 +90,8 @@ type Log struct {
 
 	leftover  []string // files that recovery removes once it has decided
 	recovered Recovery
-	done      chan struct{} // closed when the log failed or was closed
+	syncs     tally.Histogram // nanoseconds
+	done      chan struct{}   // closed when the log failed or was closed
 	stop      context.CancelFunc
 	tasks     sync.WaitGroup
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/mainstemdb/mainstem/internal/state"
 )
@@ -65,8 +66,10 @@ func (s *Store) turn() (written <-chan struct{}, err error) {
 		if s.turning != nil {
 			wait = s.turning
 		}
+		began := time.Now()
 		select {
 		case <-wait:
+			s.waited.Add(int64(time.Since(began)))
 			if wait == s.turning {
 				s.turning = nil
 			}

@@ -18,6 +18,8 @@ type Metrics struct {
 	// their best shape.
 	CompactionDebt int64
 	Snapshots      int
+	// Waited is how long writers have waited for the disk, in nanoseconds.
+	Waited int64
 }
 
 // Metrics returns the figures of now; all zero once the store is closed.
@@ -43,5 +45,6 @@ func (s *Store) Metrics() Metrics {
 		ReadAmplification: m.ReadAmp(),
 		CompactionDebt:    int64(m.Compact.EstimatedDebt),
 		Snapshots:         m.Snapshots.Count,
+		Waited:            s.waited.Load(),
 	}
 }

@@ -53,6 +53,7 @@ type Store struct {
 	limit   int64         // bytes of a delta that is full
 	turning chan struct{} // closed when the last full delta is in tables; nil before the first
 	eased   chan struct{} // something was compacted
+	waited  atomic.Int64  // nanoseconds that writers spent in turn
 	fresh   atomic.Int64  // tables written so far; a name is never used twice
 
 	mu        sync.Mutex // held while newest is replaced
