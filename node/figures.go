@@ -41,8 +41,10 @@ type PartitionFigures struct {
 	// Lost, Unknown and Failed are appends that ended so: see package journal.
 	Lost, Unknown, Failed uint64
 
-	// Waiting transactions are in the queue, and have so many bytes.
+	// Waiting transactions are in the queue. Filled is how full it is, by number or
+	// by bytes, whichever is more: at 1 the next one is Overloaded.
 	Waiting int
+	Filled  float64
 	// Queue, Feed and State are what parts of the memory knob hold.
 	Queue, Feed, State Share
 	// Store is what is on disk of the state.
@@ -89,6 +91,7 @@ func (p *partition) figures() PartitionFigures {
 		State: Share{Limit: p.node.cfg.share(60)},
 	}
 	f.Waiting, f.Queue = p.queue.figures()
+	f.Filled = max(float64(f.Waiting)/limitQueue, float64(f.Queue.Used)/float64(f.Queue.Limit))
 	f.Feed = p.ring.figures()
 	if newest := p.newest.Load(); newest != nil {
 		f.Position, f.Age, f.IDs = newest.tail.Last, p.age(newest.tail), newest.tail.IDs()
