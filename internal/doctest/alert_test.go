@@ -16,7 +16,11 @@ var (
 
 // TestEveryAlertHasItsPage, and every page its alert.
 func TestEveryAlertHasItsPage(t *testing.T) {
-	for _, problem := range lostAlerts(deployed(t, alertFile), pages(t)) {
+	rules := ""
+	for _, w := range watched {
+		rules += deployed(t, w.alerts)
+	}
+	for _, problem := range lostAlerts(rules, pages(t)) {
 		t.Error(problem)
 	}
 }
@@ -54,19 +58,22 @@ func lostAlerts(rules string, pages map[string]string) (problems []string) {
 // TestAlertsFire: when they are to, and not while all is well, as Prometheus itself
 // judges it.
 func TestAlertsFire(t *testing.T) {
-	const file = "deploy/prometheus/pg.test.yml"
-	tests := deployed(t, file)
-	for _, m := range alertName.FindAllStringSubmatch(deployed(t, alertFile), -1) {
-		if !strings.Contains(tests, `alertname="`+m[1]+`"`) {
-			t.Errorf("%s does not make %s fire", file, m[1])
+	for _, w := range watched {
+		tests := deployed(t, w.tests)
+		for _, m := range alertName.FindAllStringSubmatch(deployed(t, w.alerts), -1) {
+			if !strings.Contains(tests, `alertname="`+m[1]+`"`) {
+				t.Errorf("%s does not make %s fire", w.tests, m[1])
+			}
 		}
 	}
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
 		t.Skip("not run: no promtool, so whether alerts fire was not checked; Debian has it in the package prometheus")
 	}
-	if out, err := exec.Command(promtool, "test", "rules", root+"/"+file).CombinedOutput(); err != nil {
-		t.Errorf("%v\n%s", err, out)
+	for _, w := range watched {
+		if out, err := exec.Command(promtool, "test", "rules", root+"/"+w.tests).CombinedOutput(); err != nil {
+			t.Errorf("%v\n%s", err, out)
+		}
 	}
 }
 

@@ -20,6 +20,9 @@ var importable = map[string]string{
 	"server":       "github.com/mainstemdb/mainstem/server",
 	"lease":        "github.com/mainstemdb/mainstem/lease",
 	"mainstemtest": "github.com/mainstemdb/mainstem/mainstemtest",
+	"observe":      "github.com/mainstemdb/mainstem/observe",
+	"prometheus":   "github.com/prometheus/client_golang/prometheus",
+	"otel":         "go.opentelemetry.io/otel",
 }
 
 // fragmentSource makes one package of the fragments of a page. Declarations

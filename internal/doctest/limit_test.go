@@ -14,6 +14,7 @@ import (
 	"github.com/mainstemdb/mainstem/journal"
 	"github.com/mainstemdb/mainstem/lease"
 	"github.com/mainstemdb/mainstem/node"
+	"github.com/mainstemdb/mainstem/observe"
 	"github.com/mainstemdb/mainstem/pg"
 	"github.com/mainstemdb/mainstem/pg/webhook"
 	"github.com/mainstemdb/mainstem/remote"
@@ -58,6 +59,11 @@ var constants = map[string]int64{
 	"access.AuditEvery":         int64(access.AuditEvery),
 	"access.PollEvery":          int64(access.PollEvery),
 	"access.CertificateEvery":   int64(access.CertificateEvery),
+	"observe.LimitFollowers":    observe.LimitFollowers,
+	"observe.LimitHot":          observe.LimitHot,
+	"observe.LimitLinks":        observe.LimitLinks,
+	"observe.LimitParked":       observe.LimitParked,
+	"observe.LogBurst":          observe.LogBurst,
 	"pg.MinAge":                 int64(pg.MinAge),
 	"pg.DefaultAge":             int64(pg.DefaultAge),
 	"pg.MaxAge":                 int64(pg.MaxAge),

@@ -3,6 +3,7 @@ package doctest
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -11,6 +12,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/embedded"
+	"github.com/mainstemdb/mainstem/mainstemtest"
+	"github.com/mainstemdb/mainstem/observe"
 	"github.com/mainstemdb/mainstem/pg"
 )
 
@@ -19,10 +24,11 @@ type metric struct{ kind, labels, help string }
 
 var descText = regexp.MustCompile(`fqName: "([^"]+)", help: ("(?:[^"\\]|\\.)*"), .*constLabels: \{\}, variableLabels: \{([^}]*)\}`)
 
-// metrics are all that package pg describes, by name.
+// metrics are all that packages pg and observe describe, by name.
 func metrics(t *testing.T) map[string]metric {
 	t.Helper()
 	all := map[string]metric{}
+	histograms := observedHistograms(t)
 	describe := func(c prometheus.Collector, kind func(name string) string) {
 		to := make(chan *prometheus.Desc)
 		go func() { defer close(to); c.Describe(to) }()
@@ -45,8 +51,41 @@ func metrics(t *testing.T) map[string]metric {
 		return "histogram"
 	})
 	describe(&pg.Gauges{}, func(string) string { return "gauge" })
-	if len(all) < 30 {
+	observed := func(name string) string {
+		switch {
+		case strings.HasSuffix(name, "_total"):
+			return "counter"
+		case histograms[name]:
+			return "histogram"
+		}
+		return "gauge"
+	}
+	describe(observe.New(), observed)
+	describe(&observe.Gauges{}, observed)
+	if len(all) < 80 {
 		t.Fatalf("%d metrics: this test cannot see them any more", len(all))
+	}
+	return all
+}
+
+// observedHistograms are those of a database that has done something: a metric
+// that is described does not say what kind it is of.
+func observedHistograms(t *testing.T) map[string]bool {
+	t.Helper()
+	watch := observe.New()
+	db := mainstemtest.Open(t, embedded.Through(watch.Backend))
+	if _, err := db.Group("g").Do(t.Context(), "", func(tx *mainstem.Txn) error { tx.Put("k", nil); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(watch, &observe.Gauges{DB: db})
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]bool{}
+	for _, f := range families {
+		all[f.GetName()] = f.GetMetric()[0].GetHistogram() != nil
 	}
 	return all
 }
@@ -93,7 +132,7 @@ func TestEveryMetricIsExplainedGoesRed(t *testing.T) {
 	}
 }
 
-var metricName = regexp.MustCompile(`\bmainstem_pg_[a-z_]+\b`)
+var metricName = regexp.MustCompile(`\bmainstem_[a-z_]+\b`)
 
 // unknownMetrics are the names in a text that nothing measures.
 func unknownMetrics(name, text string, all map[string]metric) (problems []string) {
@@ -114,8 +153,10 @@ func unknownMetrics(name, text string, all map[string]metric) (problems []string
 // TestMetricsThatAreNamedExist: in the dashboard, in the alerts, and on every page.
 func TestMetricsThatAreNamedExist(t *testing.T) {
 	all, texts := metrics(t), pages(t)
-	for _, name := range []string{dashboardFile, alertFile, "deploy/prometheus/pg.test.yml"} {
-		texts[name] = deployed(t, name)
+	for _, w := range watched {
+		for _, name := range []string{w.dashboard, w.alerts, w.tests} {
+			texts[name] = deployed(t, name)
+		}
 	}
 	for name, text := range texts {
 		for _, problem := range unknownMetrics(name, text, all) {
@@ -132,10 +173,20 @@ func TestMetricsThatAreNamedExistGoesRed(t *testing.T) {
 	}
 }
 
-const (
-	dashboardFile = "deploy/grafana/pg.json"
-	alertFile     = "deploy/prometheus/pg.rules.yml"
-)
+// watched are the things that can be watched: each has a dashboard that shows all of
+// its metrics, alerts, and tests of those.
+var watched = []struct {
+	dashboard, alerts, tests string
+	has                      func(metric string) bool
+}{
+	{"deploy/grafana/pg.json", "deploy/prometheus/pg.rules.yml", "deploy/prometheus/pg.test.yml", ofPg},
+	{
+		"deploy/grafana/mainstem-node.json", "deploy/prometheus/mainstem-node.rules.yml", "deploy/prometheus/mainstem-node.test.yml",
+		func(metric string) bool { return !ofPg(metric) },
+	},
+}
+
+func ofPg(metric string) bool { return strings.HasPrefix(metric, "mainstem_pg_") }
 
 func deployed(t *testing.T, name string) string {
 	t.Helper()
@@ -158,12 +209,17 @@ type panel struct {
 // TestDashboard: every metric is shown, every panel has a unit that fits what it
 // shows, and no two lie on each other.
 func TestDashboard(t *testing.T) {
-	var d struct{ Panels []panel }
-	if err := json.Unmarshal([]byte(deployed(t, dashboardFile)), &d); err != nil {
-		t.Fatal(err)
-	}
-	for _, problem := range badPanels(d.Panels, metrics(t)) {
-		t.Error(problem)
+	all := metrics(t)
+	for _, w := range watched {
+		var d struct{ Panels []panel }
+		if err := json.Unmarshal([]byte(deployed(t, w.dashboard)), &d); err != nil {
+			t.Fatal(err)
+		}
+		own := maps.Clone(all)
+		maps.DeleteFunc(own, func(name string, _ metric) bool { return !w.has(name) })
+		for _, problem := range badPanels(d.Panels, own) {
+			t.Errorf("%s: %s", w.dashboard, problem)
+		}
 	}
 }
 
@@ -192,7 +248,7 @@ func badPanels(panels []panel, all map[string]metric) (problems []string) {
 		}
 	}
 	for name := range all {
-		if !regexp.MustCompile(name + `\b|` + name + `_bucket\b`).MatchString(shown) {
+		if !regexp.MustCompile(`\b` + name + `(_bucket|_sum|_count)?\b`).MatchString(shown) {
 			problems = append(problems, "no panel shows "+name)
 		}
 	}
