@@ -60,13 +60,14 @@ func (s *shard) deliver(ctx context.Context, b Batch, before Token) error {
 
 // attempt delivers a batch once.
 func (s *shard) attempt(ctx context.Context, changes []Change) (fault, err error) {
-	if around := s.of.settings.around; around != nil {
-		var end func(error)
-		ctx, end = around(ctx, changes)
-		fault = errPanicked // unless it returns
-		defer func() { end(first(err, fault)) }()
+	around := s.of.settings.around
+	if around == nil {
+		around = func(ctx context.Context, _ []Change) (context.Context, func(error)) { return ctx, func(error) {} }
 	}
-	return s.commit(ctx, func(tx *Txn) error { return s.call(ctx, tx, changes) })
+	ctx, end := around(ctx, changes)
+	fault, err = s.commit(ctx, func(tx *Txn) error { return s.call(ctx, tx, changes) })
+	end(first(err, fault))
+	return fault, err
 }
 
 // park notes a change that cannot be handled, and moves on, in one transaction.

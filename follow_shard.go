@@ -224,10 +224,7 @@ func (s *shard) commit(ctx context.Context, do func(tx *Txn) error) (fault, err 
 	}
 }
 
-var (
-	errFault    = errors.New("mainstem: the follower's function failed")
-	errPanicked = errors.New("mainstem: the follower's function panicked")
-)
+var errFault = errors.New("mainstem: the follower's function failed")
 
 // ofTheRequest reports whether a code speaks of what a transaction asked for,
 // and not of the state of the database.
