@@ -142,6 +142,24 @@ func TestFeedsAreCounted(t *testing.T) {
 		}
 		break
 	}
+	waiting, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for _, err := range w.db.Changes(waiting, mainstem.From{Match: mainstem.Match{Groups: []string{"g"}}}) {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+	eventually(t, "a reader has taken all", func() bool { return w.told()[`feed_changes_total{follower=""}`] == 4 })
+	w.wants(0, "other", "a", put("k"))
+	eventually(t, "it waits", func() bool {
+		told := w.told()
+		return told[`feeds_open{follower=""}`] == 1 && told[`feed_behind_positions{follower=""}`] == 0 && told[`feed_behind_seconds{follower=""}`] == 0
+	})
+	stop()
+	<-ended
 	for _, err := range mainstem.New(w.watch.Backend(ending{err: mainstem.Errorf(mainstem.Trimmed, "gone")})).Changes(t.Context(), mainstem.From{}) {
 		if err == nil {
 			t.Error("it went on")
@@ -151,6 +169,18 @@ func TestFeedsAreCounted(t *testing.T) {
 		`feeds_open{follower=""}`: 0, `feed_behind_positions{follower=""}`: 0, `feed_behind_seconds{follower=""}`: 0,
 		`feeds_ended_total{code="trimmed"}`: 1, `feeds_ended_total{code="corrupt"}`: 0,
 	})
+}
+
+// TestWaitForTheStateIsTold: a writer that fills deltas waits until they are in
+// tables.
+func TestWaitForTheStateIsTold(t *testing.T) {
+	w := start(t, observe.New(), embedded.Memory(16<<20))
+	for i := range 24 { // six megabytes, of a delta of less than one and a half
+		w.wants(0, "g", fmt.Sprint(i), mainstem.Put{Name: fmt.Sprint(i), Value: mainstem.Bytes(make([]byte, mainstem.LimitValue))})
+	}
+	if told := w.told(); told["write_wait_seconds_total"] <= 0 || told[`disk_bytes{part="log"}`] < 6<<20 {
+		t.Errorf("waited for %v s; the log has %v bytes", told["write_wait_seconds_total"], told[`disk_bytes{part="log"}`])
+	}
 }
 
 // TestFollowersAreCounted: what became of each delivery, and what was parked.

@@ -270,6 +270,9 @@ func TestSlowDisk(t *testing.T) {
 	if most > testMemory {
 		t.Errorf("%d bytes waited for the disk; the budget is %d (L10)", most, testMemory)
 	}
+	if s.Metrics().Waited <= 0 {
+		t.Error("the writer was held back, and no wait was counted")
+	}
 }
 
 // TestOpeningWithWorkLeftOver: a store is closed with so many layers of tables
