@@ -177,7 +177,7 @@ func batchesOf(dir string) (batches [][]state.Write, transactions int64, err err
 		var put []state.Write
 		overlay := state.NewOverlay(scratch.Rows())
 		head := journal.Head{Index: r.Index, Hash: journal.Sum(frame.Record), Slot: r.Index}
-		tail, err = state.Replay(overlay, tail, r, head, func(w state.Write) {
+		tail, err = state.Replay(overlay, nil, tail, r, head, func(w state.Write) {
 			put = append(put, w)
 			overlay.Put(w, r.Index)
 		})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/disk"
+	"github.com/mainstemdb/mainstem/journal"
 	"github.com/mainstemdb/mainstem/node"
 )
 
@@ -42,6 +43,8 @@ type config struct {
 	// partitions is how many a new database has, and an existing one must have.
 	partitions *int
 	through    []func(mainstem.Backend) mainstem.Backend
+	// shared are the logs, where they are not files of this directory.
+	shared *journal.Database
 }
 
 // Memory is the one memory knob, in bytes: caches, tables, queues and feeds
@@ -91,6 +94,17 @@ func Logger(l *slog.Logger) Option { return option(func(c *config) { c.node.Logg
 func Through(wrap func(mainstem.Backend) mainstem.Backend) Option {
 	return option(func(c *config) { c.through = append(c.through, wrap) })
 }
+
+// Cluster makes this a node of a database whose logs other nodes share: the logs
+// are those, the directory holds this node's state only, and name is what no other
+// node has. Other nodes are reached as self says; without an address this node
+// serves all that it is asked itself, and nobody forwards to it.
+func Cluster(logs *journal.Database, name string, self node.Shared) Option {
+	return option(func(c *config) { c.shared, c.node.Name, c.node.Shared = logs, name, &self })
+}
+
+// Direct is the node as other nodes are to reach it: it forwards nothing.
+func (db *DB) Direct() mainstem.Backend { return db.node.Direct() }
 
 // OnDisk puts the database on another file system, for tests with faults.
 func OnDisk(fs disk.FS) Option { return option(func(c *config) { c.fs = fs }) }

@@ -31,6 +31,8 @@ type manifest struct {
 	Format     int    `json:"format"`
 	Database   string `json:"database"`
 	Partitions int    `json:"partitions"`
+	// Engine is where the logs are; empty means in this directory.
+	Engine string `json:"engine,omitempty"`
 	// Check is the CRC-32C of the other fields: another count of partitions
 	// would send every group elsewhere.
 	Check string `json:"check"`
@@ -38,6 +40,9 @@ type manifest struct {
 
 func (m manifest) sum() string {
 	text := fmt.Sprintf("%d %s %d", m.Format, m.Database, m.Partitions)
+	if m.Engine != "" {
+		text += " " + m.Engine
+	}
 	return fmt.Sprintf("%08x", crc32.Checksum([]byte(text), crc32.MakeTable(crc32.Castagnoli)))
 }
 
@@ -81,6 +86,9 @@ func open(ctx context.Context, dir string, opts []Option) (*DB, error) {
 	if err := c.node.Validate(); err != nil {
 		return nil, err
 	}
+	if err := c.matches(dir, m); err != nil {
+		return nil, errors.Join(err, c.closeShared())
+	}
 	for i := range m.Partitions {
 		part, err := c.part(ctx, dir, i)
 		if err != nil {
@@ -123,6 +131,10 @@ func newIncarnation() mainstem.Incarnation {
 // everything else ends the opening.
 func (c *config) part(ctx context.Context, dir string, i int) (node.Part, error) {
 	part := node.Part{FS: c.fs, Dir: c.fs.PathJoin(dir, fmt.Sprintf("p%04d", i))}
+	if c.shared != nil {
+		part.Log, c.node.Guarantees = c.shared.Logs[i], c.shared.Guarantees
+		return part, disk.MkdirAll(c.fs, part.Dir)
+	}
 	log, err := file.Open(ctx, file.Config{FS: c.fs, Dir: c.fs.PathJoin(part.Dir, "log"), SegmentSize: c.segment, ReadOnly: c.readOnly})
 	if err != nil {
 		err = openError(part.Dir, err)
@@ -165,9 +177,13 @@ func (c *config) manifest(dir string) (manifest, error) {
 		return manifest{}, advise(mainstem.Errorf(mainstem.Invalid, "%s is not empty and holds no Mainstem database (no %s)", dir, manifestName),
 			"name an empty or a new directory")
 	}
-	var id [16]byte
+	m := manifest{Format: formatVersion, Partitions: c.count()}
+	id := [16]byte{}
 	rand.Read(id[:])
-	m := manifest{Format: formatVersion, Database: hex.EncodeToString(id[:]), Partitions: c.count()}
+	if c.shared != nil {
+		id, m.Partitions, m.Engine = c.shared.ID, len(c.shared.Logs), c.shared.Guarantees.Engine
+	}
+	m.Database = hex.EncodeToString(id[:])
 	if m.Partitions < 1 || m.Partitions > node.MaxPartitions {
 		return m, mainstem.Errorf(mainstem.Invalid, "%d partitions; there may be 1 to %d", m.Partitions, node.MaxPartitions)
 	}

@@ -76,7 +76,10 @@ type Log interface {
 	// Append writes record as the successor of after, and returns its Head
 	// once it is as durable as the engine promises. The engine compares both
 	// the index and the hash of after with its tail. Cancelling ctx never
-	// undoes an append: it can only turn the outcome into ErrUnknown.
+	// undoes an append: it can only turn the outcome into ErrUnknown. On an
+	// engine that several processes share, a record that follows after already,
+	// byte for byte, was appended by an earlier call, and its Head is returned:
+	// so an unknown append is resolved by repeating it (L11).
 	Append(ctx context.Context, after Head, record []byte) (Head, error)
 
 	// Read yields the entries from the given slot on, in order and without a
@@ -114,6 +117,15 @@ type Guarantees struct {
 	Loses string `json:"loses"`
 	// Weak lists settings that weaken the promise; empty when none does.
 	Weak []string `json:"weak,omitempty"`
+}
+
+// Database is the logs of one database on an engine that several nodes share, one
+// per partition. The engine keeps the identity and the number of partitions, so
+// that all nodes agree on them from the first one on.
+type Database struct {
+	ID         [16]byte
+	Logs       []Log
+	Guarantees Guarantees
 }
 
 // Figures is what an engine counts of one log in this process. An engine that

@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"errors"
+	"time"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/breaklaw"
@@ -28,9 +29,10 @@ type batch struct {
 	// transactions, and rejections and replays judged on top of them (L4).
 	answers []pendingAnswer
 
-	bytes   []byte
+	bytes   []byte // none of a batch without a record, which only confirms the tail
 	head    journal.Head
 	applied bool
+	tookOff time.Time
 }
 
 type pendingAnswer struct {
@@ -90,6 +92,10 @@ func (b *batch) admit(d *record.Transaction) (mainstem.Position, error) {
 // judge decides one transaction. An error is one of the state, not of the
 // transaction.
 func (b *batch) judge(w *waiter) error {
+	if w.t == nil {
+		b.tell(pendingAnswer{w: w})
+		return nil
+	}
 	decided, known, err := b.step.Judge(w.t)
 	var refusal *mainstem.Error
 	switch {
@@ -142,12 +148,13 @@ func definite(c mainstem.Code) bool {
 }
 
 // tell gives an answer that has no record of its own as soon as the highest
-// position it was judged against is durable (L4).
+// position it was judged against is durable (L4), and on a shared log is known to
+// have been the tail at a moment after the request came (L8).
 func (b *batch) tell(a pendingAnswer) {
 	switch {
 	case breaklaw.On("L4"):
 		a.give(b.p)
-	case b.worthRecord():
+	case b.worthRecord(), b.p.shared():
 		b.answers = append(b.answers, a)
 	case b.p.flight != nil:
 		b.p.flight.answers = append(b.p.flight.answers, a)
@@ -159,7 +166,7 @@ func (b *batch) tell(a pendingAnswer) {
 // worthRecord reports whether there is anything to make durable.
 func (b *batch) worthRecord() bool {
 	return len(b.decided) > 0 || len(b.header.Refusals) > 0 || b.checkpoint ||
-		b.header.Settings != nil || b.header.Restored
+		b.header.Settings != nil || b.header.Restored || b.header.Member != nil || b.header.Vote != nil
 }
 
 // abandon forgets a batch that nothing came of.
@@ -238,7 +245,10 @@ func (b *batch) fail(code mainstem.Code, err error) {
 		if !a.own {
 			c = mainstem.Unavailable
 		}
-		a.w.answer <- answer{err: mainstem.Errorf(c, "transaction %s in group %q: %w", a.w.t.ID, a.w.t.Group, err)}
+		if a.w.t == nil {
+			c = mainstem.Unavailable
+		}
+		a.w.answer <- answer{err: mainstem.Errorf(c, "%s: %w", a.w, err)}
 	}
 }
 

@@ -75,29 +75,44 @@ func bootID() [16]byte {
 // makes IDs and leases live longer, never shorter.
 type chronometer struct {
 	clock Clock
-	// base is the log age at boot-clock reading baseBoot.
-	base     mainstem.LogAge
-	baseBoot time.Duration
+	from  atomic.Pointer[anchor]
 	// leap is log age taken from the wall clock and not yet recorded.
 	leap int64
 }
 
-func newChronometer(clock Clock, tail *state.Tail) chronometer {
+// anchor is the log age at a reading of the boot clock.
+type anchor struct {
+	age  mainstem.LogAge
+	boot time.Duration
+}
+
+func newChronometer(clock Clock, tail *state.Tail) *chronometer {
 	boot, now := clock.Boot()
-	c := chronometer{clock: clock, base: tail.Age, baseBoot: now}
+	c := &chronometer{clock: clock}
+	from := &anchor{age: tail.Age, boot: now}
 	switch {
 	case tail.Head.Index == 0:
-		c.base = 1 // so that no moment has the age that means none
+		from.age = 1 // so that no moment has the age that means none
 	case record.UUID(boot) == tail.Boot && now >= time.Duration(tail.BootTime):
-		c.baseBoot = time.Duration(tail.BootTime)
+		from.boot = time.Duration(tail.BootTime)
 	default:
 		c.leap = min(max(0, clock.Wall().UnixNano()-tail.Wall), tail.LeapBudget(tail.Age))
 		if breaklaw.On("L6") {
 			c.leap = max(0, clock.Wall().UnixNano()-tail.Wall)
 		}
-		c.base += mainstem.LogAge(c.leap)
+		from.age += mainstem.LogAge(c.leap)
 	}
+	c.from.Store(from)
 	return c
+}
+
+// follow goes on from a record that another node has written, from the moment at
+// which it is applied here: what passed on its way does not count, so that
+// everything lives that much longer, never shorter.
+func (c *chronometer) follow(tail *state.Tail) {
+	_, now := c.clock.Boot()
+	c.leap = 0
+	c.from.Store(&anchor{age: tail.Age, boot: now})
 }
 
 // age is the log age now; it does not run backwards even if the boot clock does.
@@ -106,7 +121,8 @@ func (c *chronometer) age(tail *state.Tail) mainstem.LogAge {
 	if breaklaw.On("L6") {
 		return max(tail.Age, mainstem.LogAge(c.clock.Wall().UnixNano()))
 	}
-	return max(tail.Age, c.base.Add(max(0, now-c.baseBoot)))
+	from := c.from.Load()
+	return max(tail.Age, from.age.Add(max(0, now-from.boot)))
 }
 
 // wallStep is the farthest that recorded wall time follows a clock ahead of it

@@ -44,6 +44,9 @@ type Config struct {
 	ReadOnly bool
 	// Guarantees are the engine's.
 	Guarantees journal.Guarantees
+	// Shared is for logs that other nodes append to as well; nil where this node is
+	// alone.
+	Shared *Shared
 	// Parts are the partitions' logs and places of state, in order.
 	Parts []Part
 }
@@ -104,7 +107,7 @@ func (c *Config) Validate() error {
 			return mainstem.Errorf(mainstem.TooLarge, "a history prefix is longer than %d bytes", mainstem.LimitName)
 		}
 	}
-	return nil
+	return c.Shared.validate(c.Name)
 }
 
 // settings are those in force from now on.

@@ -235,6 +235,9 @@ func (c *followCursor) load(ctx context.Context) error {
 		if r.Index > applied {
 			break
 		}
+		if r.Index < c.index+uint64(len(c.stored)) {
+			continue // from before, or void
+		}
 		c.stored = append(c.stored, fed{r, journal.Head{Index: r.Index, Hash: journal.Sum(entry.Record), Slot: entry.Slot}})
 		if bytes += len(entry.Record); bytes >= loadBytes || len(c.stored) >= loadRecords {
 			break

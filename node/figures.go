@@ -40,6 +40,9 @@ type PartitionFigures struct {
 	Flying time.Duration
 	// Lost, Unknown and Failed are appends that ended so: see package journal.
 	Lost, Unknown, Failed uint64
+	// Voids are records of others that name an ancestor, and Unforwarded are
+	// transactions that the node which wrote last did not answer; of shared logs.
+	Voids, Unforwarded uint64
 
 	// Waiting transactions are in the queue. Filled is how full it is, by number or
 	// by bytes, whichever is more: at 1 the next one is Overloaded.
@@ -88,6 +91,7 @@ func (p *partition) figures() PartitionFigures {
 		Partition: p.id, Down: mainstem.CodeOf(p.down()),
 		Batches: p.counted.batches.Counts(), Bytes: p.counted.bytes.Counts(), Appends: p.counted.appends.Counts(),
 		Flying: p.counted.flying(), Lost: p.counted.lost.Load(), Unknown: p.counted.unknown.Load(), Failed: p.counted.failed.Load(),
+		Voids: p.counted.voids.Load(), Unforwarded: p.counted.unforwarded.Load(),
 		State: Share{Limit: p.node.cfg.share(60)},
 	}
 	f.Waiting, f.Queue = p.queue.figures()
@@ -126,6 +130,7 @@ func (r *ring) figures() Share {
 type counted struct {
 	batches, bytes, appends tally.Histogram
 	lost, unknown, failed   atomic.Uint64
+	voids, unforwarded      atomic.Uint64
 	// tookOff is when the append under way began, in nanoseconds since start; 0
 	// if none is.
 	tookOff atomic.Int64

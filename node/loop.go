@@ -32,19 +32,9 @@ func (p *partition) run() {
 			p.wind(next)
 			return
 		case <-p.queue.wake:
+		case <-p.arrived:
 		case l := <-p.landed:
-			landed := p.flight
-			p.flight = nil
-			if l.err != nil {
-				p.lost(landed, next, l.err)
-				next = nil
-				timer.Reset(p.untilExpiry())
-				break
-			}
-			p.full = false
-			landed.head, landed.step.Tail.Head = l.head, l.head
-			next = p.launch(next)
-			p.apply(landed)
+			next = p.land(l, next)
 			timer.Reset(p.untilExpiry())
 		case <-timer.C:
 			p.full = false
@@ -53,11 +43,43 @@ func (p *partition) run() {
 		if p.down() != nil {
 			continue
 		}
+		if p.flight == nil && p.behind() {
+			p.catchUp(next)
+			next = nil
+		}
 		next = p.gather(next)
 		if p.flight == nil {
 			next = p.launch(next)
 		}
 	}
+}
+
+// land deals with what an append has come to, and lets the next batch take off.
+func (p *partition) land(l landing, next *batch) *batch {
+	landed := p.flight
+	p.flight = nil
+	switch {
+	case l.err != nil && p.shared():
+		return p.lostShared(landed, next, l.err)
+	case l.err != nil:
+		p.lost(landed, next, l.err)
+		return nil
+	case landed.bytes == nil:
+		p.prove(landed.tookOff)
+		next = p.launch(next)
+		landed.answerAll(nil)
+		landed.recycle()
+		return next
+	}
+	p.full = false
+	landed.head, landed.step.Tail.Head = l.head, l.head
+	p.scanned.Store(l.head.Slot)
+	if !p.behind() {
+		next = p.launch(next)
+	}
+	p.apply(landed)
+	p.prove(landed.tookOff)
+	return next
 }
 
 // limits of one record.
@@ -75,13 +97,13 @@ func (p *partition) gather(b *batch) *batch {
 	}
 	var err error
 	for first := true; err == nil; first = false {
-		taken := p.queue.take(b.room)
+		taken := p.take(b)
 		if len(taken) == 0 && !first {
 			break
 		}
 		// The clock is asked after taking: what was sent is judged no earlier.
 		b.now()
-		if first && !p.full {
+		if first && !p.full && p.leads() {
 			err = b.expire()
 		}
 		if len(taken) == 0 && len(b.decided) == 0 {
@@ -99,14 +121,17 @@ func (p *partition) gather(b *batch) *batch {
 			}
 		}
 	}
-	b.checkpoint = b.checkpoint || p.sweeper.due()
+	b.checkpoint = b.checkpoint || p.leads() && p.sweeper.due()
+	if p.shared() {
+		b.speak()
+	}
 	if err != nil {
 		// Reading the state failed: what was judged on it must not be told.
 		b.refuse(mainstem.Errorf(mainstem.Unavailable, "partition %d could not read its state: %w", p.id, err))
 		p.storeFailed(err)
 		return nil
 	}
-	if b.worthRecord() {
+	if b.worthRecord() || len(b.answers) > 0 {
 		return b
 	}
 	b.abandon()
@@ -136,26 +161,52 @@ func (p *partition) launch(b *batch) *batch {
 	if b == nil || p.flight != nil {
 		return b
 	}
+	if !b.worthRecord() {
+		p.launchProof(b)
+		return nil
+	}
 	if err := b.encode(); err != nil {
 		b.refuse(mainstem.Errorf(mainstem.Corrupt, "partition %d could not encode a record: %w", p.id, err))
 		p.stop(err)
 		return nil
 	}
 	p.flight, p.ahead, p.time.leap = b, b.step.Tail, 0
-	after, bytes := b.after, b.bytes
-	// A copy of the log: the loop may give up the partition's own while the
-	// append still runs.
-	log := p.Log
 	if breaklaw.On("L4") {
 		p.apply(b)
 	}
+	b.tookOff = time.Now()
 	p.counted.takeOff(b)
+	p.append(b)
+	return nil
+}
+
+// append writes the record of a batch, beside the loop. On a shared log an append
+// can hang for as long as the engine does: it is left when the partition stops.
+func (p *partition) append(b *batch) {
+	after, bytes, log := b.after, b.bytes, p.Log
+	ctx, cancel := context.Background(), func() {}
+	if p.shared() {
+		ctx, cancel = p.whileServing()
+	}
 	go func() {
-		head, err := log.Append(context.Background(), after, bytes)
+		defer cancel()
+		head, err := log.Append(ctx, after, bytes)
 		p.counted.land(err)
 		p.landed <- landing{head: head, err: err}
 	}()
-	return nil
+}
+
+// launchProof asks the log whether the tail that answers were judged on still is
+// the tail.
+func (p *partition) launchProof(b *batch) {
+	b.abandon() // before another batch begins at the same index
+	p.flight, b.tookOff = b, time.Now()
+	head, log := p.ahead.Head, p.Log
+	ctx, cancel := p.whileServing()
+	go func() {
+		defer cancel()
+		p.landed <- landing{err: log.Confirm(ctx, head)}
+	}()
 }
 
 // apply makes a durable batch visible, answers, and tells followers (L4).
@@ -173,9 +224,7 @@ func (p *partition) apply(b *batch) {
 	p.tail = b.step.Tail
 	p.overlay.Drop(b.header.Index)
 	p.ring.add(&b.header, b.bytes, b.head)
-	if b.header.Checkpoint != nil {
-		p.sweeper.begin(p.store.Snapshot(), p.tail)
-	}
+	p.settle(&b.header)
 	p.sweeper.grow(len(b.bytes))
 	b.answerAll(nil)
 	b.recycle()
@@ -215,14 +264,6 @@ func (p *partition) logFailed(err error) {
 	p.node.fail(mainstem.Errorf(mainstem.Unavailable, "partition %d: %w", p.id, err))
 }
 
-// rewind forgets everything speculative.
-func (p *partition) rewind() {
-	p.overlay = state.NewOverlay(p.store.Rows())
-	p.ahead = p.tail
-	p.hints.Forget()
-	p.sweeper.lost()
-}
-
 // wind ends the loop: what flies may still land; nothing new takes off.
 func (p *partition) wind(next *batch) {
 	p.queue.close(p.reason)
@@ -238,12 +279,17 @@ func (p *partition) wind(next *batch) {
 		return
 	}
 	l := <-p.landed
-	if l.err != nil {
+	switch {
+	case l.err != nil && p.shared() && !errors.Is(l.err, journal.ErrUnknown):
+		p.flight.fail(mainstem.Unavailable, l.err)
+	case l.err != nil:
 		p.flight.fail(mainstem.Undecided, l.err)
-		return
+	case p.flight.bytes == nil:
+		p.flight.answerAll(nil)
+	default:
+		p.flight.head, p.flight.step.Tail.Head = l.head, l.head
+		p.apply(p.flight)
 	}
-	p.flight.head = l.head
-	p.apply(p.flight)
 }
 
 // storeFailed stops what can no longer be trusted: the partition if its state

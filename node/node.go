@@ -23,6 +23,8 @@ type Node struct {
 	// news is closed, and replaced, whenever a partition has applied a record.
 	newsMu sync.Mutex
 	news   chan struct{}
+
+	peers peers
 }
 
 // Open recovers every partition and begins to serve. With several partitions
@@ -72,6 +74,7 @@ func (n *Node) release() error {
 		p.stop(mainstem.Errorf(mainstem.Stopped, "the database could not be opened"))
 		errs = append(errs, p.release())
 	}
+	errs = append(errs, n.hangUp())
 	return errors.Join(errs...)
 }
 

@@ -49,72 +49,56 @@ func (p *partition) open(ctx context.Context) error {
 // replay applies what the log has and the state has not. It first checks that
 // the state ends in a record of this very log.
 func (p *partition) replay(ctx context.Context) error {
-	from := max(1, p.tail.Head.Slot)
+	p.scanned.Store(p.tail.Head.Slot)
 	met := p.tail.Head.Index == 0
-	// Many records are applied as one batch of rows.
-	const batch = 1
-	bytes := 0
-	overlay := state.NewOverlay(p.store.Rows())
-	flush := func() error {
-		if err := p.store.Apply(overlay.Writes(batch)); err != nil {
-			return p.stateError(err)
-		}
-		overlay.Drop(batch)
-		bytes = 0
-		return nil
-	}
-	for entry, err := range p.Log.Read(ctx, from) {
+	run := p.beginRun(p.tail, nil)
+	for entry, err := range p.Log.Read(ctx, max(1, p.tail.Head.Slot)) {
 		if errors.Is(err, journal.ErrTrimmed) {
-			return p.behind()
+			return p.behindLog()
 		}
 		if err != nil {
 			return typed(err, "the log of partition %d", p.id)
 		}
-		head := journal.Head{Hash: journal.Sum(entry.Record), Slot: entry.Slot}
-		r, err := record.Decode(entry.Record)
-		if err != nil {
-			return p.undecodable(entry.Slot, err)
-		}
-		head.Index = r.Index
-		if !met {
-			if head != p.tail.Head {
-				return mainstem.Errorf(mainstem.Corrupt, "the state of partition %d ends in record %d with hash %s; the log has record %d with hash %s there (L2)",
-					p.id, p.tail.Head.Index, p.tail.Head.Hash, head.Index, head.Hash)
-			}
-			met = true
-			continue
-		}
-		tail, err := state.Replay(overlay, p.tail, r, head, func(w state.Write) { overlay.Put(w, batch) })
-		if err != nil {
-			return typed(err, "replaying record %d of partition %d", r.Index, p.id)
-		}
-		p.tail = tail
-		p.ring.add(&r.Header, entry.Record, head)
-		// A read-only node keeps what it replays in memory.
-		if bytes += len(entry.Record); bytes >= limitBatchBytes && !p.node.cfg.ReadOnly {
-			if err := flush(); err != nil {
+		if met {
+			if err := run.add(entry); err != nil {
 				return err
 			}
+			continue
 		}
+		if err := p.meet(entry); err != nil {
+			return err
+		}
+		met = true
 	}
 	if !met {
 		return mainstem.Errorf(mainstem.Corrupt, "the state of partition %d is ahead of its log: it ends in record %d, which the log does not have", p.id, p.tail.Head.Index)
 	}
 	if p.node.cfg.ReadOnly {
-		// A read-only node shows the overlay instead of the store.
-		overlay.Settle()
-		p.publish(&frozen{rows: overlay, tail: p.tail, close: func() {}})
+		run.show()
 		return nil
 	}
-	if err := flush(); err != nil {
+	if err := run.land(); err != nil {
 		return err
 	}
 	p.freeze(p.tail)
 	return nil
 }
 
-// behind says of a state that its log no longer reaches back to it.
-func (p *partition) behind() error {
+// meet checks that the record that the state ends in is the one of the log.
+func (p *partition) meet(entry journal.Entry) error {
+	r, err := record.Decode(entry.Record)
+	if err != nil {
+		return p.undecodable(entry.Slot, err)
+	}
+	if head := (journal.Head{Index: r.Index, Hash: journal.Sum(entry.Record), Slot: entry.Slot}); head != p.tail.Head {
+		return mainstem.Errorf(mainstem.Corrupt, "the state of partition %d ends in record %d with hash %s; the log has record %d with hash %s there (L2)",
+			p.id, p.tail.Head.Index, p.tail.Head.Hash, head.Index, head.Hash)
+	}
+	return nil
+}
+
+// behindLog says of a state that its log no longer reaches back to it.
+func (p *partition) behindLog() error {
 	if p.tail.Head.Index == 0 {
 		return mainstem.Errorf(mainstem.Corrupt, "partition %d has no state and no snapshot, and its log no longer begins with the first record: restore it from a backup", p.id)
 	}
@@ -135,8 +119,22 @@ func (p *partition) undecodable(slot uint64, err error) error {
 }
 
 // inaugurate writes the record that a new database, new settings or a restore
-// begin with, before anything is served.
+// begin with, before anything is served. Another node can be first; then what it
+// has written may be all that was needed.
 func (p *partition) inaugurate(ctx context.Context) error {
+	for {
+		err := p.begin(ctx)
+		if !p.shared() || !errors.Is(err, journal.ErrLost) && !errors.Is(err, journal.ErrUnknown) {
+			return err
+		}
+		if err := p.readOn(ctx); err != nil {
+			return err
+		}
+		p.rewind()
+	}
+}
+
+func (p *partition) begin(ctx context.Context) error {
 	b := &batch{p: p, header: p.header(p.ahead)}
 	h, cfg := &b.header, &p.node.cfg
 	settings := cfg.settings(p.tail)
@@ -154,7 +152,14 @@ func (p *partition) inaugurate(ctx context.Context) error {
 	if old := p.tail.Settings; old.IDAge != settings.IDAge || old.Retain != settings.Retain || !slices.Equal(old.History, settings.History) {
 		h.Settings = &settings
 	}
-	if !b.worthRecord() && h.Leap == 0 {
+	if p.shared() {
+		old, _ := p.tail.Member(cfg.Name)
+		if mine := cfg.Shared.member(old.Flushed); *mine != old.Member {
+			h.Member = mine
+		}
+		p.council.announced = old.Flushed
+	}
+	if !b.worthRecord() && (h.Leap == 0 || p.shared()) {
 		return nil
 	}
 	b.step = state.Begin(p.overlay, p.hints, p.ahead, h, b.write)
@@ -165,7 +170,8 @@ func (p *partition) inaugurate(ctx context.Context) error {
 	if err != nil {
 		return typed(err, "the first record of partition %d after opening", p.id)
 	}
-	b.head, p.ahead, p.time.leap = head, b.step.Tail, 0
+	b.head, b.step.Tail.Head, p.ahead, p.time.leap = head, head, b.step.Tail, 0
+	p.scanned.Store(head.Slot)
 	p.apply(b)
 	return p.down()
 }

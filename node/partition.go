@@ -25,7 +25,7 @@ type partition struct {
 	node   *Node
 	logger *slog.Logger
 	store  *store.Store
-	time   chronometer
+	time   *chronometer
 
 	changing sync.Mutex // held while store and newest change
 	newest   atomic.Pointer[frozen]
@@ -49,6 +49,17 @@ type partition struct {
 
 	counted counted
 
+	// What follows is of shared logs. Slots up to scanned are applied here, or void;
+	// slots up to seen are known to be in the log, and arrived says that seen is new.
+	scanned, seen atomic.Uint64
+	arrived       chan struct{}
+	// proved is a moment since which what is applied is known to have been the tail.
+	proved    atomic.Pointer[time.Time]
+	questions questions
+	council   council
+	// flushed is the index up to which a snapshot of this node has the state.
+	flushed atomic.Uint64
+
 	stopOnce sync.Once
 	stopping chan struct{}
 	stopped  chan struct{} // closed when the loop has ended
@@ -59,12 +70,13 @@ type partition struct {
 func newPartition(n *Node, id int, part Part) *partition {
 	p := &partition{
 		Part: part, id: id, node: n, logger: n.cfg.Logger.With("partition", id),
-		tail: &state.Tail{}, landed: make(chan landing, 1),
+		tail: &state.Tail{}, ahead: &state.Tail{}, landed: make(chan landing, 1), arrived: make(chan struct{}, 1),
 		stopping: make(chan struct{}), stopped: make(chan struct{}), counted: counted{start: time.Now().Add(-1)},
 	}
 	p.queue.init(n.cfg.share(10))
 	p.ring.limit = n.cfg.share(10)
 	p.sweeper.init()
+	p.council.init()
 	return p
 }
 
@@ -84,6 +96,9 @@ func (p *partition) start() {
 	}
 	go p.sweep()
 	go p.run()
+	if p.shared() {
+		go p.followLog()
+	}
 }
 
 // stop makes the loop end. The first reason counts.

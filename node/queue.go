@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/mainstemdb/mainstem"
@@ -9,11 +10,13 @@ import (
 )
 
 // waiter is a transaction waiting to be judged or to become durable.
+// Without a transaction it is a reader that wants the tail confirmed.
 type waiter struct {
 	t      *mainstem.Transaction
 	size   int
 	answer chan answer // of capacity 1, so that the loop never waits
 	taken  bool        // the loop has it: guarded by queue.mu
+	races  int         // how often another node wrote first: the loop's own
 }
 
 type answer struct {
@@ -82,6 +85,24 @@ func (q *queue) take(room func(size int) bool) []*waiter {
 	return taken
 }
 
+// putBack lets transactions be judged again, before all that wait.
+func (q *queue) putBack(again []*waiter) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, w := range again {
+		if q.closed != nil {
+			w.answer <- answer{err: q.closed}
+			continue
+		}
+		w.taken = false
+		q.bytes += int64(w.size)
+	}
+	if q.closed == nil {
+		q.waiting = append(again, q.waiting...)
+		q.poke()
+	}
+}
+
 // withdraw takes back a transaction that the loop does not have yet.
 func (q *queue) withdraw(w *waiter) bool {
 	q.mu.Lock()
@@ -114,6 +135,22 @@ func (q *queue) close(reason error) {
 // Commit runs the transaction once. The transaction must not be changed until
 // its outcome is known.
 func (n *Node) Commit(ctx context.Context, t *mainstem.Transaction) (*mainstem.Receipt, error) {
+	p, err := n.admit(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	if p.shared() {
+		r, mine, err := p.forward(ctx, t)
+		if mine == nil {
+			return r, err
+		}
+		t = mine
+	}
+	return p.commit(ctx, t)
+}
+
+// admit checks a transaction at the door, and finds its partition.
+func (n *Node) admit(ctx context.Context, t *mainstem.Transaction) (*partition, error) {
 	if err := t.Validate(); err != nil {
 		return nil, err
 	}
@@ -126,8 +163,16 @@ func (n *Node) Commit(ctx context.Context, t *mainstem.Transaction) (*mainstem.R
 	if n.cfg.ReadOnly {
 		return nil, mainstem.Errorf(mainstem.Denied, "the database is open read-only")
 	}
-	p := n.partitionOf(t.Group)
-	w := &waiter{t: t, size: t.Size() + len(t.Group) + 256, answer: make(chan answer, 1)}
+	return n.partitionOf(t.Group), nil
+}
+
+// commit has the loop judge a transaction.
+func (p *partition) commit(ctx context.Context, t *mainstem.Transaction) (*mainstem.Receipt, error) {
+	return p.await(ctx, &waiter{t: t, size: t.Size() + len(t.Group) + 256, answer: make(chan answer, 1)})
+}
+
+// await waits for the loop's answer.
+func (p *partition) await(ctx context.Context, w *waiter) (*mainstem.Receipt, error) {
 	if err := p.queue.push(w); err != nil {
 		return nil, err
 	}
@@ -135,15 +180,31 @@ func (n *Node) Commit(ctx context.Context, t *mainstem.Transaction) (*mainstem.R
 	case a := <-w.answer:
 		return a.receipt, a.err
 	case <-ctx.Done():
-		if p.queue.withdraw(w) {
-			return nil, typed(ctx.Err(), "transaction %s was not begun", t.ID)
-		}
-		// The answer may have come in the same moment.
-		select {
-		case a := <-w.answer:
-			return a.receipt, a.err
-		default:
-			return nil, mainstem.Errorf(mainstem.Undecided, "transaction %s is under way: %w", t.ID, ctx.Err())
-		}
 	}
+	if p.queue.withdraw(w) {
+		return nil, typed(ctx.Err(), "%s was not begun", w)
+	}
+	// The answer may have come in the same moment.
+	select {
+	case a := <-w.answer:
+		return a.receipt, a.err
+	default:
+		return nil, mainstem.Errorf(w.undecided(), "%s is under way: %w", w, ctx.Err())
+	}
+}
+
+// String names what waits.
+func (w *waiter) String() string {
+	if w.t == nil {
+		return "confirming the tail"
+	}
+	return fmt.Sprintf("transaction %s in group %q", w.t.ID, w.t.Group)
+}
+
+// undecided is the code of an outcome that nobody knows; a read has none.
+func (w *waiter) undecided() mainstem.Code {
+	if w.t == nil {
+		return mainstem.Unavailable
+	}
+	return mainstem.Undecided
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/record"
 	"github.com/mainstemdb/mainstem/internal/state"
 	"github.com/mainstemdb/mainstem/journal"
 )
@@ -36,6 +37,16 @@ type Report struct {
 	// Horizon is the oldest position at which every key can be read.
 	Horizon   mainstem.Position   `json:"horizon"`
 	Snapshots []mainstem.Position `json:"snapshots"`
+	// Writer is the node that wrote last, and Members are all there are, of a
+	// shared log.
+	Writer  string       `json:"writer,omitempty"`
+	Members []NodeReport `json:"members,omitempty"`
+}
+
+// NodeReport is what a node has said of itself.
+type NodeReport struct {
+	Name string `json:"name"`
+	record.Member
 }
 
 // Reports describes every partition.
@@ -68,6 +79,12 @@ func (p *partition) report() Report {
 		r.Error = err.Error()
 	} else if ok {
 		r.Oldest = place.First
+	}
+	if p.shared() {
+		r.Writer = t.Writer
+	}
+	for _, m := range t.Members {
+		r.Members = append(r.Members, NodeReport{Name: m.Name, Member: m.Member})
 	}
 	kept, err := p.snapshots()
 	if err != nil {

@@ -92,6 +92,9 @@ func (p *partition) snapshot(ctx context.Context) error {
 			return err
 		}
 	}
+	if len(all) >= snapshotsKept {
+		p.flushed.Store(all[len(all)-snapshotsKept].index)
+	}
 	return disk.SyncDir(p.FS, p.Dir)
 }
 
@@ -135,6 +138,9 @@ func (p *partition) trim(ctx context.Context) error {
 	}
 	defer release()
 	now := p.age(tail)
+	if covered, err = p.neededByNobody(frozen, tail, covered, now); err != nil || covered == 0 {
+		return err
+	}
 	oldest, err := state.LastBefore(frozen, tail.Last, func(place state.Place) bool {
 		return place.Head.Index <= covered && now.Sub(place.Age) > time.Duration(tail.Settings.Retain)
 	})
@@ -160,6 +166,35 @@ func (p *partition) trim(ctx context.Context) error {
 		return err
 	}
 	return p.change([]state.Write{state.ForgetPlaces(keep)}, nil)
+}
+
+// holdTrim is for how many times the retention a node that is away holds back what
+// the log forgets. After that it has to begin anew from a snapshot.
+const holdTrim = 4
+
+// neededByNobody is the index up to which no node needs the log any more: on a
+// shared log that is the lowest to which a node has its state on its disk, but for
+// those that were away for too long. Only the node that wrote last trims it.
+func (p *partition) neededByNobody(rows state.Rows, tail *state.Tail, covered uint64, now mainstem.LogAge) (uint64, error) {
+	if !p.shared() {
+		return covered, nil
+	}
+	if tail.Writer != p.node.cfg.Name {
+		return 0, nil
+	}
+	for _, m := range tail.Members {
+		if m.Name == p.node.cfg.Name || m.Flushed >= covered {
+			continue
+		}
+		place, ok, err := state.PlaceAt(rows, tail.Last, max(1, m.Flushed))
+		if err != nil {
+			return 0, err
+		}
+		if ok && now.Sub(place.Age) <= holdTrim*time.Duration(tail.Settings.Retain) {
+			covered = m.Flushed
+		}
+	}
+	return covered, nil
 }
 
 // setAside keeps one damaged state for whoever wants to know what happened.

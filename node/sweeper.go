@@ -95,11 +95,12 @@ func (s *sweeper) begin(snapshot *store.Snapshot, tail *state.Tail) {
 	s.carried = false
 	s.mu.Unlock()
 	select {
-	case s.work <- sweep{snapshot, tail}:
+	case old := <-s.work:
+		// It was not begun: that range has no digest this time.
+		old.snapshot.Close()
 	default:
-		// The last one still runs: this range has no digest this time.
-		snapshot.Close()
 	}
+	s.work <- sweep{snapshot, tail} // there is room: only the loop sends
 }
 
 // sweep runs until the partition stops.
@@ -221,6 +222,10 @@ func (p *partition) sweepRange(work sweep) error {
 	}
 	p.sweeper.mu.Lock()
 	defer p.sweeper.mu.Unlock()
+	select {
+	case p.council.found <- record.Vote{Settled: work.tail.Asked, Range: work.tail.AskedRange, Digest: digest}:
+	default: // the loop has not looked for long
+	}
 	p.sweeper.settled = &record.Checkpoint{Settled: work.tail.Asked, Range: work.tail.AskedRange, Digest: digest}
 	return nil
 }

@@ -111,13 +111,12 @@ func (v *verifier) base(ctx context.Context, scratch Part) error {
 }
 
 func (v *verifier) step(entry journal.Entry) error {
-	r, err := record.Decode(entry.Record)
-	if err != nil {
+	r, head, err := v.p.successor(v.store.Rows(), v.tail, entry)
+	if err != nil || r == nil {
 		return err
 	}
-	head := journal.Head{Index: r.Index, Hash: journal.Sum(entry.Record), Slot: entry.Slot}
 	overlay := state.NewOverlay(v.store.Rows())
-	v.tail, err = state.Replay(overlay, v.tail, r, head, func(w state.Write) { overlay.Put(w, r.Index) })
+	v.tail, err = state.Replay(overlay, nil, v.tail, r, head, func(w state.Write) { overlay.Put(w, r.Index) })
 	if err != nil {
 		return err
 	}

@@ -29,8 +29,13 @@ type cut struct {
 
 // View opens a frozen view. A node of an embedded database is the only writer,
 // by the lock on its directory: what it has applied is the tail, so Latest,
-// AtLeast, Within and Local are one and the same here (L8).
+// AtLeast, Within and Local are one and the same there. On a shared log each gets
+// the proof that it needs first (L8).
 func (n *Node) View(ctx context.Context, r mainstem.ViewRequest) (mainstem.Snapshot, error) {
+	return n.view(ctx, r, false)
+}
+
+func (n *Node) view(ctx context.Context, r mainstem.ViewRequest, direct bool) (mainstem.Snapshot, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, typed(err, "view")
 	}
@@ -45,6 +50,10 @@ func (n *Node) View(ctx context.Context, r mainstem.ViewRequest) (mainstem.Snaps
 		return nil, mainstem.Errorf(mainstem.Invalid, "an ID is looked up in its group; the view names none")
 	}
 	for _, p := range parts {
+		if err := p.attain(ctx, r.At, direct); err != nil {
+			s.Close()
+			return nil, err
+		}
 		c, err := p.cut(r.At, r.Group != "" || len(n.parts) == 1)
 		if err != nil {
 			s.Close()

@@ -167,6 +167,12 @@ func decodeHeaderRest(f *fields, h *Header) {
 		h.Refusals = decodeList(f, decodeRefusal)
 	case headRestored:
 		h.Restored = f.flag()
+	case headMember:
+		h.Member = new(Member)
+		f.inner(decodeMember(f.value, h.Member))
+	case headVote:
+		h.Vote = new(Vote)
+		f.inner(decodeVote(f.value, h.Vote))
 	default:
 		f.unknown()
 	}

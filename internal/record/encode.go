@@ -103,7 +103,16 @@ func appendHeader(b []byte, h *Header) []byte {
 		b = shut(appendCheckpoint(b, h.Checkpoint), at)
 	}
 	b = putList(b, headRefusals, h.Refusals, appendRefusal)
-	return putFlag(b, headRestored, h.Restored)
+	b = putFlag(b, headRestored, h.Restored)
+	if h.Member != nil {
+		b, at = open(append(b, headMember))
+		b = shut(appendMember(b, h.Member), at)
+	}
+	if h.Vote != nil {
+		b, at = open(append(b, headVote))
+		b = shut(appendVote(b, h.Vote), at)
+	}
+	return b
 }
 
 func putUUID(b []byte, key byte, u *UUID) []byte {

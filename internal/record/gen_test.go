@@ -93,6 +93,15 @@ func drawHeader(t *rapid.T) Header {
 			}),
 		}
 	}
+	if rapid.Bool().Draw(t, "has member") {
+		h.Member = &Member{
+			Address: drawText(t, "address"), Zone: drawText(t, "zone"), Version: drawText(t, "version"),
+			Flushed: drawUint(t, "flushed"), Gone: rapid.Bool().Draw(t, "gone"),
+		}
+	}
+	if rapid.Bool().Draw(t, "has vote") {
+		h.Vote = &Vote{Settled: drawUint(t, "settled"), Range: rapid.Byte().Draw(t, "range"), Digest: drawUUID(t, "digest")}
+	}
 	h.Refusals = list(t, 3, "refusals", func(t *rapid.T) Refusal {
 		return Refusal{Group: drawText(t, "group"), ID: drawID(t), Attempt: rapid.Uint32().Draw(t, "attempt")}
 	})

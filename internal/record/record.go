@@ -70,6 +70,10 @@ type Header struct {
 	// Restored says that an incarnation begins here, after a restore: First is
 	// then at least 2^40 beyond the predecessor's last position (L1).
 	Restored bool
+	// Member is what the node that writes this says of itself; Vote is the
+	// digest that it has where nodes do not agree.
+	Member *Member
+	Vote   *Vote
 }
 
 // Genesis is what is fixed when a database is created.

@@ -4,8 +4,8 @@ package record
 // good. Which tags a transaction may use is fixed by the version of its
 // record, so that all programs agree which transactions are undecodable.
 
-// Fields of the header. Tag 20 is reserved for the key ID of an encrypted
-// body, 21 for the dependency vector of other sites; both will be must.
+// Fields of the header. Tag 22 is reserved for the key ID of an encrypted
+// body, 23 for the dependency vector of other sites; both will be must.
 const (
 	headIndex       = 1<<1 | must
 	headPrevHash    = 2<<1 | must
@@ -26,8 +26,27 @@ const (
 	headCheckpoint  = 17<<1 | must
 	headRefusals    = 18<<1 | must
 	headRestored    = 19<<1 | must
+	headMember      = 20<<1 | must
+	headVote        = 21<<1 | must
 
-	headKnown = headRestored >> 1
+	headKnown = headVote >> 1
+)
+
+// Fields of a member, and of a vote.
+const (
+	memberAddress = 1 << 1
+	memberZone    = 2 << 1
+	memberVersion = 3 << 1
+	memberFlushed = 4<<1 | must
+	memberGone    = 5<<1 | must
+
+	memberKnown = memberGone >> 1
+
+	voteSettled = 1<<1 | must
+	voteRange   = 2<<1 | must
+	voteDigest  = 3<<1 | must
+
+	voteKnown = voteDigest >> 1
 )
 
 // Fields of a genesis.

@@ -52,6 +52,8 @@ type headerView struct {
 	Checkpoint  *checkpointView      `json:"checkpoint,omitempty"`
 	Refusals    []attemptView        `json:"refusals,omitempty"`
 	Restored    bool                 `json:"restored,omitempty"`
+	Member      *Member              `json:"member,omitempty"`
+	Vote        *voteView            `json:"vote,omitempty"`
 }
 
 type (
@@ -91,6 +93,12 @@ type checkpointView struct {
 	Horizons []mainstem.Position `json:"horizons,omitempty"`
 }
 
+type voteView struct {
+	Settled number `json:"settled"`
+	Range   uint8  `json:"range"`
+	Digest  string `json:"digest"`
+}
+
 type attemptView struct {
 	Group   string          `json:"group"`
 	ID      string          `json:"id"`
@@ -117,6 +125,10 @@ func viewHeader(h *Header) headerView {
 	}
 	if c := h.Checkpoint; c != nil {
 		v.Checkpoint = &checkpointView{number(c.Settled), c.Range, hexOf(c.Digest[:]), c.Next, c.Horizons}
+	}
+	v.Member = h.Member
+	if h.Vote != nil {
+		v.Vote = &voteView{number(h.Vote.Settled), h.Vote.Range, hexOf(h.Vote.Digest[:])}
 	}
 	for i := range h.Refusals {
 		r := &h.Refusals[i]

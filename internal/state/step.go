@@ -318,12 +318,12 @@ func (t *Tail) Follows(r *record.Record) error {
 	return nil
 }
 
-// Replay takes the step of a stored record.
-func Replay(rows Rows, tail *Tail, r *record.Record, head journal.Head, put func(Write)) (*Tail, error) {
+// Replay takes the step of a stored record. Hints may be nil, as for Begin.
+func Replay(rows Rows, hints *Hints, tail *Tail, r *record.Record, head journal.Head, put func(Write)) (*Tail, error) {
 	if err := tail.Follows(r); err != nil {
 		return nil, err
 	}
-	s := Begin(rows, nil, tail, &r.Header, put)
+	s := Begin(rows, hints, tail, &r.Header, put)
 	for i := range r.Transactions {
 		if _, err := s.Admit(&r.Transactions[i]); err != nil {
 			return nil, err
@@ -347,6 +347,7 @@ func (s *Step) Finish(h *record.Header) error {
 		}
 	}
 	s.remember(h.Index)
+	s.admitMember(h)
 	if h.Checkpoint != nil {
 		return s.checkpoint(h.Checkpoint, h.Index)
 	}

@@ -48,6 +48,29 @@ type Tail struct {
 	// for; 0 when none is.
 	Asked      uint64
 	AskedRange uint8
+
+	// Writer is the node that wrote the last record in which it did not only
+	// speak of itself; Members are the nodes there are, by name. Both are of
+	// shared logs.
+	Writer  string
+	Members []Member
+	// Votes are digests of one range just after one record, from nodes that do
+	// not agree; empty where they do. Decided is the digest on which most of them
+	// agreed at last; none if nodes have always agreed.
+	Votes   []Vote
+	Decided record.Vote
+}
+
+// Member is a node of a shared log.
+type Member struct {
+	Name string
+	record.Member
+}
+
+// Vote is the digest that a node has.
+type Vote struct {
+	Node string
+	record.Vote
 }
 
 // Leap is log age that was taken from a wall clock.
@@ -200,6 +223,8 @@ func (t *Tail) encode() []byte {
 	}
 	w.uint(t.Asked)
 	w.uint(uint64(t.AskedRange))
+	w.string(t.Writer)
+	encodeMembers(&w, t)
 	return w.b
 }
 
@@ -247,6 +272,8 @@ func LoadTail(rows Rows) (*Tail, error) {
 		t.Horizons = append(t.Horizons, mainstem.Position(r.uint()))
 	}
 	t.Asked, t.AskedRange = r.uint(), uint8(r.uint())
+	t.Writer = r.string()
+	decodeMembers(&r, t)
 	return t, r.end("the tail")
 }
 
@@ -357,4 +384,35 @@ func LastBefore(rows Rows, last mainstem.Position, before func(Place) bool) (mai
 		return ok
 	})
 	return mainstem.Position(n), failed
+}
+
+// PlaceAt finds the record with an index, if its place is still kept. It looks at
+// a number of places that is logarithmic in last, the last position there is.
+func PlaceAt(rows Rows, last mainstem.Position, index uint64) (Place, bool, error) {
+	var failed error
+	// Several records can end in one position, in the order of their indexes.
+	from := sort.Search(int(last)+1, func(i int) bool {
+		row, ok, err := rows.First(recordKey(mainstem.Position(i), 0), []byte{kindRecord + 1})
+		var place Place
+		if err == nil && ok {
+			place, err = decodePlace(row)
+		}
+		if err != nil {
+			failed = err
+		}
+		return err != nil || !ok || place.Head.Index > index
+	})
+	if failed != nil {
+		return Place{}, false, failed
+	}
+	for row, err := range rows.Scan(recordKey(mainstem.Position(max(0, from-1)), 0), []byte{kindRecord + 1}) {
+		if err != nil {
+			return Place{}, false, err
+		}
+		place, err := decodePlace(row)
+		if err != nil || place.Head.Index >= index {
+			return place, err == nil && place.Head.Index == index, err
+		}
+	}
+	return Place{}, false, nil
 }

@@ -137,7 +137,7 @@ func (w *world) land(s *Step, r *record.Record, writes []Write) {
 	}
 	overlay := NewOverlay(w.replay)
 	var replayed []Write
-	tail, err := Replay(overlay, w.read, again, head, func(o Write) {
+	tail, err := Replay(overlay, nil, w.read, again, head, func(o Write) {
 		replayed = append(replayed, o)
 		overlay.Put(o, r.Index)
 	})

@@ -20,6 +20,9 @@ type Subject struct {
 	// the log again; nil for an engine that has no such function here. Log is
 	// not used afterwards, other than to close it.
 	Crash func(t *testing.T) journal.Log
+	// Shared opens the same log for another process while Log is open; nil for an
+	// engine whose log one process has to itself. The suite closes what it opens.
+	Shared func(t *testing.T) journal.Log
 }
 
 // Run tests an engine. It calls open once for each test, for an empty log.
@@ -43,6 +46,8 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"close ends waiting", testCloseEndsWaiting},
 		{"readers beside an appender", testConcurrent},
 		{"racing appenders", testRace},
+		{"two processes", testTwoProcesses},
+		{"repeated append", testRepeatedAppend},
 		{"reopen", testReopen},
 		{"crash", testCrash},
 	} {

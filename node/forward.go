@@ -1,0 +1,121 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+
+	"github.com/mainstemdb/mainstem"
+)
+
+// Direct is the node as other nodes see it: it decides everything by itself and
+// forwards nothing, so that a request that was forwarded once is not again.
+// Closing it does nothing.
+func (n *Node) Direct() mainstem.Backend { return direct{n} }
+
+type direct struct{ node *Node }
+
+func (d direct) Commit(ctx context.Context, t *mainstem.Transaction) (*mainstem.Receipt, error) {
+	p, err := d.node.admit(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	return p.commit(ctx, t)
+}
+
+func (d direct) View(ctx context.Context, r mainstem.ViewRequest) (mainstem.Snapshot, error) {
+	return d.node.view(ctx, r, true)
+}
+
+func (d direct) Changes(ctx context.Context, from mainstem.From) iter.Seq2[mainstem.Batch, error] {
+	return d.node.Changes(ctx, from)
+}
+
+func (d direct) Close() error { return nil }
+
+// peers are the other nodes, by address.
+type peers struct {
+	mu   sync.Mutex
+	open map[string]mainstem.Backend
+}
+
+func (n *Node) peer(address string) (mainstem.Backend, error) {
+	n.peers.mu.Lock()
+	defer n.peers.mu.Unlock()
+	if b := n.peers.open[address]; b != nil {
+		return b, nil
+	}
+	b, err := n.cfg.Shared.Dial(address)
+	if err != nil {
+		return nil, err
+	}
+	if n.peers.open == nil {
+		n.peers.open = map[string]mainstem.Backend{}
+	}
+	n.peers.open[address] = b
+	return b, nil
+}
+
+func (n *Node) hangUp() error {
+	n.peers.mu.Lock()
+	defer n.peers.mu.Unlock()
+	var errs []error
+	for _, b := range n.peers.open {
+		errs = append(errs, b.Close())
+	}
+	n.peers.open = nil
+	return errors.Join(errs...)
+}
+
+// errNoWriter says that no other node is to be asked.
+var errNoWriter = errors.New("no other node has written")
+
+// writer is the node that wrote last, if it is another one that can be reached.
+func (p *partition) writer() (mainstem.Backend, error) {
+	tail := p.applied()
+	if !p.shared() || tail.Writer == "" || tail.Writer == p.node.cfg.Name {
+		return nil, errNoWriter
+	}
+	m, ok := tail.Member(tail.Writer)
+	if !ok || m.Address == "" || p.node.cfg.Shared.Dial == nil {
+		return nil, errNoWriter
+	}
+	return p.node.peer(m.Address)
+}
+
+// forward sends a transaction on to the node that wrote last. Where that fails,
+// or there is none, mine is what this node is to judge itself: under the same
+// ID, so that it commits once, whichever copy comes first, and as Networked, so
+// that refusing it kills the copy that may still be on its way (L11).
+func (p *partition) forward(ctx context.Context, t *mainstem.Transaction) (r *mainstem.Receipt, mine *mainstem.Transaction, err error) {
+	for first := true; ; first = false {
+		peer, err := p.writer()
+		if err != nil {
+			return nil, t, nil
+		}
+		writer := p.applied().Writer
+		patient, cancel := context.WithTimeout(ctx, p.node.cfg.Shared.patience())
+		r, err = peer.Commit(patient, t)
+		cancel()
+		switch code := mainstem.CodeOf(err); {
+		case err == nil:
+			return r, nil, nil
+		case code != mainstem.Unavailable && code != mainstem.Undecided && code != mainstem.Stopped && code != mainstem.Cancelled:
+			return nil, nil, err
+		case ctx.Err() != nil && code != mainstem.Unavailable && code != mainstem.Stopped:
+			return nil, nil, mainstem.Errorf(mainstem.Undecided, "transaction %s was forwarded to node %q: %w", t.ID, writer, ctx.Err())
+		}
+		copied := *t
+		copied.Networked, copied.Attempt = true, max(1, t.Attempt)
+		t = &copied
+		p.counted.unforwarded.Add(1)
+		if !sleep(ctx, p.node.cfg.Shared.pause()) {
+			return nil, nil, mainstem.Errorf(mainstem.Undecided, "transaction %s was forwarded to node %q, and then: %w", t.ID, writer, ctx.Err())
+		}
+		if now := p.applied().Writer; !first || now == writer || now == p.node.cfg.Name {
+			return nil, t, nil
+		}
+		// Another node has taken over meanwhile.
+	}
+}

@@ -1,0 +1,82 @@
+package node
+
+import (
+	"errors"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/state"
+	"github.com/mainstemdb/mainstem/journal"
+)
+
+// lostShared deals with an append or a proof on a shared log that did not end
+// well. What was judged on top of it was never sent.
+func (p *partition) lostShared(flight, next *batch, err error) *batch {
+	switch {
+	case errors.Is(err, journal.ErrLost):
+		// Another node wrote first. What we sent is not in the log and never will
+		// be: it is judged again, on what the other has written.
+		if next != nil {
+			p.requeue(next)
+		}
+		p.requeue(flight)
+		p.seen.Store(max(p.seen.Load(), p.scanned.Load()+1))
+		p.catchUp(nil)
+		return nil
+	case errors.Is(err, journal.ErrUnknown):
+		// Only a successor of its predecessor tells. The same bytes after the same
+		// predecessor are either that successor, or lost; a second copy is void (L11).
+		p.logger.Warn("whether a record is in the log is not known; it is sent again", "index", flight.header.Index, "err", err)
+		p.flight = flight
+		p.again(flight)
+		return next
+	case errors.Is(err, journal.ErrCorrupt):
+		p.logger.Error("partition stops", "err", err)
+		p.stop(mainstem.Errorf(mainstem.Corrupt, "partition %d: %w (L12)", p.id, err))
+	}
+	code := mainstem.Errorf(mainstem.Unavailable, "partition %d: %w", p.id, err)
+	for _, b := range []*batch{flight, next} {
+		if b != nil {
+			b.refuse(code)
+			b.unspeak()
+		}
+	}
+	p.rewind()
+	return nil
+}
+
+// again sends a record once more, after a pause.
+func (p *partition) again(b *batch) {
+	go func() {
+		ctx, cancel := p.whileServing()
+		defer cancel()
+		if !sleep(ctx, p.node.cfg.Shared.pause()/4) {
+			p.landed <- landing{err: journal.ErrUnknown}
+			return
+		}
+		p.append(b)
+	}()
+}
+
+// requeue has everything that a batch answers judged again. A transaction that
+// has lost too many races is told so.
+func (p *partition) requeue(b *batch) {
+	var again []*waiter
+	for _, a := range b.answers {
+		if a.w.races++; a.w.races > LimitRaces {
+			a.w.answer <- answer{err: mainstem.Errorf(mainstem.Overloaded, "%s: other nodes wrote first, %d times (L10)", a.w, a.w.races)}
+			continue
+		}
+		again = append(again, a.w)
+	}
+	b.answers = b.answers[:0]
+	b.unspeak()
+	p.queue.putBack(again)
+}
+
+// rewind forgets everything speculative.
+func (p *partition) rewind() {
+	p.overlay = state.NewOverlay(p.store.Rows())
+	p.ahead = p.tail
+	p.hints.Forget()
+	p.sweeper.lost()
+}
