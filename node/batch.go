@@ -33,6 +33,7 @@ type batch struct {
 	head    journal.Head
 	applied bool
 	tookOff time.Time
+	unknown bool // whether it is in the log
 }
 
 type pendingAnswer struct {

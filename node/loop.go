@@ -58,6 +58,9 @@ func (p *partition) run() {
 func (p *partition) land(l landing, next *batch) *batch {
 	landed := p.flight
 	p.flight = nil
+	if l.err == nil && landed.bytes != nil && p.shared() {
+		l.err = p.betweenIsVoid(l.head.Slot)
+	}
 	switch {
 	case l.err != nil && p.shared():
 		return p.lostShared(landed, next, l.err)

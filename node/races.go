@@ -2,6 +2,7 @@ package node
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/state"
@@ -22,11 +23,11 @@ func (p *partition) lostShared(flight, next *batch, err error) *batch {
 		p.seen.Store(max(p.seen.Load(), p.scanned.Load()+1))
 		p.catchUp(nil)
 		return nil
-	case errors.Is(err, journal.ErrUnknown):
+	case errors.Is(err, journal.ErrUnknown), flight.unknown:
 		// Only a successor of its predecessor tells. The same bytes after the same
 		// predecessor are either that successor, or lost; a second copy is void (L11).
 		p.logger.Warn("whether a record is in the log is not known; it is sent again", "index", flight.header.Index, "err", err)
-		p.flight = flight
+		p.flight, flight.unknown = flight, true
 		p.again(flight)
 		return next
 	case errors.Is(err, journal.ErrCorrupt):
@@ -42,6 +43,35 @@ func (p *partition) lostShared(flight, next *batch, err error) *batch {
 	}
 	p.rewind()
 	return nil
+}
+
+// betweenIsVoid checks the slots between what is applied and a record that was just
+// appended: had one of them followed the same predecessor, ours would be void.
+func (p *partition) betweenIsVoid(slot uint64) error {
+	if p.scanned.Load()+1 >= slot {
+		return nil
+	}
+	ctx, cancel := p.whileServing()
+	defer cancel()
+	rows := p.store.Rows()
+	for entry, err := range p.Log.Read(ctx, p.scanned.Load()+1) {
+		if err != nil {
+			return fmt.Errorf("%w: what stands before slot %d cannot be read: %w", journal.ErrUnknown, slot, err)
+		}
+		if entry.Slot >= slot {
+			return nil
+		}
+		r, _, err := p.successor(rows, p.tail, entry)
+		switch {
+		case err != nil:
+			return fmt.Errorf("%w: %w", journal.ErrCorrupt, err)
+		case r != nil:
+			return fmt.Errorf("%w: slot %d has the record that follows", journal.ErrLost, entry.Slot)
+		}
+		p.counted.voids.Add(1)
+		p.scanned.Store(entry.Slot)
+	}
+	return fmt.Errorf("%w: slot %d is not in the log", journal.ErrUnknown, slot)
 }
 
 // again sends a record once more, after a pause.

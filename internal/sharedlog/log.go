@@ -24,6 +24,8 @@ const (
 	RequestLost
 	// Held: the record is on its way until Release; the caller hears of nothing.
 	Held
+	// HeldAndCut is Held, and the way to the store is cut in the same moment.
+	HeldAndCut
 	// Refused: the engine says that it did not write the record.
 	Refused
 )
@@ -106,14 +108,15 @@ func (l *Log) Append(ctx context.Context, after journal.Head, record []byte) (jo
 	l.mu.Lock()
 	fault := l.next
 	l.next = None
-	if fault == Held {
+	if fault == Held || fault == HeldAndCut {
 		l.held = append(l.held, bytes.Clone(record))
+		l.cut = l.cut || fault == HeldAndCut
 	}
 	l.mu.Unlock()
 	switch fault {
 	case Refused:
 		return journal.Head{}, fmt.Errorf("%w: ordered", journal.ErrFailed)
-	case RequestLost, Held:
+	case RequestLost, Held, HeldAndCut:
 		return journal.Head{}, fmt.Errorf("%w: ordered", journal.ErrUnknown)
 	case ReplyLost:
 		_, err := l.store.append(after, record)

@@ -18,11 +18,13 @@ type Store struct {
 	slots   [][]byte
 	tail    journal.Head
 	heads   map[uint64]journal.Head // of the chain, by index
-	changed chan struct{} // closed when something changes
+	changed chan struct{}           // closed when something changes
 }
 
 // NewStore returns an empty one.
-func NewStore() *Store { return &Store{oldest: 1, heads: map[uint64]journal.Head{}, changed: make(chan struct{})} }
+func NewStore() *Store {
+	return &Store{oldest: 1, heads: map[uint64]journal.Head{}, changed: make(chan struct{})}
+}
 
 // Database is a database of one partition on the stores, for one node.
 func Database(id [16]byte, stores ...*Store) (*journal.Database, []*Log) {

@@ -53,7 +53,8 @@ func FuzzTransaction(f *testing.F) {
 		Group: "g", ID: mainstem.ID{Opaque: "i", Born: 7}, Fingerprint: []byte{1}, Attempt: 1, Reply: []byte("r"),
 		Conditions: []mainstem.Condition{mainstem.KeyEquals{Name: "k", Value: mainstem.Int(7)}, mainstem.Committed{ID: "j"}},
 		Operations: []mainstem.Operation{
-			mainstem.Put{Name: "k", Value: mainstem.Bytes([]byte("v")), TTL: 5}, mainstem.Add{Name: "n", Delta: -1, Floor: &floor},
+			mainstem.Put{Name: "k", Value: mainstem.Bytes([]byte("v")), TTL: 5},
+			mainstem.Add{Name: "n", Delta: -1, Floor: &floor},
 			mainstem.Append{Stream: "s", Events: []mainstem.Event{{Type: "t", Data: []byte("d")}}},
 		},
 	}))
