@@ -101,7 +101,7 @@ func (p *partition) forward(ctx context.Context, t *mainstem.Transaction) (r *ma
 		switch code := mainstem.CodeOf(err); {
 		case err == nil:
 			return r, nil, nil
-		case code != mainstem.Unavailable && code != mainstem.Undecided && code != mainstem.Stopped && code != mainstem.Cancelled:
+		case !silent(code):
 			return nil, nil, err
 		case ctx.Err() != nil && code != mainstem.Unavailable && code != mainstem.Stopped:
 			return nil, nil, mainstem.Errorf(mainstem.Undecided, "transaction %s was forwarded to node %q: %w", t.ID, writer, ctx.Err())
@@ -117,5 +117,16 @@ func (p *partition) forward(ctx context.Context, t *mainstem.Transaction) (r *ma
 			return nil, t, nil
 		}
 		// Another node has taken over meanwhile.
+	}
+}
+
+// silent reports whether a node that answers so has not answered the request:
+// it is away, or ends, or is damaged itself, which says nothing of others.
+func silent(code mainstem.Code) bool {
+	switch code {
+	case mainstem.Unavailable, mainstem.Undecided, mainstem.Stopped, mainstem.Cancelled, mainstem.Corrupt:
+		return true
+	default:
+		return false
 	}
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/mainstemdb/mainstem"
@@ -41,6 +42,8 @@ type Report struct {
 	// shared log.
 	Writer  string       `json:"writer,omitempty"`
 	Members []NodeReport `json:"members,omitempty"`
+	// Contested says which nodes have which digest, while they do not agree.
+	Contested []string `json:"contested,omitempty"`
 }
 
 // NodeReport is what a node has said of itself.
@@ -85,6 +88,9 @@ func (p *partition) report() Report {
 	}
 	for _, m := range t.Members {
 		r.Members = append(r.Members, NodeReport{Name: m.Name, Member: m.Member})
+	}
+	for _, v := range t.Votes {
+		r.Contested = append(r.Contested, fmt.Sprintf("node %s: record %d, range %d, digest %x", v.Node, v.Settled, v.Range, v.Digest))
 	}
 	kept, err := p.snapshots()
 	if err != nil {

@@ -34,6 +34,7 @@ type sweeper struct {
 	saved mainstem.LogAge
 	work  chan sweep
 	ended chan struct{}
+	busy  bool
 }
 
 type sweep struct {
@@ -100,7 +101,25 @@ func (s *sweeper) begin(snapshot *store.Snapshot, tail *state.Tail) {
 		old.snapshot.Close()
 	default:
 	}
+	s.mu.Lock()
+	s.busy = true
+	s.mu.Unlock()
 	s.work <- sweep{snapshot, tail} // there is room: only the loop sends
+}
+
+// rest says that a digest was taken.
+func (s *sweeper) rest() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy = len(s.work) > 0
+}
+
+// Sweeping reports whether a digest of the partition is being taken.
+func (n *Node) Sweeping(partition int) bool {
+	s := &n.parts[partition].sweeper
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.busy
 }
 
 // sweep runs until the partition stops.
@@ -118,6 +137,7 @@ func (p *partition) sweep() {
 		case work := <-p.sweeper.work:
 			err := p.sweepRange(work)
 			work.snapshot.Close()
+			p.sweeper.rest()
 			if err == nil {
 				p.save()
 			} else if p.down() == nil {
