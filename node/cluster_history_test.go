@@ -132,7 +132,10 @@ func TestHistories(t *testing.T) {
 		if verdict, why := check.Linearizable(history, 30*time.Second); verdict != check.Yes {
 			t.Errorf("seed %d: linearizable: %s: %s", seed, verdict, why)
 		}
-		c.put(c.nodes[0], "last", "v")
+		eventually(t, "a write goes through", func() bool {
+			_, err := c.tryPut(c.nodes[0], "last", "v")
+			return err == nil
+		})
 		c.same()
 		decided := 0
 		for _, op := range history {

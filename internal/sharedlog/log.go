@@ -37,13 +37,19 @@ type Log struct {
 	mu     sync.Mutex
 	cut    bool
 	next   Fault
-	held   [][]byte
+	held   []late
 	closed chan struct{}
 	once   sync.Once
 	moved  chan struct{} // closed when cut changes
 }
 
 var _ journal.Log = (*Log)(nil)
+
+// late is an append that is on its way.
+type late struct {
+	after  journal.Head
+	record []byte
+}
 
 // Open is another way to the store.
 func (s *Store) Open() *Log {
@@ -72,8 +78,8 @@ func (l *Log) Release() {
 	held := l.held
 	l.held = nil
 	l.mu.Unlock()
-	for _, record := range held {
-		l.store.Late(record)
+	for _, h := range held {
+		l.store.arrive(h)
 	}
 }
 
@@ -109,7 +115,7 @@ func (l *Log) Append(ctx context.Context, after journal.Head, record []byte) (jo
 	fault := l.next
 	l.next = None
 	if fault == Held || fault == HeldAndCut {
-		l.held = append(l.held, bytes.Clone(record))
+		l.held = append(l.held, late{after, bytes.Clone(record)})
 		l.cut = l.cut || fault == HeldAndCut
 	}
 	l.mu.Unlock()

@@ -62,8 +62,19 @@ func (s *Store) append(after journal.Head, record []byte) (journal.Head, error) 
 	return journal.Head{}, fmt.Errorf("%w: index %d is not the tail, which is %d", journal.ErrLost, after.Index, s.tail.Index)
 }
 
-// Late writes a record that was on its way for long, after others: the chain alone
-// tells that it is void.
+// arrive writes a record that was on its way, whatever was written meanwhile: the
+// chain alone tells whether it follows or is void.
+func (s *Store) arrive(l late) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slot := s.put(l.record)
+	if l.after.Index == s.tail.Index && l.after.Hash == s.tail.Hash {
+		s.tail = journal.Head{Index: l.after.Index + 1, Hash: journal.Sum(l.record), Slot: slot}
+		s.heads[s.tail.Index] = s.tail
+	}
+}
+
+// Late writes a record of a stranger.
 func (s *Store) Late(record []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
