@@ -27,6 +27,7 @@ var floors = []struct {
 	{"journal", []string{".", "internal/tally"}},
 	{"internal/record", []string{".", "journal", "internal/invariant", "internal/breaklaw"}},
 	{"journal/journaltest", []string{".", "journal", "internal/disk"}},
+	{"internal/sharedlog", []string{"journal"}},
 	{"engine/*", []string{".", "journal", "internal/disk", "internal/tally", "internal/invariant", "internal/breaklaw"}},
 	{"internal/state", []string{".", "journal", "internal/record", "internal/invariant", "internal/breaklaw"}},
 	{"internal/store", []string{".", "journal", "internal/record", "internal/state", "internal/disk", "internal/invariant", "internal/breaklaw"}},

@@ -20,7 +20,7 @@ var dependencies = []struct {
 	{"github.com/prometheus/client_golang", []string{"pg", "observe"}, true},
 	{"go.opentelemetry.io/otel/sdk", nil, true}, // exporters belong to programs
 	{"go.opentelemetry.io/otel", []string{"pg", "observe", "internal/traceparent"}, true},
-	{"github.com/jackc/pgx/v5", []string{"pg", "internal/outbox", "cmd/mainstem/internal/*", "bench/internal/*", "examples/payments", "examples/payments/internal/*"}, true},
+	{"github.com/jackc/pgx/v5", []string{"pg", "engine/postgres", "internal/outbox", "cmd/mainstem/internal/*", "bench/internal/*", "examples/payments", "examples/payments/internal/*"}, true},
 	{"connectrpc.com/connect", []string{"proto/mainstem/v1/mainstemv1connect", "internal/wire", "server", "remote"}, true},
 	{"connectrpc.com", []string{"server"}, true},
 	{"google.golang.org/protobuf", []string{"proto/mainstem/v1", "internal/wire", "server"}, true},

@@ -1,0 +1,152 @@
+-- The log of a Mainstem database in PostgreSQL, layout {{.Version}}, {{.Partitions}} partition(s). Run it
+-- as the owner of the schema, as often as you like: it makes what is missing and
+-- leaves the rest alone. One schema is one log; a server can hold several.
+--
+--   psql -v ON_ERROR_STOP=1 -f log.sql
+--
+-- Nothing needs the right to create or alter at run time. PostgreSQL 13 or newer.
+BEGIN;
+
+CREATE SCHEMA IF NOT EXISTS {{.Schema}};
+
+CREATE TABLE IF NOT EXISTS {{.Schema}}.database (
+	one        boolean  PRIMARY KEY DEFAULT true CHECK (one),
+	layout     integer  NOT NULL,
+	id         uuid     NOT NULL DEFAULT gen_random_uuid(), -- the database whose log this is
+	partitions smallint NOT NULL,
+	ring       smallint NOT NULL DEFAULT 0                  -- the table that records go to now
+);
+INSERT INTO {{.Schema}}.database (layout, partitions) VALUES ({{.Version}}, {{.Partitions}}) ON CONFLICT (one) DO NOTHING;
+DO $$ BEGIN
+	IF EXISTS (SELECT FROM {{.Schema}}.database WHERE layout > {{.Version}}) THEN
+		RAISE EXCEPTION 'schema {{.Name}} has a newer layout than {{.Version}}: print its SQL with a newer program';
+	END IF;
+	IF EXISTS (SELECT FROM {{.Schema}}.database WHERE partitions <> {{.Partitions}}) THEN
+		RAISE EXCEPTION 'schema {{.Name}} holds a log of another number of partitions than {{.Partitions}}, which is fixed';
+	END IF;
+END $$;
+
+-- The tail of each partition. Appending locks its row, compares, and moves it on.
+CREATE TABLE IF NOT EXISTS {{.Schema}}.log (
+	part   smallint PRIMARY KEY,
+	tail   bigint   NOT NULL DEFAULT 0, -- slot of the newest record
+	hash   bytea    NOT NULL DEFAULT decode(repeat('00', 32), 'hex'),
+	oldest bigint   NOT NULL DEFAULT 1, -- slot of the oldest record that is kept
+	proofs bigint   NOT NULL DEFAULT 0  -- writes that only proved the tail
+) WITH (fillfactor = 10);
+INSERT INTO {{.Schema}}.log (part) SELECT generate_series(0, {{.Partitions}} - 1) ON CONFLICT (part) DO NOTHING;
+
+-- Records, in a ring of tables: one is emptied whole once nothing in it is kept.
+CREATE TABLE IF NOT EXISTS {{.Schema}}.record (
+	ring   smallint NOT NULL,
+	part   smallint NOT NULL,
+	slot   bigint   NOT NULL,
+	hash   bytea    NOT NULL, -- SHA-256 of the record
+	record bytea    NOT NULL
+) PARTITION BY LIST (ring);
+{{range .Each}}
+CREATE TABLE IF NOT EXISTS {{$.Schema}}.record_{{.}} PARTITION OF {{$.Schema}}.record (PRIMARY KEY (part, slot)) FOR VALUES IN ({{.}});
+ALTER TABLE {{$.Schema}}.record_{{.}} ALTER COLUMN record SET STORAGE EXTERNAL; -- it does not get smaller
+{{- end}}
+
+-- surely makes the commit of this transaction wait for what the server is set up to
+-- wait for, whatever a session was told.
+CREATE OR REPLACE FUNCTION {{.Schema}}.surely() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF current_setting('synchronous_commit') IN ('off', 'local', 'remote_write') THEN
+		PERFORM set_config('synchronous_commit', 'on', true);
+	END IF;
+	PERFORM set_config('lock_timeout', '{{.LockTimeout}}', true);
+END $$;
+
+-- append writes a record after the one named by slot and hash: 1 if it did, 2 if
+-- that very record is there already, 0 if another one is.
+CREATE OR REPLACE FUNCTION {{.Schema}}.append(of_part smallint, at bigint, after bytea, new bytea, bytes bytea)
+	RETURNS integer LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM {{.Schema}}.surely();
+	UPDATE {{.Schema}}.log SET tail = at + 1, hash = new WHERE part = of_part AND tail = at AND hash = after;
+	IF FOUND THEN
+		INSERT INTO {{.Schema}}.record (ring, part, slot, hash, record)
+		SELECT d.ring, of_part, at + 1, new, bytes FROM {{.Schema}}.database d;
+		RETURN 1;
+	END IF;
+	IF EXISTS (SELECT FROM {{.Schema}}.record r WHERE r.part = of_part AND r.slot = at + 1 AND r.hash = new) THEN
+		PERFORM {{.Schema}}.prove();
+		RETURN 2;
+	END IF;
+	RETURN 0;
+END $$;
+
+-- prove makes the commit of this transaction wait for all that it has seen: after a
+-- crash a server shows commits that no standby has confirmed.
+CREATE OR REPLACE FUNCTION {{.Schema}}.prove() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	IF current_setting('synchronous_standby_names') <> '' THEN
+		PERFORM {{.Schema}}.surely();
+		PERFORM pg_logical_emit_message(true, 'mainstem', '');
+	END IF;
+END $$;
+
+-- confirm reports whether this is the tail. It writes, because a server that was
+-- replaced still answers questions, but can no longer commit.
+CREATE OR REPLACE FUNCTION {{.Schema}}.confirm(of_part smallint, at bigint, of_hash bytea) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM {{.Schema}}.surely();
+	UPDATE {{.Schema}}.log SET proofs = proofs + 1 WHERE part = of_part AND tail = at AND hash = of_hash;
+	RETURN FOUND;
+END $$;
+
+-- extent is from where to where a partition can be read.
+CREATE OR REPLACE FUNCTION {{.Schema}}.extent(of_part smallint, OUT first bigint, OUT last bigint) LANGUAGE plpgsql AS $$
+BEGIN
+	SELECT oldest, tail INTO first, last FROM {{.Schema}}.log WHERE part = of_part;
+	PERFORM {{.Schema}}.prove();
+END $$;
+
+-- forget allows everything below a slot to go, but never the newest record, and
+-- empties what nobody keeps any more.
+CREATE OR REPLACE FUNCTION {{.Schema}}.forget(of_part smallint, below bigint) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+	d {{.Schema}}.database;
+	k smallint;
+	used boolean;
+	kept boolean;
+	free boolean := false;
+BEGIN
+	UPDATE {{.Schema}}.log SET oldest = greatest(oldest, least(below, tail)) WHERE part = of_part;
+	IF NOT pg_try_advisory_xact_lock(hashtextextended('{{.Name}}/forget', 0)) THEN
+		RETURN; -- somebody is at it
+	END IF;
+	SELECT * INTO d FROM {{.Schema}}.database;
+	PERFORM set_config('lock_timeout', '100ms', true);
+	FOR k IN 0 .. {{.Last}} LOOP
+		CONTINUE WHEN k = d.ring;
+		EXECUTE format('SELECT EXISTS (SELECT FROM {{.Quoted}}.record_%s)', k) INTO used;
+		EXECUTE format('SELECT EXISTS (SELECT FROM {{.Quoted}}.log l WHERE EXISTS (
+			SELECT FROM {{.Quoted}}.record_%s r WHERE r.part = l.part AND r.slot >= l.oldest))', k) INTO kept;
+		IF used AND NOT kept THEN
+			BEGIN
+				EXECUTE format('TRUNCATE {{.Quoted}}.record_%s', k);
+				used := false;
+			EXCEPTION WHEN lock_not_available THEN
+				NULL; -- somebody reads; the next time
+			END;
+		END IF;
+		free := free OR NOT used AND k = (d.ring + 1) % ({{.Last}} + 1);
+	END LOOP;
+	EXECUTE format('SELECT EXISTS (SELECT FROM {{.Quoted}}.record_%s)', d.ring) INTO used;
+	IF used AND free THEN
+		UPDATE {{.Schema}}.database SET ring = (ring + 1) % ({{.Last}} + 1);
+	END IF;
+END $$;
+{{if .Role}}
+-- What a node needs to run.
+GRANT USAGE ON SCHEMA {{.Schema}} TO {{.Role}};
+GRANT SELECT ON ALL TABLES IN SCHEMA {{.Schema}} TO {{.Role}};
+GRANT UPDATE ON {{.Schema}}.log TO {{.Role}};
+GRANT UPDATE (ring) ON {{.Schema}}.database TO {{.Role}};
+GRANT INSERT ON {{.Schema}}.record TO {{.Role}};
+GRANT TRUNCATE ON {{range $i, $_ := .Each}}{{if $i}}, {{end}}{{$.Schema}}.record_{{.}}{{end}} TO {{.Role}};
+{{end}}
+COMMIT;

@@ -1,0 +1,92 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/mainstemdb/mainstem/engine/postgres"
+	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/journal"
+)
+
+var (
+	server    *pgserver.Server
+	serverErr error
+	schemas   atomic.Int64
+)
+
+// TestMain starts PostgreSQL once. It syncs, as this engine demands.
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		server, serverErr = pgserver.Start(context.Background(), pgserver.Config{Settings: []string{"max_connections=100", "deadlock_timeout=100ms"}})
+		if serverErr == nil {
+			defer func() {
+				if err := server.Close(); err != nil {
+					fmt.Fprintln(os.Stderr, "closing PostgreSQL:", err)
+				}
+			}()
+		}
+		return m.Run()
+	}())
+}
+
+func running(t *testing.T) *pgserver.Server {
+	t.Helper()
+	switch {
+	case errors.Is(serverErr, pgserver.ErrMissing):
+		t.Skip("not run: " + serverErr.Error())
+	case serverErr != nil:
+		t.Fatal(serverErr)
+	}
+	return server
+}
+
+// install makes an empty log on a server.
+func install(t *testing.T, on *pgserver.Server, partitions int) postgres.Config {
+	t.Helper()
+	c := postgres.Config{URL: on.DSN(), Schema: fmt.Sprintf("log_%d", schemas.Add(1))}
+	sql, err := postgres.Schema(c.Schema, partitions, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, on, sql)
+	return c
+}
+
+// run runs SQL as the owner of everything.
+func run(t *testing.T, on *pgserver.Server, sql string) {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), on.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if _, err := conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatalf("%v\n%.400s", err, sql)
+	}
+}
+
+func open(t *testing.T, c postgres.Config) *journal.Database {
+	t.Helper()
+	d, err := postgres.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeAll(t, d) })
+	return d
+}
+
+func closeAll(t *testing.T, d *journal.Database) {
+	t.Helper()
+	for _, l := range d.Logs {
+		if err := l.Close(); err != nil {
+			t.Errorf("closing a log: %v", err)
+		}
+	}
+}
