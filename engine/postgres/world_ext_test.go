@@ -59,14 +59,21 @@ func install(t *testing.T, on *pgserver.Server, partitions int) postgres.Config 
 	return c
 }
 
-// run runs SQL as the owner of everything.
-func run(t *testing.T, on *pgserver.Server, sql string) {
+// connect is a connection of the owner of everything, until the test ends.
+func connect(t *testing.T, on *pgserver.Server) *pgx.Conn {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), on.DSN())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.Close(context.Background())
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+// run runs SQL as the owner of everything.
+func run(t *testing.T, on *pgserver.Server, sql string) {
+	t.Helper()
+	conn := connect(t, on)
 	if _, err := conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
 		t.Fatalf("%v\n%.400s", err, sql)
 	}
