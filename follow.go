@@ -70,6 +70,12 @@ func FollowerOf(ctx context.Context) string {
 	return name
 }
 
+// WithFollower is ctx for calls on behalf of a follower: for a Backend that takes
+// calls in from elsewhere, and passes them on.
+func WithFollower(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, followerKey{}, name)
+}
+
 // Defaults of Follow.
 const (
 	DefaultFollowBatch = 256
@@ -109,7 +115,7 @@ func (db *DB) Follow(ctx context.Context, name string, match Match, fn FollowFun
 	if err != nil {
 		return err
 	}
-	return f.run(context.WithValue(ctx, followerKey{}, name))
+	return f.run(WithFollower(ctx, name))
 }
 
 // FollowGroup is the group in which a follower's state for changes of the

@@ -55,6 +55,17 @@ func (f *followers) all() []*follower {
 	return all
 }
 
+// Followers are the names of those that have read or worked here, in order, at
+// most LimitFollowers.
+func (o *Observer) Followers() (names []string) {
+	for _, f := range o.followers.all() {
+		if f.name != "" && f.name != moreFollowers {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
 // What became of a delivery.
 const (
 	deliveryTaken  = iota

@@ -18,9 +18,10 @@ import (
 // stopped, and says that it has.
 type Gauges struct {
 	DB *embedded.DB
-	// Followers are those whose parked changes are counted. Each costs sixteen
-	// small views in every scrape, which are not observed.
-	Followers []string
+	// Followers names those whose parked changes are counted; nil is none. Each
+	// costs sixteen small views in every scrape, which are not observed. Those that
+	// an Observer has seen at work are its Followers.
+	Followers func() []string
 }
 
 // LimitParked is how many parked changes of a follower are counted; a scrape that
@@ -156,10 +157,13 @@ func (s *sums) tell(to telling) {
 // parked counts what followers have passed over. One that cannot be read is not
 // told: the rest of the scrape says why.
 func (g *Gauges) parked(to telling) {
+	if g.Followers == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithValue(context.Background(), unseen{}, true), scrapeMost)
 	defer cancel()
 	// A series that is told twice would be the end of the whole scrape.
-	for _, name := range slices.Compact(slices.Sorted(slices.Values(g.Followers))) {
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(g.Followers()))) {
 		n := 0
 		var failed error
 		for _, err := range g.DB.Parked(ctx, name) {

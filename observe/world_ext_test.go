@@ -41,7 +41,7 @@ func startOn(t *testing.T, faults *disk.Faults, watch *observe.Observer, opts ..
 		t.Fatal(err)
 	}
 	w := &world{t: t, disk: faults, watch: watch, db: db, registry: prometheus.NewPedanticRegistry()}
-	w.registry.MustRegister(watch, &observe.Gauges{DB: db, Followers: []string{"f", "f"}})
+	w.registry.MustRegister(watch, &observe.Gauges{DB: db, Followers: func() []string { return []string{"f", "f"} }})
 	t.Cleanup(func() {
 		if err := db.Close(); err != nil && db.Err() == nil {
 			t.Error(err)

@@ -41,7 +41,9 @@ func (s *server) changes(ctx context.Context, from mainstem.From, yield func(mai
 	silence := mainstem.Errorf(mainstem.Unavailable, "server %s gave no sign of life for %s", s.address, FeedSilence)
 	watch := time.AfterFunc(FeedSilence, func() { cancel(silence) })
 	defer watch.Stop()
-	stream, err := s.rpc.Changes(ctx, connect.NewRequest(wire.From(from)))
+	request := wire.From(from)
+	request.Follower = mainstem.FollowerOf(ctx)
+	stream, err := s.rpc.Changes(ctx, connect.NewRequest(request))
 	s.breaker.tell(err == nil || ctx.Err() != nil)
 	if err != nil {
 		return false, s.broken(ctx, err)

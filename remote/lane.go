@@ -9,6 +9,7 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/traceparent"
 	"github.com/mainstemdb/mainstem/internal/wire"
 	pb "github.com/mainstemdb/mainstem/proto/mainstem/v1"
 )
@@ -109,6 +110,9 @@ var errTimeout = errors.New("the client's timeout has passed")
 // submit sends a transaction and waits for its answer, at most for a timeout.
 func (l *lane) submit(ctx context.Context, t *mainstem.Transaction, timeout time.Duration) (*mainstem.Receipt, error) {
 	one := &submission{message: &pb.Submission{Transaction: wire.Transaction(t)}, size: t.Size(), answer: make(chan *pb.Outcome, 1)}
+	if line := traceparent.Of(ctx); t.Meta.Trace == "" && len(t.Meta.Actor)+len(t.Meta.Request)+len(line) <= mainstem.LimitMeta {
+		one.message.Transaction.Trace = line
+	}
 	if until, ok := ctx.Deadline(); ok {
 		one.message.Timeout = max(1, int64(time.Until(until)))
 	}

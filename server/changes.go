@@ -25,6 +25,12 @@ func (s service) Changes(ctx context.Context, r *connect.Request[pb.ChangesReque
 	if err != nil {
 		return wire.Fail(err, mainstem.Invalid)
 	}
+	if name := r.Msg.GetFollower(); name != "" {
+		if err := mainstem.CheckName("follower", name); err != nil {
+			return wire.Fail(err, mainstem.Invalid)
+		}
+		ctx = mainstem.WithFollower(ctx, name)
+	}
 	err = s.follow(ctx, b, from, stream.Send)
 	if _, gone := errors.AsType[*connect.Error](err); gone || err == nil {
 		return err // a client that is gone cannot be told

@@ -10,6 +10,7 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/traceparent"
 	"github.com/mainstemdb/mainstem/internal/wire"
 	pb "github.com/mainstemdb/mainstem/proto/mainstem/v1"
 )
@@ -25,11 +26,23 @@ func (s service) Commit(ctx context.Context, r *connect.Request[pb.CommitRequest
 	if err != nil {
 		return nil, wire.Fail(err, mainstem.Invalid)
 	}
-	receipt, err := b.Commit(ctx, t)
+	receipt, err := b.Commit(below(ctx, t), t)
 	if err != nil {
 		return nil, wire.Fail(err, mainstem.Undecided)
 	}
 	return connect.NewResponse(&pb.CommitResponse{Receipt: wire.Receipt(receipt, t.Operations)}), nil
+}
+
+// below is ctx below the span that a transaction names. One that names none takes
+// that of its request into the record.
+func below(ctx context.Context, t *mainstem.Transaction) context.Context {
+	if t.Meta.Trace != "" {
+		return traceparent.Into(ctx, t.Meta.Trace)
+	}
+	if line := traceparent.Of(ctx); len(t.Meta.Actor)+len(t.Meta.Request)+len(line) <= mainstem.LimitMeta {
+		t.Meta.Trace = line
+	}
+	return ctx
 }
 
 // Submit runs what a client sends and answers as it comes.
@@ -107,15 +120,19 @@ func (d *desk) begin(ctx context.Context, all []*pb.Submission) bool {
 	if d.closed {
 		return false
 	}
-	p := newPage(len(all), d.send)
+	p, counted := newPage(len(all), d.send), d.server.counted[CallTransaction]
 	for _, m := range all {
+		counted.begin()
 		if err := d.admit(); err != nil {
+			counted.end(mainstem.CodeOf(err))
 			p.put(failed(m.GetNumber(), err, mainstem.Unavailable))
 			continue
 		}
 		d.running.Go(func() {
 			defer d.leave()
-			p.put(d.run(ctx, m))
+			o := d.run(ctx, m)
+			counted.end(outcomeOf(o))
+			p.put(o)
 		})
 	}
 	return true
@@ -156,7 +173,7 @@ func (d *desk) run(ctx context.Context, m *pb.Submission) *pb.Outcome {
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(m.GetTimeout()))
 		defer cancel()
 	}
-	receipt, err := d.backend.Commit(ctx, t)
+	receipt, err := d.backend.Commit(below(ctx, t), t)
 	if err != nil {
 		return failed(m.GetNumber(), err, mainstem.Undecided)
 	}

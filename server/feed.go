@@ -26,16 +26,24 @@ func (s *Server) feed(w http.ResponseWriter, r *http.Request) {
 		openLines(w)
 		return
 	}
+	counted := s.counted[CallFeed]
+	counted.begin()
+	counted.end(endOf(s.stream(w, r, from)))
+}
+
+// stream answers with a feed, and tells how that ended.
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, from mainstem.From) error {
 	b, leave, err := s.call(r.Context())
 	if err != nil {
 		refuse(w, err)
-		return
+		return err
 	}
 	leave() // as in Changes
 	out := &lines{to: w, control: http.NewResponseController(w)}
-	if err := s.follow(r.Context(), b, from, out.batch); err != nil && !out.broken {
+	if err = s.follow(r.Context(), b, from, out.batch); err != nil && !out.broken {
 		out.fail(err)
 	}
+	return err
 }
 
 // parseFeed reads the query of a feed. What it does not know is an error: a

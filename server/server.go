@@ -12,6 +12,7 @@ import (
 	"connectrpc.com/grpcreflect"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/traceparent"
 	"github.com/mainstemdb/mainstem/journal"
 	"github.com/mainstemdb/mainstem/proto/mainstem/v1/mainstemv1connect"
 )
@@ -74,6 +75,7 @@ type Server struct {
 	failed       func() error
 	mux          *http.ServeMux
 
+	counted      map[string]*tally
 	views, feeds places
 	calls        sync.WaitGroup // calls that are to end by themselves
 	mu           sync.RWMutex   // over draining and the first Add of a call
@@ -85,7 +87,7 @@ type Server struct {
 // New makes a Server before b.
 func New(b mainstem.Backend, opts ...Option) *Server {
 	s := &Server{
-		backend: b, mux: http.NewServeMux(), failed: func() error { return nil },
+		backend: b, mux: http.NewServeMux(), counted: newTallies(), failed: func() error { return nil },
 		guard: func(_ context.Context, b mainstem.Backend) (mainstem.Backend, error) { return b, nil },
 		views: places{most: LimitViews, noun: "views"}, feeds: places{most: LimitFeeds, noun: "feeds"},
 	}
@@ -94,7 +96,7 @@ func New(b mainstem.Backend, opts ...Option) *Server {
 	}
 	s.leaving, s.leave = context.WithCancelCause(context.Background())
 	handler := []connect.HandlerOption{
-		connect.WithReadMaxBytes(LimitMessage), connect.WithCompressMinBytes(compressFrom), connect.WithCodec(readable{}), connect.WithInterceptors(s.interceptors...),
+		connect.WithReadMaxBytes(LimitMessage), connect.WithCompressMinBytes(compressFrom), connect.WithCodec(readable{}), connect.WithInterceptors(append([]connect.Interceptor{counting{s}}, s.interceptors...)...),
 	}
 	path, calls := mainstemv1connect.NewDatabaseServiceHandler(service{s}, handler...)
 	s.mux.Handle(path, guided(calls))
@@ -109,8 +111,14 @@ func New(b mainstem.Backend, opts ...Option) *Server {
 	return s
 }
 
-// ServeHTTP answers one request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.mux.ServeHTTP(w, r) }
+// ServeHTTP answers one request. What it does is below the span that a traceparent
+// header names.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if line := r.Header.Get(traceparent.Header); line != "" {
+		r = r.WithContext(traceparent.Into(r.Context(), line))
+	}
+	s.mux.ServeHTTP(w, r)
+}
 
 // Drain makes the server leave gracefully: from now on it says that it is not
 // ready and refuses new calls, feeds end, and it waits until the calls that run

@@ -16,6 +16,7 @@ import (
 	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/mainstemtest"
 	"github.com/mainstemdb/mainstem/observe"
+	"github.com/mainstemdb/mainstem/observe/serving"
 	"github.com/mainstemdb/mainstem/pg"
 )
 
@@ -62,7 +63,8 @@ func metrics(t *testing.T) map[string]metric {
 	}
 	describe(observe.New(), observed)
 	describe(&observe.Gauges{}, observed)
-	if len(all) < 80 {
+	describe(&serving.Metrics{}, observed)
+	if len(all) < 90 {
 		t.Fatalf("%d metrics: this test cannot see them any more", len(all))
 	}
 	return all

@@ -17,9 +17,9 @@ var dependencies = []struct {
 }{
 	{"github.com/cockroachdb/pebble/v2/vfs", []string{"internal/disk", "internal/store"}, false},
 	{"github.com/cockroachdb/pebble", []string{"internal/store"}, false},
-	{"github.com/prometheus/client_golang", []string{"pg", "observe"}, true},
-	{"go.opentelemetry.io/otel/sdk", nil, true}, // exporters belong to programs
-	{"go.opentelemetry.io/otel", []string{"pg", "observe", "internal/traceparent"}, true},
+	{"github.com/prometheus/client_golang", []string{"pg", "observe", "observe/serving", "cmd/mainstem/internal/cli"}, true},
+	{"go.opentelemetry.io/otel/sdk", []string{"cmd/mainstem/internal/cli"}, true}, // exporters belong to programs
+	{"go.opentelemetry.io/otel", []string{"pg", "observe", "internal/traceparent", "cmd/mainstem/internal/cli"}, true},
 	{"github.com/jackc/pgx/v5", []string{"pg", "engine/postgres", "internal/outbox", "cmd/mainstem/internal/*", "bench/internal/*", "examples/payments", "examples/payments/internal/*"}, true},
 	{"connectrpc.com/connect", []string{"proto/mainstem/v1/mainstemv1connect", "internal/wire", "server", "remote"}, true},
 	{"connectrpc.com", []string{"server"}, true},

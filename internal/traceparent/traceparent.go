@@ -11,7 +11,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-const header = "traceparent"
+// Header is the name of the line in HTTP.
+const Header = "traceparent"
 
 // Of is the W3C header of that name for the span of a context; empty if it has none.
 func Of(ctx context.Context) string {
@@ -20,7 +21,15 @@ func Of(ctx context.Context) string {
 	}
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, carrier)
-	return carrier[header]
+	return carrier[Header]
+}
+
+// Into is ctx below the span that a line names; ctx as it is where it names none.
+func Into(ctx context.Context, line string) context.Context {
+	if line == "" {
+		return ctx
+	}
+	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{Header: line})
 }
 
 // Links are links to the spans that some headers name, each once and at most the
@@ -35,7 +44,7 @@ func Links(headers []string, most int) (links []trace.Link) {
 			continue
 		}
 		seen[h] = true
-		ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{header: h})
+		ctx := propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{Header: h})
 		if span := trace.SpanContextFromContext(ctx); span.IsValid() {
 			links = append(links, trace.Link{SpanContext: span})
 		}

@@ -37,6 +37,19 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestInto: below the span that a line names, and what is none changes nothing.
+func TestInto(t *testing.T) {
+	ctx := Into(context.Background(), example)
+	if got := Of(ctx); got != example || !trace.SpanContextFromContext(ctx).IsRemote() {
+		t.Errorf("%q", got)
+	}
+	for _, line := range []string{"", "order-7", "00-zz", example[1:]} {
+		if got := Of(Into(ctx, line)); got != example {
+			t.Errorf("%q has put %q in the place of the span", line, got)
+		}
+	}
+}
+
 func FuzzLinks(f *testing.F) {
 	f.Add(example)
 	f.Add("")

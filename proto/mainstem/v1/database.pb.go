@@ -1857,7 +1857,10 @@ type ChangesRequest struct {
 	// The most changes of a batch; 0 for as many as a record has.
 	Max int32 `protobuf:"varint,3,opt,name=max,proto3" json:"max,omitempty"`
 	// End at the head as it is now, and do not wait for more.
-	Drain         bool `protobuf:"varint,4,opt,name=drain,proto3" json:"drain,omitempty"`
+	Drain bool `protobuf:"varint,4,opt,name=drain,proto3" json:"drain,omitempty"`
+	// The follower that reads, for the server's metrics and nothing else; empty for
+	// a reader that is none.
+	Follower      string `protobuf:"bytes,5,opt,name=follower,proto3" json:"follower,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1918,6 +1921,13 @@ func (x *ChangesRequest) GetDrain() bool {
 		return x.Drain
 	}
 	return false
+}
+
+func (x *ChangesRequest) GetFollower() string {
+	if x != nil {
+		return x.Follower
+	}
+	return ""
 }
 
 // Match filters changes. What is left out matches everything.
@@ -2345,12 +2355,13 @@ const file_mainstem_v1_database_proto_rawDesc = "" +
 	"\x05owner\x18\x01 \x01(\tR\x05owner\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\x04R\x05token\x12\x14\n" +
 	"\x05until\x18\x03 \x01(\x03R\x05until\x12\x1a\n" +
-	"\breleased\x18\x04 \x01(\bR\breleased\"x\n" +
+	"\breleased\x18\x04 \x01(\bR\breleased\"\x94\x01\n" +
 	"\x0eChangesRequest\x12\x14\n" +
 	"\x05after\x18\x01 \x01(\tR\x05after\x12(\n" +
 	"\x05match\x18\x02 \x01(\v2\x12.mainstem.v1.MatchR\x05match\x12\x10\n" +
 	"\x03max\x18\x03 \x01(\x05R\x03max\x12\x14\n" +
-	"\x05drain\x18\x04 \x01(\bR\x05drain\"\xcc\x01\n" +
+	"\x05drain\x18\x04 \x01(\bR\x05drain\x12\x1a\n" +
+	"\bfollower\x18\x05 \x01(\tR\bfollower\"\xcc\x01\n" +
 	"\x05Match\x12\x16\n" +
 	"\x06groups\x18\x01 \x03(\tR\x06groups\x12!\n" +
 	"\fgroup_prefix\x18\x02 \x01(\tR\vgroupPrefix\x12\x1f\n" +

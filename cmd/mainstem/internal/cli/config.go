@@ -2,11 +2,12 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/mainstemdb/mainstem/access"
 )
 
 type configCmd struct {
@@ -74,7 +75,16 @@ func (s *settings) sound() error {
 	if _, err := s.pprof(); err != nil {
 		return err
 	}
-	_, err = s.prepare(slog.New(slog.NewTextHandler(io.Discard, nil)), at)
+	if s.Metrics != "" {
+		at, err := net.ResolveTCPAddr("tcp", string(s.Metrics))
+		if err != nil {
+			return misused("give another address", "metrics: %v", err)
+		}
+		if err := s.permit(at); err != nil {
+			return fmt.Errorf("metrics: %w", err)
+		}
+	}
+	_, err = s.prepare(slog.New(slog.DiscardHandler), at, func(access.Refusal) {})
 	return err
 }
 

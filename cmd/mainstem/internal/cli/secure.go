@@ -31,14 +31,15 @@ type secured struct {
 }
 
 // prepare reads the files, and refuses to listen where that would let strangers in.
-func (s *security) prepare(log *slog.Logger, at net.Addr) (*secured, error) {
+// It tells count of requests that the policy refuses.
+func (s *security) prepare(log *slog.Logger, at net.Addr, count func(access.Refusal)) (*secured, error) {
 	ready := &secured{}
-	err := access.Permit(access.Listening{Address: at, TLS: s.Cert != "", Policy: s.Policy != "", Insecure: s.Insecure})
+	err := s.permit(at)
 	if err != nil {
 		return nil, err
 	}
 	if s.Policy != "" {
-		if ready.gate, err = access.Open(s.Policy, access.Log(log)); err != nil {
+		if ready.gate, err = access.Open(s.Policy, access.Log(log), access.Count(count)); err != nil {
 			return nil, err
 		}
 	}
@@ -47,6 +48,10 @@ func (s *security) prepare(log *slog.Logger, at net.Addr) (*secured, error) {
 	}
 	ready.tls, err = access.TLS(access.TLSFiles{Certificate: s.Cert, Key: s.Key, ClientCA: s.ClientCA, Optional: s.OrToken, Log: log})
 	return ready, err
+}
+
+func (s *security) permit(at net.Addr) error {
+	return access.Permit(access.Listening{Address: at, TLS: s.Cert != "", Policy: s.Policy != "", Insecure: s.Insecure})
 }
 
 // options are the server's part.

@@ -152,6 +152,7 @@ func TestServeRefuses(t *testing.T) {
 		{"without a policy", []string{"--listen", "0.0.0.0:0"}},
 		{"without a policy", []string{"--listen", "0.0.0.0:0", "--insecure", "--tls-cert", "certs/server.pem", "--tls-key", "certs/server-key.pem"}},
 		{"without TLS", []string{"--listen", "0.0.0.0:0", "--policy", "tokens.yaml"}},
+		{"denied: metrics: listening on [::]", []string{"--listen", "127.0.0.1:0", "--metrics", ":0"}},
 		{"certificate and its key", []string{"--listen", "127.0.0.1:0", "--client-ca", "certs/ca.pem"}},
 		{"no such file", []string{"--listen", "127.0.0.1:0", "--policy", "missing.yaml"}},
 		{"has no field", []string{"--listen", "127.0.0.1:0", "--policy", "bad.yaml"}},

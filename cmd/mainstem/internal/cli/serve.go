@@ -30,6 +30,8 @@ Without a policy it is for its own machine only; beyond that it needs a policy a
 
 Settings come from flags, then from the environment, then from --config FILE, then from defaults: mainstem config print shows what comes from where. Where GOMEMLIMIT is not set, the garbage collector is told to stay within the memory of the database and what the rest of the process needs.
 
+With --metrics there is an address for Prometheus, under /metrics, guarded as the database is: by the policy (the right admin) and TLS, or for this machine only. Traces go by OTLP over HTTP to OTEL_EXPORTER_OTLP_ENDPOINT, where that is set.
+
 /healthz says that the process runs, /readyz that calls should come here, and what an acknowledgement means.
 
 Examples:
@@ -37,7 +39,7 @@ Examples:
     mainstem serve
     mainstem serve --dir /var/lib/mainstem --memory 1GiB
     mainstem serve --config server.yaml
-    mainstem serve --listen 127.0.0.1:0 --pprof 127.0.0.1:0 --json
+    mainstem serve --listen 127.0.0.1:0 --pprof 127.0.0.1:0 --metrics 127.0.0.1:0 --json
     mainstem serve --listen :7171 --policy tokens.yaml --tls-cert server.pem --tls-key server-key.pem`
 }
 
@@ -48,7 +50,12 @@ func (c *serveCmd) Run(e *env) (err error) {
 		return misused(c.elsewhere(err), "cannot listen on %s: %v", c.Listen, err)
 	}
 	defer listener.Close()
-	secured, err := c.prepare(log, listener.Addr())
+	watched, err := watch(e.ctx, log)
+	if err != nil {
+		return err
+	}
+	defer watched.close()
+	secured, err := c.prepare(log, listener.Addr(), watched.calls.Refused)
 	if err != nil {
 		return err
 	}
@@ -57,8 +64,13 @@ func (c *serveCmd) Run(e *env) (err error) {
 		return err
 	}
 	defer profiles.close()
+	scrapes, err := c.scrape(e.ctx)
+	if err != nil {
+		return err
+	}
+	defer scrapes.close()
 	limitMemory(log, c.Memory)
-	db, err := embedded.Open(e.ctx, c.path(), embedded.Memory(int64(c.Memory)), embedded.Logger(log))
+	db, err := embedded.Open(e.ctx, c.path(), embedded.Memory(int64(c.Memory)), embedded.Logger(log), embedded.Through(watched.database.Backend))
 	if err != nil {
 		return advised(err, "give this process the right to write there")
 	}
@@ -67,9 +79,10 @@ func (c *serveCmd) Run(e *env) (err error) {
 	web := server.HTTP(secured.before(handler))
 	web.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 	failed := make(chan error, 1)
-	go func() { failed <- secured.serve(web, listener) }()
+	go func() { failed <- secured.serve(web, watched.calls.Listener(listener)) }()
+	scrapes.begin(secured, watched.handler(db, handler))
 	secured.watch(e.ctx)
-	if err := c.announce(e, secured.address(listener), profiles); err != nil {
+	if err := c.announce(e, secured.address(listener), profiles, scrapes); err != nil {
 		return err
 	}
 	select {
@@ -84,12 +97,16 @@ func (c *serveCmd) Run(e *env) (err error) {
 }
 
 // announce says where the server is, once it can be asked.
-func (c *serveCmd) announce(e *env, address string, p *profiles) error {
+func (c *serveCmd) announce(e *env, address string, p *profiles, m *scrapes) error {
 	said := map[string]string{"address": address, "dir": c.path()}
 	text := fmt.Sprintf("serving %s on %s\n", c.path(), address)
 	if p != nil {
 		said["pprof"] = p.address
 		text += "profiles at " + p.address + "\n"
+	}
+	if m != nil {
+		said["metrics"] = m.address
+		text += "metrics at " + m.address + "\n"
 	}
 	if e.json {
 		if err := e.object(said); err != nil {

@@ -19,6 +19,7 @@ import (
 type served struct {
 	address string
 	pprof   string
+	metrics string
 	pid     int
 	signal  func(os.Signal) error
 	stop    func(syscall.Signal) (code int, said string)
@@ -27,7 +28,14 @@ type served struct {
 // serve starts a server of the directory below dir. The test ends it.
 func serve(t *testing.T, dir string, args ...string) *served {
 	t.Helper()
+	return serveWith(t, nil, dir, args...)
+}
+
+// serveWith is serve with more in the environment.
+func serveWith(t *testing.T, env []string, dir string, args ...string) *served {
+	t.Helper()
 	cmd := binary(t, dir, append([]string{"serve", "--json"}, args...)...)
+	cmd.Env = append(cmd.Env, env...)
 	var errs strings.Builder
 	cmd.Stderr = &errs
 	out, err := cmd.StdoutPipe()
@@ -54,11 +62,12 @@ func serve(t *testing.T, dir string, args ...string) *served {
 	var where struct {
 		Address string `json:"address"`
 		Pprof   string `json:"pprof"`
+		Metrics string `json:"metrics"`
 	}
 	if err := json.Unmarshal([]byte(line), &where); err != nil || where.Address == "" {
 		t.Fatalf("the server said %q: %v", line, err)
 	}
-	s.address, s.pprof, s.pid = where.Address, where.Pprof, cmd.Process.Pid
+	s.address, s.pprof, s.metrics, s.pid = where.Address, where.Pprof, where.Metrics, cmd.Process.Pid
 	return s
 }
 

@@ -17,7 +17,19 @@ func (*versionCmd) Help() string {
 }
 
 func (*versionCmd) Run(e *env) error {
-	version, revision := "(devel)", ""
+	version, revision := built()
+	if e.json {
+		return e.object(map[string]string{
+			"version": version, "revision": revision, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
+		})
+	}
+	_, err := fmt.Fprintf(e.out, "mainstem %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}
+
+// built is which version this is, and of which commit, as far as the build says so.
+func built() (version, revision string) {
+	version = "(devel)"
 	if info, ok := debug.ReadBuildInfo(); ok {
 		if info.Main.Version != "" {
 			version = info.Main.Version
@@ -28,11 +40,5 @@ func (*versionCmd) Run(e *env) error {
 			}
 		}
 	}
-	if e.json {
-		return e.object(map[string]string{
-			"version": version, "revision": revision, "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
-		})
-	}
-	_, err := fmt.Fprintf(e.out, "mainstem %s %s %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
-	return err
+	return version, revision
 }
