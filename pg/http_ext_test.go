@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/mainstemdb/mainstem"
-	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/proxy"
 	"github.com/mainstemdb/mainstem/pg"
 )
 
@@ -146,7 +146,7 @@ func TestHTTPRefuses(t *testing.T) {
 // repeated; the connection to the server that breaks is not the client's affair.
 func TestHTTPWhileRunning(t *testing.T) {
 	db := open(t)
-	p := proxy(t, running(t))
+	p := proxied(t, running(t))
 	inside, goOn := make(chan struct{}), make(chan struct{})
 	runs := 0
 	s := serve(t, through(t, db, p), func(h *pg.HTTP) http.Handler {
@@ -168,7 +168,7 @@ func TestHTTPWhileRunning(t *testing.T) {
 	if h := s.wants("/", "k", "", 409, "in_progress"); h.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
 	}
-	p.LoseOnce(commitMessage, pgserver.LoseAnswer)
+	p.LoseOnce(commitMessage, proxy.LoseAnswer)
 	close(goOn)
 	if status := <-done; status != 200 || effects(t, db, "x") != 1 {
 		t.Errorf("status %d with %d effects", status, effects(t, db, "x"))
@@ -243,9 +243,9 @@ func TestClaimFirst(t *testing.T) {
 // TestClaimWithoutAnswer: the claim's COMMIT is not answered; the claim is known
 // by its mark, and the handler runs once.
 func TestClaimWithoutAnswer(t *testing.T) {
-	for _, how := range []pgserver.Loss{pgserver.LoseIt, pgserver.LoseAnswer} {
+	for _, how := range []proxy.Loss{proxy.LoseIt, proxy.LoseAnswer} {
 		db := open(t)
-		p := proxy(t, running(t))
+		p := proxied(t, running(t))
 		runs := 0
 		s := serve(t, through(t, db, p), func(h *pg.HTTP) http.Handler {
 			return h.ClaimFirst(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

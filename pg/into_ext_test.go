@@ -9,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mainstemdb/mainstem"
-	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/proxy"
 	"github.com/mainstemdb/mainstem/pg"
 )
 
@@ -37,7 +37,7 @@ func into(t *testing.T, target *pg.DB, poison func() string) pg.Into {
 // cursor is set back, and when an event was parked and is given again.
 func TestConsumeInto(t *testing.T) {
 	db, target := open(t), open(t)
-	p := proxy(t, running(t))
+	p := proxied(t, running(t))
 	r := relaying(t, db, true)
 	poison := make(chan string, 1)
 	poison <- "5"
@@ -55,7 +55,7 @@ func TestConsumeInto(t *testing.T) {
 	}
 	put(t, db, "a1", "a2")
 	once("1", "2")
-	p.LoseOnce(commitMessage, pgserver.LoseAnswer)
+	p.LoseOnce(commitMessage, proxy.LoseAnswer)
 	put(t, db, "a3", "b4")
 	once("3", "4")
 	stop()

@@ -17,14 +17,19 @@ import (
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/proxy"
 	"github.com/mainstemdb/mainstem/internal/sim"
 	"github.com/mainstemdb/mainstem/pg"
 )
 
 // through is the same schema, reached through a proxy.
-func through(t *testing.T, db *pg.DB, p *pgserver.Proxy) *pg.DB {
+func through(t *testing.T, db *pg.DB, p *proxy.Proxy) *pg.DB {
 	t.Helper()
-	pool, err := pgxpool.New(t.Context(), p.DSN())
+	dsn, err := pgserver.DSN(p.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool, err := pgxpool.New(t.Context(), dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,9 +37,9 @@ func through(t *testing.T, db *pg.DB, p *pgserver.Proxy) *pg.DB {
 	return &pg.DB{Pool: pool, Schema: db.Schema}
 }
 
-func proxy(t *testing.T, s *pgserver.Server) *pgserver.Proxy {
+func proxied(t *testing.T, s *pgserver.Server) *proxy.Proxy {
 	t.Helper()
-	p, err := pgserver.NewProxy(s)
+	p, err := proxy.To(s.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,9 +57,9 @@ var commitMessage = func() string {
 // TestCommitWithoutAnswer: COMMIT is sent and the connection breaks, before the
 // server had it or after. The key tells which, and the request has run once.
 func TestCommitWithoutAnswer(t *testing.T) {
-	for how, wantRuns := range map[pgserver.Loss]int{pgserver.LoseIt: 2, pgserver.LoseAnswer: 1} {
+	for how, wantRuns := range map[proxy.Loss]int{proxy.LoseIt: 2, proxy.LoseAnswer: 1} {
 		db := open(t)
-		p := proxy(t, running(t))
+		p := proxied(t, running(t))
 		remote := through(t, db, p)
 		p.LoseOnce(commitMessage, how)
 		runs := 0
@@ -69,9 +74,9 @@ func TestCommitWithoutAnswer(t *testing.T) {
 		}
 		// Without the answer, and without time to find out, it is Undecided.
 		ctx, cancel := context.WithCancel(t.Context())
-		p.Lose(func(sent []byte) pgserver.Loss {
+		p.Lose(func(sent []byte) proxy.Loss {
 			if !bytes.Contains(sent, []byte(commitMessage)) {
-				return pgserver.Keep
+				return proxy.Keep
 			}
 			cancel()
 			return how
@@ -89,7 +94,7 @@ type storm struct {
 	rng    *rand.Rand
 	server *pgserver.Server
 	db     *pg.DB // direct
-	proxy  *pgserver.Proxy
+	proxy  *proxy.Proxy
 }
 
 // TestStorm: requests are repeated by many, while connections break at random
@@ -102,7 +107,7 @@ func TestStorm(t *testing.T) {
 		own := another(t, func(ctx context.Context) (*pgserver.Server, error) {
 			return pgserver.Start(ctx, pgserver.Config{Settings: settings})
 		})
-		w := &storm{t: t, rng: sim.Rand(seed), server: own, db: openOn(t, own, nil), proxy: proxy(t, own)}
+		w := &storm{t: t, rng: sim.Rand(seed), server: own, db: openOn(t, own, nil), proxy: proxied(t, own)}
 		w.run()
 	})
 }
@@ -226,7 +231,7 @@ func (w *storm) nemesis(ctx context.Context, rng *rand.Rand) error {
 			w.proxy.Break()
 		default:
 			word := []string{commitMessage, "settle", "once", "event", "drain", "cursor"}[rng.IntN(6)]
-			w.proxy.LoseOnce(word, []pgserver.Loss{pgserver.LoseIt, pgserver.LoseAnswer}[rng.IntN(2)])
+			w.proxy.LoseOnce(word, []proxy.Loss{proxy.LoseIt, proxy.LoseAnswer}[rng.IntN(2)])
 			for range 5 {
 				pause(w.t, rng)
 			}

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/mainstemdb/mainstem"
-	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/proxy"
 	"github.com/mainstemdb/mainstem/mainstemtest"
 )
 
@@ -19,22 +19,22 @@ import (
 func TestCutCommitIsResolvedByItsID(t *testing.T) {
 	for _, c := range []struct {
 		name     string
-		loss     pgserver.Loss
+		loss     proxy.Loss
 		replayed bool
 	}{
-		{"answer", pgserver.LoseAnswer, true},
-		{"request", pgserver.LoseIt, false},
+		{"answer", proxy.LoseAnswer, true},
+		{"request", proxy.LoseIt, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			behind := mainstemtest.Open(t)
-			db, proxy := proxied(t, behind.Backend())
+			db, net := proxied(t, behind.Backend())
 			ctx := within(t, 20*time.Second)
 			if _, err := add(ctx, db.DB, "warm", "up"); err != nil {
 				t.Fatal(err)
 			}
 			// The lookup of the ID comes first, on a stream of its own: what is lost
 			// is the message with the transaction, which alone names the counter's actor.
-			proxy.LoseOnce("an-actor", c.loss)
+			net.LoseOnce("an-actor", c.loss)
 			do := func() (*mainstem.Receipt, error) {
 				return db.Group("cut").Do(ctx, "order-1", func(tx *mainstem.Txn) error {
 					tx.Add("n", 1)
@@ -63,7 +63,7 @@ func TestNothingIsLostOrDoubledUnderCuts(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	behind := mainstemtest.Open(t)
-	db, proxy := proxied(t, behind.Backend())
+	db, net := proxied(t, behind.Backend())
 	ctx := within(t, 60*time.Second)
 	const callers, each = 8, 40
 	var all sync.WaitGroup
@@ -75,7 +75,7 @@ func TestNothingIsLostOrDoubledUnderCuts(t *testing.T) {
 	}
 	answered := func() {
 		if cuts[done.Add(1)] {
-			proxy.Break()
+			net.Break()
 		}
 	}
 	for i := range callers {
@@ -117,7 +117,7 @@ func TestNothingIsLostOrDoubledUnderCuts(t *testing.T) {
 // repetition; a view that breaks says so.
 func TestFeedGoesOnAfterCuts(t *testing.T) {
 	behind := mainstemtest.Open(t)
-	db, proxy := proxied(t, behind.Backend())
+	db, net := proxied(t, behind.Backend())
 	ctx := within(t, 30*time.Second)
 	const changes = 300
 	go func() {
@@ -150,7 +150,7 @@ func TestFeedGoesOnAfterCuts(t *testing.T) {
 				break
 			}
 			if breaks < 5 && seen > 50*(breaks+1) {
-				proxy.Break()
+				net.Break()
 			}
 		}
 		if ctx.Err() != nil {
@@ -164,7 +164,7 @@ func TestFeedGoesOnAfterCuts(t *testing.T) {
 
 func TestViewEndsWithItsConnection(t *testing.T) {
 	behind := mainstemtest.Open(t)
-	db, proxy := proxied(t, behind.Backend())
+	db, net := proxied(t, behind.Backend())
 	ctx := within(t, 20*time.Second)
 	if _, err := add(ctx, behind.DB, "g", "a"); err != nil {
 		t.Fatal(err)
@@ -181,7 +181,7 @@ func TestViewEndsWithItsConnection(t *testing.T) {
 	if err != nil || v.Value.Int != 1 {
 		t.Errorf("a view that was opened before is at %v, %v", v, err)
 	}
-	proxy.Break()
+	net.Break()
 	_, err = view.Get(ctx, "n")
 	wantCode(t, err, mainstem.Unavailable)
 	if n := count(t, db.DB, "g"); n != 2 {

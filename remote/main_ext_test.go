@@ -9,7 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/mainstemdb/mainstem"
-	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/proxy"
 	"github.com/mainstemdb/mainstem/mainstemtest"
 	"github.com/mainstemdb/mainstem/remote"
 )
@@ -32,14 +32,21 @@ func dial(t testing.TB, addresses string, opts ...remote.Option) *remote.DB {
 }
 
 // proxied is a client behind a proxy that misbehaves on command.
-func proxied(t *testing.T, b mainstem.Backend, opts ...remote.Option) (*remote.DB, *pgserver.Proxy) {
+func proxied(t *testing.T, b mainstem.Backend, opts ...remote.Option) (*remote.DB, *proxy.Proxy) {
 	t.Helper()
-	proxy, err := pgserver.ProxyTo(strings.TrimPrefix(mainstemtest.Serve(t, b), "http://"))
+	p := before(t, mainstemtest.Serve(t, b))
+	return dial(t, "http://"+p.Addr(), opts...), p
+}
+
+// before is a proxy before the server of that address.
+func before(t *testing.T, address string) *proxy.Proxy {
+	t.Helper()
+	p, err := proxy.To(strings.TrimPrefix(address, "http://"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = proxy.Close() }) // its listener is all that could fail
-	return dial(t, "http://"+proxy.Addr(), opts...), proxy
+	t.Cleanup(func() { _ = p.Close() }) // its listener is all that could fail
+	return p
 }
 
 func within(t testing.TB, d time.Duration) context.Context {

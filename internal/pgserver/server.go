@@ -105,6 +105,15 @@ func (s *Server) DSN() string {
 // Addr is host and port of the loopback interface, for a proxy to stand before.
 func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", s.port) }
 
+// DSN is how to connect to a server through the host and port of a proxy.
+func DSN(addr string) (string, error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", err
+	}
+	return "host=" + host + " port=" + port + " user=" + user + " dbname=postgres sslmode=disable", nil
+}
+
 // Up starts the server, again if it was stopped or killed, and waits until it
 // takes connections.
 func (s *Server) Up(ctx context.Context) error {

@@ -48,6 +48,7 @@ var floors = []struct {
 	{"access", []string{"."}},
 	{"observe/serving", []string{".", "access", "server"}},
 	{"internal/process", nil},
+	{"internal/proxy", nil},
 	{"internal/pgserver", []string{"internal/process"}},
 	{"pg", []string{".", "internal/traceparent"}},
 	{"pg/webhook", []string{".", "pg"}},

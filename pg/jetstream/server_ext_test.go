@@ -13,7 +13,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/mainstemdb/mainstem/internal/outbox"
-	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/proxy"
 	sinks "github.com/mainstemdb/mainstem/pg/jetstream"
 )
 
@@ -74,9 +74,9 @@ func (b *broker) addr() string {
 }
 
 // proxy stands before the server.
-func (b *broker) proxy() *pgserver.Proxy {
+func (b *broker) proxy() *proxy.Proxy {
 	b.t.Helper()
-	p, err := pgserver.ProxyTo(b.addr())
+	p, err := proxy.To(b.addr())
 	if err != nil {
 		b.t.Fatal(err)
 	}

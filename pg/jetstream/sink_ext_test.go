@@ -15,7 +15,7 @@ import (
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/outbox"
-	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/proxy"
 	"github.com/mainstemdb/mainstem/pg"
 	sinks "github.com/mainstemdb/mainstem/pg/jetstream"
 )
@@ -31,17 +31,17 @@ func TestEndToEnd(t *testing.T) {
 	s := b.stream(window, nil)
 	p := b.proxy()
 	var sent atomic.Int64
-	p.Lose(func(message []byte) pgserver.Loss {
+	p.Lose(func(message []byte) proxy.Loss {
 		if !bytes.Contains(message, []byte("HPUB shop.")) {
-			return pgserver.Keep
+			return proxy.Keep
 		}
 		switch n := sent.Add(1); {
 		case n%5 == 0:
-			return pgserver.LoseAnswer
+			return proxy.LoseAnswer
 		case n%7 == 0:
-			return pgserver.LoseIt
+			return proxy.LoseIt
 		}
-		return pgserver.Keep
+		return proxy.Keep
 	})
 	sink := b.sink(b.connect(p.Addr()), func(c *sinks.Config) { c.Timeout = 300 * time.Millisecond })
 	o.Consume(pg.Consumer{Name: "nats", Deliver: sink.Deliver, Max: 20})

@@ -11,7 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/mainstemdb/mainstem/internal/outbox"
-	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/proxy"
 	"github.com/mainstemdb/mainstem/pg/kafka"
 )
 
@@ -56,9 +56,9 @@ func (b *broker) addr() string { return b.cluster.ListenAddrs()[0] }
 
 // proxy stands before the broker; over is how a client goes through it, whatever
 // address a broker tells it.
-func (b *broker) proxy() (p *pgserver.Proxy, over kgo.Opt) {
+func (b *broker) proxy() (p *proxy.Proxy, over kgo.Opt) {
 	b.t.Helper()
-	p, err := pgserver.ProxyTo(b.addr())
+	p, err := proxy.To(b.addr())
 	if err != nil {
 		b.t.Fatal(err)
 	}

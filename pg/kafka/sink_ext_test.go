@@ -17,7 +17,7 @@ import (
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/outbox"
-	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/proxy"
 	"github.com/mainstemdb/mainstem/pg"
 	"github.com/mainstemdb/mainstem/pg/kafka"
 )
@@ -35,17 +35,17 @@ func TestEndToEnd(t *testing.T) {
 	o, b := outbox.Open(t), newBroker(t, nil)
 	p, over := b.proxy()
 	var sent atomic.Int64
-	p.Lose(func(message []byte) pgserver.Loss {
+	p.Lose(func(message []byte) proxy.Loss {
 		if !isProduce(message) {
-			return pgserver.Keep
+			return proxy.Keep
 		}
 		switch n := sent.Add(1); {
 		case n%3 == 0:
-			return pgserver.LoseAnswer
+			return proxy.LoseAnswer
 		case n%5 == 0:
-			return pgserver.LoseIt
+			return proxy.LoseIt
 		}
-		return pgserver.Keep
+		return proxy.Keep
 	})
 	sink := b.sink(func(c *kafka.Config) { c.Options = append(impatient(), over) })
 	o.Consume(pg.Consumer{Name: "kafka", Deliver: sink.Deliver, Max: 10})
