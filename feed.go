@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // From says what Changes yields: everything after a token, filtered.
@@ -65,8 +66,27 @@ type Batch struct {
 	Head Position
 }
 
+// Validate reports a feed that cannot be: what its filter has to say, and a Max
+// below 0.
+func (f From) Validate() error {
+	if f.Max < 0 {
+		return Errorf(Invalid, "max of %d is below 0", f.Max)
+	}
+	return f.Match.Validate()
+}
+
 // Validate reports a filter that cannot match anything.
 func (m Match) Validate() error {
+	for _, name := range append([]string{m.GroupPrefix, m.NamePrefix}, m.Groups...) {
+		if !utf8.ValidString(name) {
+			return Errorf(Invalid, "name %q of a filter is not valid UTF-8", name)
+		}
+	}
+	for _, k := range m.Kinds {
+		if k == 0 || int(k) >= len(effectNames) {
+			return Errorf(Invalid, "kind of effect %d is none that this program knows", k)
+		}
+	}
 	switch {
 	case m.EndSlot > Slots:
 		return Errorf(Invalid, "slot range ends at %d; there are %d slots", m.EndSlot, Slots)

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Backend is the upper of Mainstem's two seams, as http.RoundTripper is to
@@ -100,6 +101,25 @@ type Query struct {
 	To    string
 	After uint64
 	Max   int
+}
+
+// Validate reports a question that has no answer: its kind is known, its group is
+// one, unless it asks for groups, names and bounds are valid UTF-8, and Max is at
+// least 0.
+func (q Query) Validate() error {
+	switch {
+	case q.Kind == 0 || q.Kind > QueryGroups:
+		return Errorf(Invalid, "query of unknown kind %d", q.Kind)
+	case q.Max < 0:
+		return Errorf(Invalid, "max of %d is below 0", q.Max)
+	case !utf8.ValidString(q.Name):
+		return Errorf(Invalid, "name %q of a question is not valid UTF-8", q.Name)
+	case !utf8.ValidString(q.To):
+		return Errorf(Invalid, "range bound %q is not valid UTF-8", q.To)
+	case q.Kind == QueryGroups && utf8.ValidString(q.Group):
+		return nil
+	}
+	return CheckGroup(q.Group)
 }
 
 // Answer is what a Snapshot says.

@@ -81,7 +81,7 @@ type fed struct {
 }
 
 func (n *Node) follower(ctx context.Context, from mainstem.From) (*follower, error) {
-	if err := from.Match.Validate(); err != nil {
+	if err := from.Validate(); err != nil {
 		return nil, err
 	}
 	f := &follower{ctx: ctx, node: n, from: from, token: from.After}

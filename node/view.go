@@ -187,11 +187,11 @@ func (s *snapshot) Read(ctx context.Context, q mainstem.Query) (mainstem.Answer,
 	if s.closed.Load() {
 		return mainstem.Answer{}, mainstem.Errorf(mainstem.Invalid, "the view was closed")
 	}
+	if err := q.Validate(); err != nil {
+		return mainstem.Answer{}, err
+	}
 	if q.Kind == mainstem.QueryGroups {
 		return s.groups(q)
-	}
-	if err := mainstem.CheckGroup(q.Group); err != nil {
-		return mainstem.Answer{}, err
 	}
 	if s.group != "" && q.Group != s.group {
 		return mainstem.Answer{}, mainstem.Errorf(mainstem.WrongGroup, "the view is of group %q, the query of %q", s.group, q.Group)

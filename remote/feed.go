@@ -15,7 +15,7 @@ import (
 // on after the token of its last batch, on this server or another.
 func (c *client) Changes(ctx context.Context, from mainstem.From) iter.Seq2[mainstem.Batch, error] {
 	return func(yield func(mainstem.Batch, error) bool) {
-		if err := from.Match.Validate(); err != nil {
+		if err := from.Validate(); err != nil {
 			yield(mainstem.Batch{}, err)
 			return
 		}

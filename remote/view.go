@@ -125,7 +125,9 @@ func (v *snapshot) ask(ctx context.Context, m *pb.ViewRequest) (*pb.ViewResponse
 	defer cancel()
 	stop := context.AfterFunc(ctx, v.cancel)
 	defer stop()
-	_ = v.stream.Send(m) // what failed is told by Receive
+	if err := v.stream.Send(m); err != nil {
+		v.cancel() // what failed is told by Receive, which would wait for an answer to nothing
+	}
 	answer, err := v.stream.Receive()
 	if err == nil {
 		return answer, nil
@@ -144,6 +146,9 @@ func (v *snapshot) ask(ctx context.Context, m *pb.ViewRequest) (*pb.ViewResponse
 
 // Read asks one question.
 func (v *snapshot) Read(ctx context.Context, q mainstem.Query) (mainstem.Answer, error) {
+	if err := q.Validate(); err != nil {
+		return mainstem.Answer{}, err
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.closed {

@@ -23,9 +23,6 @@ func ParseFrom(m *pb.ChangesRequest) (f mainstem.From, err error) {
 		return f, err
 	}
 	match := m.GetMatch()
-	if m.GetMax() < 0 {
-		return f, mainstem.Errorf(mainstem.Invalid, "max of %d is below 0", m.GetMax())
-	}
 	if match.GetFirstSlot() > mainstem.Slots || match.GetEndSlot() > mainstem.Slots {
 		return f, mainstem.Errorf(mainstem.Invalid, "slots [%d, %d): there are %d", match.GetFirstSlot(), match.GetEndSlot(), mainstem.Slots)
 	}
@@ -41,7 +38,7 @@ func ParseFrom(m *pb.ChangesRequest) (f mainstem.From, err error) {
 		}
 		f.Match.Kinds = append(f.Match.Kinds, kind)
 	}
-	return f, f.Match.Validate()
+	return f, f.Validate()
 }
 
 // parseKind reads a kind. The numbers of the contract are those of the record.
