@@ -155,7 +155,9 @@ func (n *Node) admit(ctx context.Context, t *mainstem.Transaction) (*partition, 
 		return nil, err
 	}
 	if t.ID.IsZero() {
-		return nil, mainstem.Errorf(mainstem.Invalid, "a transaction without an ID reached a node; the outermost Backend gives it one")
+		unnamed := mainstem.Errorf(mainstem.Invalid, "the transaction has no ID, and without one its repetition would be another transaction")
+		unnamed.Advice = "give it an ID, the same to each repetition; Group.Do does that by itself"
+		return nil, unnamed
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, typed(err, "transaction %s was not sent", t.ID)

@@ -35,7 +35,11 @@ func (s service) View(ctx context.Context, stream *connect.BidiStream[pb.ViewReq
 		return wire.Fail(err, mainstem.Unavailable)
 	}
 	defer leave()
-	first, err := stream.Receive()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	asked := s.listen(ctx, stream.Receive)
+	defer asked.idle.Stop()
+	first, err := asked.next()
 	if err != nil {
 		return ended(err)
 	}
@@ -50,30 +54,39 @@ func (s service) View(ctx context.Context, stream *connect.BidiStream[pb.ViewReq
 	if err := stream.Send(&pb.ViewResponse{Message: &pb.ViewResponse_Opened{Opened: opened}}); err != nil {
 		return err
 	}
-	return s.hold(ctx, stream, &held{Snapshot: view, group: first.GetOpen().GetGroup()})
-}
-
-// held is a view and the group that its questions are about.
-type held struct {
-	mainstem.Snapshot
-	group string
-}
-
-// hold answers questions until the client has no more, is silent for too long, or
-// the server leaves.
-func (s service) hold(ctx context.Context, stream *connect.BidiStream[pb.ViewRequest, pb.ViewResponse], v *held) error {
-	type question struct {
-		m   *pb.ViewRequest
-		err error
+	v := &held{Snapshot: view, group: first.GetOpen().GetGroup()}
+	for {
+		m, err := asked.next()
+		if err != nil {
+			return ended(err)
+		}
+		if err := stream.Send(v.answer(ctx, m)); err != nil {
+			return err
+		}
 	}
-	questions := make(chan question)
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+}
+
+// questions are what the client of a view sends.
+type questions struct {
+	ctx     context.Context
+	leaving context.Context // of the server
+	idle    *time.Timer
+	come    chan question
+}
+
+type question struct {
+	m   *pb.ViewRequest
+	err error
+}
+
+// listen takes questions in until one is an error, or ctx ends.
+func (s *Server) listen(ctx context.Context, receive func() (*pb.ViewRequest, error)) *questions {
+	q := &questions{ctx: ctx, leaving: s.leaving, idle: time.NewTimer(ViewIdle), come: make(chan question)}
 	go func() {
 		for {
-			m, err := stream.Receive()
+			m, err := receive()
 			select {
-			case questions <- question{m, err}:
+			case q.come <- question{m, err}:
 			case <-ctx.Done():
 				return
 			}
@@ -82,26 +95,29 @@ func (s service) hold(ctx context.Context, stream *connect.BidiStream[pb.ViewReq
 			}
 		}
 	}()
-	idle := time.NewTimer(ViewIdle)
-	defer idle.Stop()
-	for {
-		select {
-		case q := <-questions:
-			if q.err != nil {
-				return ended(q.err)
-			}
-			if err := stream.Send(v.answer(ctx, q.m)); err != nil {
-				return err
-			}
-			idle.Reset(ViewIdle)
-		case <-ctx.Done(): // the client is gone, and perhaps its last message with it
-			return ctx.Err()
-		case <-idle.C:
-			return wire.Fail(mainstem.Errorf(mainstem.Unavailable, "this view was not asked anything for %s and was released", ViewIdle), mainstem.Unavailable)
-		case <-s.leaving.Done():
-			return wire.Fail(errLeaving, mainstem.Unavailable)
-		}
+	return q
+}
+
+// next waits for a question until the client has no more, is silent for too long,
+// or the server leaves.
+func (q *questions) next() (*pb.ViewRequest, error) {
+	q.idle.Reset(ViewIdle)
+	select {
+	case one := <-q.come:
+		return one.m, one.err
+	case <-q.ctx.Done(): // the client is gone, and perhaps its last message with it
+		return nil, q.ctx.Err()
+	case <-q.idle.C:
+		return nil, wire.Fail(mainstem.Errorf(mainstem.Unavailable, "this view was not asked anything for %s and was released", ViewIdle), mainstem.Unavailable)
+	case <-q.leaving.Done():
+		return nil, wire.Fail(errLeaving, mainstem.Unavailable)
 	}
+}
+
+// held is a view and the group that its questions are about.
+type held struct {
+	mainstem.Snapshot
+	group string
 }
 
 func (v *held) answer(ctx context.Context, m *pb.ViewRequest) *pb.ViewResponse {

@@ -49,6 +49,7 @@ var floors = []struct {
 	{"observe/serving", []string{".", "access", "server"}},
 	{"internal/process", nil},
 	{"internal/proxy", nil},
+	{"internal/pipe", nil},
 	{"internal/pgserver", []string{"internal/process"}},
 	{"pg", []string{".", "internal/traceparent"}},
 	{"pg/webhook", []string{".", "pg"}},

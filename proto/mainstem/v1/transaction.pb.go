@@ -33,7 +33,7 @@ type Transaction struct {
 	// The group, at most 512 bytes.
 	Group string `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
 	// The ID, under which it commits once: the caller's own, or "~SESSION.NUMBER"
-	// as a library makes it. Without one a repetition is another transaction.
+	// as a library makes it. A server refuses a transaction without one.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	// The log age, in nanoseconds, at which the ID was handed out; 0 if not
 	// carried. With it, an ID older than IDs are kept is refused, never run again.

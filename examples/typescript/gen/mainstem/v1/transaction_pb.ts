@@ -33,7 +33,7 @@ export type Transaction = Message<"mainstem.v1.Transaction"> & {
 
   /**
    * The ID, under which it commits once: the caller's own, or "~SESSION.NUMBER"
-   * as a library makes it. Without one a repetition is another transaction.
+   * as a library makes it. A server refuses a transaction without one.
    *
    * @generated from field: string id = 2;
    */

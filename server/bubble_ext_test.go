@@ -1,0 +1,106 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/mainstemdb/mainstem/internal/pipe"
+	"github.com/mainstemdb/mainstem/proto/mainstem/v1/mainstemv1connect"
+	"github.com/mainstemdb/mainstem/server"
+)
+
+// bubble is a server in a bubble, where its timeouts pass at once. What a test
+// does with it goes through net/http as always, over connections in memory.
+type bubble struct {
+	t   *testing.T
+	net *pipe.Net
+}
+
+// enter starts a server; the cleanup ends it.
+func enter(t *testing.T, handler http.Handler) bubble {
+	t.Helper()
+	b := bubble{t, pipe.New()}
+	web := server.HTTP(handler)
+	done := make(chan error, 1)
+	go func() { done <- web.Serve(b.net) }()
+	t.Cleanup(func() {
+		if err := web.Close(); err != nil {
+			t.Error(err)
+		}
+		<-done
+	})
+	return b
+}
+
+// http is a client that speaks one version of HTTP.
+func (b bubble) http(version2 bool) *http.Client {
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(!version2)
+	protocols.SetUnencryptedHTTP2(version2)
+	transport := &http.Transport{Protocols: protocols, DialContext: b.net.Dial, TLSClientConfig: new(tls.Config)}
+	b.t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// rpc is a client of the contract, without what package remote adds.
+func (b bubble) rpc() mainstemv1connect.DatabaseServiceClient {
+	return mainstemv1connect.NewDatabaseServiceClient(b.http(true), "http://pipe")
+}
+
+// raw is a connection, for what no client would send.
+func (b bubble) raw() net.Conn {
+	b.t.Helper()
+	c, err := b.net.Dial(context.Background(), "", "")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// say writes a text to a raw connection, bit by bit until it has taken so long.
+func say(c net.Conn, text string, over time.Duration) error {
+	for i := range len(text) {
+		if _, err := io.WriteString(c, text[i:i+1]); err != nil {
+			return err
+		}
+		<-time.After(over / time.Duration(len(text)))
+	}
+	return nil
+}
+
+// hear reads an answer of HTTP/1.1; none is status 0.
+func hear(c net.Conn) (status int, body string) {
+	r, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer r.Body.Close()
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		return r.StatusCode, err.Error()
+	}
+	return r.StatusCode, string(text)
+}
+
+// trickle is a body that comes bit by bit, and takes so long.
+type trickle struct {
+	text string
+	over time.Duration
+	at   int
+}
+
+func (s *trickle) Read(p []byte) (int, error) {
+	if s.at == len(s.text) {
+		return 0, io.EOF
+	}
+	<-time.After(s.over / time.Duration(len(s.text)))
+	s.at++
+	return copy(p, s.text[s.at-1:s.at]), nil
+}
