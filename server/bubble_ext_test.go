@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"encoding/binary"
 	"io"
 	"net"
 	"net/http"
@@ -103,4 +104,29 @@ func (s *trickle) Read(p []byte) (int, error) {
 	<-time.After(s.over / time.Duration(len(s.text)))
 	s.at++
 	return copy(p, s.text[s.at-1:s.at]), nil
+}
+
+// preface begins a connection of HTTP/2; get is the headers of GET / in HPACK's
+// static table.
+const (
+	preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+	get     = "\x82\x84\x86\x01\x01a"
+)
+
+// frame is one frame of HTTP/2.
+func frame(kind, flags byte, stream uint32, payload string) string {
+	n := uint32(len(payload))
+	head := append([]byte{byte(n >> 16), byte(n >> 8), byte(n), kind, flags}, binary.BigEndian.AppendUint32(nil, stream)...)
+	return string(head) + payload
+}
+
+// readFrame reads the next frame, head and all.
+func readFrame(c io.Reader) (string, error) {
+	head := make([]byte, 9)
+	if _, err := io.ReadFull(c, head); err != nil {
+		return "", err
+	}
+	payload := make([]byte, int(head[0])<<16|int(head[1])<<8|int(head[2]))
+	_, err := io.ReadFull(c, payload)
+	return string(head) + string(payload), err
 }

@@ -21,7 +21,10 @@ import (
 	"github.com/mainstemdb/mainstem/server"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// net/http waits for half a second before it closes what it has refused.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
 
 const service = "/mainstem.v1.DatabaseService/"
 

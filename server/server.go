@@ -30,6 +30,9 @@ const (
 	LimitFeeds = 4096
 	// LimitQueries is the most questions of one Read.
 	LimitQueries = 1000
+	// LimitAnswers is about the most bytes of the answers of one Read, and of those
+	// that open a View; more are TooLarge.
+	LimitAnswers = 16 << 20
 	// ViewIdle is how long a held view may wait for the next question. It keeps
 	// old state alive, and a client that is gone is not always noticed at once.
 	ViewIdle = time.Minute

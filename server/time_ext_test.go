@@ -258,7 +258,7 @@ func TestSilentClientsAreLeft(t *testing.T) {
 		c := enter(t, handler).raw()
 		began := time.Now()
 		go func() { _, _ = io.Copy(io.Discard, c) }() // it hears everything and says nothing
-		if _, err := io.WriteString(c, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"+settingsFrame+getFrame); err != nil {
+		if _, err := io.WriteString(c, preface+frame(4, 0, 0, "")+frame(1, 5, 1, get)); err != nil {
 			t.Fatal(err)
 		}
 		if took := (<-ended).Sub(began); took > server.PingAfter+server.PingTimeout+time.Second {
@@ -291,16 +291,4 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 			t.Errorf("closed after %s: %v", took, err)
 		}
 	})
-}
-
-var (
-	settingsFrame = frame(4, 0, 0, "")
-	// getFrame begins a request for /, all of it in HPACK's static table.
-	getFrame = frame(1, 5, 1, "\x82\x84\x86\x01\x01a")
-)
-
-// frame is one frame of HTTP/2.
-func frame(kind, flags byte, stream uint32, payload string) string {
-	n := len(payload)
-	return string([]byte{byte(n >> 16), byte(n >> 8), byte(n), kind, flags, byte(stream >> 24), byte(stream >> 16), byte(stream >> 8), byte(stream)}) + payload
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/wire"
@@ -161,8 +162,8 @@ func (s *Server) open(ctx context.Context, b mainstem.Backend, m *pb.ReadRequest
 			s.release(view)
 		}
 	}()
-	opened := &pb.ReadResponse{Stamp: wire.Stamp(view.Stamp()), Known: wire.Receipt(view.Known(), nil)}
-	for _, one := range m.GetQueries() {
+	size, opened := 0, &pb.ReadResponse{Stamp: wire.Stamp(view.Stamp()), Known: wire.Receipt(view.Known(), nil)}
+	for i, one := range m.GetQueries() {
 		q, err := wire.ParseQuery(one, m.GetGroup())
 		if err != nil {
 			return nil, nil, err
@@ -171,7 +172,11 @@ func (s *Server) open(ctx context.Context, b mainstem.Backend, m *pb.ReadRequest
 		if err != nil {
 			return nil, nil, err
 		}
-		opened.Answers = append(opened.Answers, wire.Answer(a))
+		answer := wire.Answer(a)
+		if size += proto.Size(answer); size > LimitAnswers {
+			return nil, nil, mainstem.Errorf(mainstem.TooLarge, "the answers to %d of %d questions have %d bytes; the limit is %d", i+1, len(m.GetQueries()), size, LimitAnswers)
+		}
+		opened.Answers = append(opened.Answers, answer)
 	}
 	return view, opened, nil
 }

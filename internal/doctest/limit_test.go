@@ -90,6 +90,7 @@ var constants = map[string]int64{
 	"server.LimitViews":         server.LimitViews,
 	"server.LimitFeeds":         server.LimitFeeds,
 	"server.LimitQueries":       server.LimitQueries,
+	"server.LimitAnswers":       server.LimitAnswers,
 	"server.ViewIdle":           int64(server.ViewIdle),
 	"server.Heartbeat":          int64(server.Heartbeat),
 	"server.HeaderTimeout":      int64(server.HeaderTimeout),
