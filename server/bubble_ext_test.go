@@ -90,20 +90,25 @@ func hear(c net.Conn) (status int, body string) {
 	return r.StatusCode, string(text)
 }
 
-// trickle is a body that comes bit by bit, and takes so long.
+// trickle is a body that comes bit by bit after its beginning, and takes so long.
 type trickle struct {
-	text string
-	over time.Duration
-	at   int
+	text  string
+	over  time.Duration
+	eager int
+	at    int
 }
 
 func (s *trickle) Read(p []byte) (int, error) {
 	if s.at == len(s.text) {
 		return 0, io.EOF
 	}
-	<-time.After(s.over / time.Duration(len(s.text)))
-	s.at++
-	return copy(p, s.text[s.at-1:s.at]), nil
+	n := max(1, s.eager-s.at)
+	if s.at >= s.eager {
+		<-time.After(s.over / time.Duration(len(s.text)-s.eager))
+	}
+	n = copy(p, s.text[s.at:s.at+n])
+	s.at += n
+	return n, nil
 }
 
 // preface begins a connection of HTTP/2; get is the headers of GET / in HPACK's

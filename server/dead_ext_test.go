@@ -1,0 +1,116 @@
+package server_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/mainstemtest"
+	"github.com/mainstemdb/mainstem/remote"
+	"github.com/mainstemdb/mainstem/server"
+)
+
+// TestDeadReadersHoldNothing: feeds whose readers never read cost the server little
+// more than none, however much is written; other feeds and the server's end do
+// not wait for them, and their places come free when they go.
+func TestDeadReadersHoldNothing(t *testing.T) {
+	const readers, most = 6, 20 << 20
+	none := heldBy(t, 0)
+	used := heldBy(t, readers) - none
+	t.Logf("%d dead readers of %d MiB each hold %d MiB, the database alone %d MiB", readers, deadRecords*deadSize>>20, used>>20, none>>20)
+	if used > most {
+		t.Errorf("that is more than %d MiB", most>>20)
+	}
+}
+
+// What is written for the dead readers is more than the system keeps for a connection.
+const deadRecords, deadSize = 96, 128 << 10
+
+// heldBy is what a server and its database hold when so many do not read.
+func heldBy(t *testing.T, readers int) int64 {
+	t.Helper()
+	before := inUse()
+	behind := mainstemtest.Open(t)
+	handler := server.New(behind.Backend())
+	handler.Bound(10, int64(readers)+1)
+	base := mainstemtest.ServeHandler(t, handler)
+	put(t, behind.DB, "g", "first", "v")
+	var dead []net.Conn
+	for i := range readers {
+		dead = append(dead, notReading(t, strings.TrimPrefix(base, "http://"), i%2 == 1))
+	}
+	live, err := remote.Open(base)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer live.Close()
+	value := bytes.Repeat([]byte("v"), deadSize)
+	go func() {
+		for i := range deadRecords {
+			_, err := behind.Group("g").Do(t.Context(), fmt.Sprint(i), func(tx *mainstem.Txn) error { tx.Put("k", value); return nil })
+			if err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	seen := 0
+	for batch, err := range live.Changes(t.Context(), mainstem.From{Match: mainstem.Match{NamePrefix: "k"}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if seen += len(batch.Changes); seen == deadRecords {
+			break
+		}
+	}
+	used := inUse() - before
+	for _, c := range dead {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	// Each place is free again, at the latest when writing has failed.
+	var all []*http.Response
+	for range readers {
+		eventually(t, func() bool {
+			response, err := plain.Do(feed(t, base, "follow=true"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, response)
+			return response.StatusCode == http.StatusOK
+		})
+	}
+	for _, response := range all {
+		if err := response.Body.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	return used
+}
+
+// notReading is a connection with a feed under way, of which no more is read.
+func notReading(t *testing.T, addr string, version2 bool) net.Conn {
+	t.Helper()
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := "GET /feed?follow=true HTTP/1.1\r\nHost: a\r\n\r\n"
+	if version2 { // it opens its window once, for all there will be
+		request = preface + frame(4, 0, 0, "\x00\x04\x7f\xff\xff\xff") + frame(8, 0, 0, "\x7f\xff\x00\x00") +
+			frame(1, 5, 1, "\x82\x86\x04\x11/feed?follow=true\x01\x01a")
+	}
+	if _, err := io.WriteString(c, request); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadFull(c, make([]byte, 9)); err != nil { // it is under way
+		t.Fatal(err)
+	}
+	return c
+}
