@@ -61,8 +61,8 @@ func TestErrorsSurviveTheWire(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, reading := view.Read(ctx, mainstem.Query{Kind: mainstem.QueryGet, Name: "k"})
-		_, again := view.Read(ctx, mainstem.Query{Kind: mainstem.QueryGet, Name: "k"})
+		_, reading := view.Read(ctx, mainstem.Query{Kind: mainstem.QueryGet, Group: "opens", Name: "k"})
+		_, again := view.Read(ctx, mainstem.Query{Kind: mainstem.QueryGet, Group: "opens", Name: "k"})
 		if err := view.Close(); err != nil {
 			t.Error(err)
 		}

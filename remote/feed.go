@@ -35,6 +35,7 @@ func (s *server) changes(ctx context.Context, from mainstem.From, yield func(mai
 	if err := s.breaker.pass(s.address); err != nil {
 		return false, err
 	}
+	outer := ctx
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(s.life, func() { cancel(errClosed) })()
@@ -44,12 +45,17 @@ func (s *server) changes(ctx context.Context, from mainstem.From, yield func(mai
 	request := wire.From(from)
 	request.Follower = mainstem.FollowerOf(ctx)
 	stream, err := s.rpc.Changes(ctx, connect.NewRequest(request))
-	s.breaker.tell(err == nil || ctx.Err() != nil)
 	if err != nil {
+		s.breaker.tell(connect.IsWireError(err) || outer.Err() != nil)
 		return false, s.broken(ctx, err)
 	}
 	defer stream.Close()
+	heard := false
 	for stream.Receive() {
+		if !heard {
+			heard = true
+			s.breaker.tell(true)
+		}
 		watch.Reset(FeedSilence)
 		if stream.Msg().GetHeartbeat() {
 			continue
@@ -65,7 +71,11 @@ func (s *server) changes(ctx context.Context, from mainstem.From, yield func(mai
 		begun = true
 		watch.Reset(FeedSilence)
 	}
-	if err := stream.Err(); err != nil {
+	err = stream.Err()
+	if !heard {
+		s.breaker.tell(err == nil || connect.IsWireError(err) || outer.Err() != nil || s.life.Err() != nil)
+	}
+	if err != nil {
 		return begun, s.broken(ctx, err)
 	}
 	return true, nil

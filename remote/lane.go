@@ -22,6 +22,10 @@ const (
 	// writes to its disk, one that waits there, and one on its way. What comes
 	// meanwhile gathers here, so that messages grow with the load by themselves.
 	frames = 3
+	// overtake is how long a message waits at most for an answer to those before it.
+	// Transactions that take long, in a group that is stuck for example, hold up the
+	// others by no more than this.
+	overtake = 20 * time.Millisecond
 )
 
 // lane is a stream of transactions to a server. What waits while messages are under
@@ -37,9 +41,11 @@ type lane struct {
 	waiting []*submission
 	sent    map[uint64]*submission
 	last    uint64
-	silent  int   // messages without any answer
-	leaving bool  // the server takes nothing more, and answers what it has
-	failed  error // why it has ended
+	silent  int         // messages without any answer
+	sentAt  time.Time   // of the last message
+	later   *time.Timer // knocks when the next message has waited for long enough
+	leaving bool        // the server takes nothing more, and answers what it has
+	failed  error       // why it has ended
 }
 
 // frame is one message with transactions.
@@ -77,6 +83,7 @@ func (s *server) openLane(ctx context.Context) (*lane, error) {
 		address: s.address, stream: stream, cancel: cancel,
 		wake: make(chan struct{}, 1), sent: map[uint64]*submission{},
 	}
+	l.later = time.AfterFunc(overtake, l.knock)
 	l.work.Go(l.send)
 	l.work.Go(l.receive)
 	return l, nil
@@ -230,8 +237,12 @@ func (l *lane) send() {
 func (l *lane) next() (message *pb.SubmitRequest, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.failed != nil || len(l.waiting) == 0 || l.silent >= frames {
+	if l.failed != nil || len(l.waiting) == 0 {
 		return nil, l.failed != nil || l.leaving && len(l.sent) == 0
+	}
+	if wait := overtake - time.Since(l.sentAt); l.silent >= frames && wait > 0 {
+		l.later.Reset(wait)
+		return nil, false
 	}
 	message = &pb.SubmitRequest{Submissions: make([]*pb.Submission, 0, len(l.waiting))}
 	size, n, in := 0, 0, new(frame)
@@ -247,6 +258,7 @@ func (l *lane) next() (message *pb.SubmitRequest, ended bool) {
 	}
 	l.waiting = append(l.waiting[:0], l.waiting[n:]...)
 	l.silent++
+	l.sentAt = time.Now()
 	return message, false
 }
 
@@ -314,6 +326,7 @@ func (l *lane) end(why error) {
 		close(one.answer)
 	}
 	l.waiting, l.sent = nil, nil
+	l.later.Stop()
 	l.cancel()
 	l.knock()
 }

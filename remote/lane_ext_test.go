@@ -1,0 +1,133 @@
+package remote_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/mainstemtest"
+	"github.com/mainstemdb/mainstem/remote"
+)
+
+// partly is a Backend of which one group is stuck until it is let go.
+type partly struct {
+	mainstem.Backend
+	free chan struct{}
+}
+
+func (p partly) Commit(ctx context.Context, t *mainstem.Transaction) (*mainstem.Receipt, error) {
+	if t.Group == "stuck" {
+		select {
+		case <-p.free:
+		case <-ctx.Done():
+			return nil, mainstem.Errorf(mainstem.Undecided, "%w", context.Cause(ctx))
+		}
+	}
+	return p.Backend.Commit(ctx, t)
+}
+
+// TestStuckGroupHoldsUpNobody: transactions of all goroutines share a stream, and
+// those that are not answered do not keep the others from being sent.
+func TestStuckGroupHoldsUpNobody(t *testing.T) {
+	behind := mainstemtest.Open(t)
+	b := partly{behind.Backend(), make(chan struct{})}
+	db := dial(t, mainstemtest.Serve(t, b))
+	ctx := within(t, 20*time.Second)
+	commit := func(group, id string) error {
+		_, err := db.Backend().Commit(ctx, &mainstem.Transaction{Group: group, ID: mainstem.ID{Opaque: id}, Attempt: 1})
+		return err
+	}
+	const stuck = 20
+	var all sync.WaitGroup
+	for i := range stuck {
+		all.Go(func() {
+			if err := commit("stuck", fmt.Sprint(i)); err != nil {
+				t.Errorf("after all: %v", err)
+			}
+		})
+		if err := commit("free", fmt.Sprint(i)); err != nil { // and each goes in a message of its own
+			t.Fatalf("with %d stuck: %v", i+1, err)
+		}
+	}
+	close(b.free)
+	all.Wait()
+}
+
+// garbled is a Backend whose errors are not text.
+type garbled struct{ mainstem.Backend }
+
+var errGarbled = &mainstem.Error{Code: mainstem.Conflict, Message: "the key holds \xff\xfe", Advice: "see \xff", Condition: 1}
+
+func (g garbled) Commit(ctx context.Context, t *mainstem.Transaction) (*mainstem.Receipt, error) {
+	if t.Group == "garbled" {
+		return nil, errGarbled
+	}
+	return g.Backend.Commit(ctx, t)
+}
+
+func (g garbled) View(ctx context.Context, r mainstem.ViewRequest) (mainstem.Snapshot, error) {
+	if r.Group == "garbled" {
+		return nil, errGarbled
+	}
+	return g.Backend.View(ctx, r)
+}
+
+func (garbled) Changes(context.Context, mainstem.From) iter.Seq2[mainstem.Batch, error] {
+	return func(yield func(mainstem.Batch, error) bool) { yield(mainstem.Batch{}, errGarbled) }
+}
+
+// TestErrorsThatAreNotText: they arrive as well as they can, and disturb nobody.
+func TestErrorsThatAreNotText(t *testing.T) {
+	behind := mainstemtest.Open(t)
+	db := dial(t, mainstemtest.Serve(t, garbled{behind.Backend()}))
+	ctx := within(t, 20*time.Second)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for n := range 20 {
+				if _, err := add(ctx, db.DB, "sound", fmt.Sprint(i, n)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	_, commit := db.Backend().Commit(ctx, &mainstem.Transaction{Group: "garbled", ID: mainstem.ID{Opaque: "i"}})
+	_, view := db.Backend().View(ctx, mainstem.ViewRequest{Group: "garbled", At: mainstem.Latest()})
+	var feed error
+	for _, err := range db.Changes(ctx, mainstem.From{Drain: true}) {
+		feed = err
+	}
+	for what, err := range map[string]error{"commit": commit, "view": view, "feed": feed} {
+		var got *mainstem.Error
+		if !errors.As(err, &got) || got.Code != mainstem.Conflict || got.Condition != 1 || !strings.HasPrefix(got.Message, "the key holds") || !strings.HasPrefix(got.Advice, "see") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	all.Wait()
+}
+
+// TestFeedsDoNotMendTheBreaker: a server that cannot be reached is left alone, whoever
+// asks for what.
+func TestFeedsDoNotMendTheBreaker(t *testing.T) {
+	db := dial(t, away)
+	ctx := within(t, 20*time.Second)
+	began, left := time.Now(), false
+	for i := range 10 * remote.BreakAfter {
+		for _, err := range db.Changes(ctx, mainstem.From{}) {
+			wantCode(t, err, mainstem.Unavailable)
+			left = left || strings.Contains(err.Error(), "left alone")
+		}
+		if i == remote.BreakAfter && !left && time.Since(began) < remote.BreakFor {
+			t.Errorf("after %d feeds in a row it is still asked", i+1)
+		}
+	}
+	if _, err := add(ctx, db.DB, "g", "a"); mainstem.CodeOf(err) != mainstem.Unavailable {
+		t.Errorf("a commit: %v", err)
+	}
+}
