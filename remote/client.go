@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 
 	"connectrpc.com/connect"
@@ -83,7 +84,12 @@ func (c *client) View(ctx context.Context, r mainstem.ViewRequest) (s mainstem.S
 	if wire.Consistency(r.At) == nil {
 		return nil, mainstem.Errorf(mainstem.Invalid, "a read names its consistency: Latest, AtLeast, Within, AsOf, AsOfTime or Local")
 	}
-	return c.hedged(ctx, r)
+	opening, cancel := context.WithTimeoutCause(ctx, c.timeout, errTimeout)
+	defer cancel()
+	if s, err = c.hedged(opening, r); err != nil && ctx.Err() == nil && errors.Is(err, errTimeout) {
+		return nil, mainstem.Errorf(mainstem.Unavailable, "no server opened a view within %s: %w", c.timeout, errTimeout)
+	}
+	return s, err
 }
 
 // Close ends everything, feeds and views too. Transactions that wait for an answer

@@ -121,6 +121,7 @@ func (e *transportError) Unwrap() error { return e.cause }
 // ask sends one message and waits for the answer. If that does not come in time,
 // the view is lost: the next answer would be that to an older question.
 func (v *snapshot) ask(ctx context.Context, m *pb.ViewRequest) (*pb.ViewResponse, error) {
+	outer := ctx
 	ctx, cancel := context.WithTimeout(ctx, v.timeout)
 	defer cancel()
 	stop := context.AfterFunc(ctx, v.cancel)
@@ -133,8 +134,11 @@ func (v *snapshot) ask(ctx context.Context, m *pb.ViewRequest) (*pb.ViewResponse
 		return answer, nil
 	}
 	v.cancel()
-	if ctx.Err() != nil {
-		return nil, mainstem.Errorf(mainstem.Cancelled, "waiting for %s: %w", v.address, context.Cause(ctx))
+	if outer.Err() != nil {
+		return nil, mainstem.Errorf(mainstem.Cancelled, "waiting for %s: %w", v.address, context.Cause(outer))
+	}
+	if ctx.Err() != nil { // it is the server that takes too long, not the caller who gave up
+		return nil, mainstem.Errorf(mainstem.Unavailable, "server %s did not answer for %s: %w", v.address, v.timeout, errTimeout)
 	}
 	if connect.IsWireError(err) || mainstem.CodeOf(wire.Failure(err, mainstem.Unavailable)) == mainstem.Denied {
 		return nil, unreached(v.address, err)
