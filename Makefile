@@ -33,7 +33,7 @@ TOOLBUILD = GOWORK=off go build -trimpath
 
 # Modules with a workspace of their own beside bench: what they need is no part of
 # MODULES, which agree on their versions.
-SINKS     = pg/kafka pg/jetstream
+SINKS     = pg/kafka pg/jetstream engine/jetstream
 
 # What the figures of a run belong to; "+" says that the tree has changes.
 COMMIT    = $(shell git rev-parse --short HEAD 2>/dev/null)$(shell git diff --quiet HEAD -- '*.go' 2>/dev/null || echo +)
@@ -117,8 +117,8 @@ tools: ## Step of test: the repository's own tools
 	@cd tools/testreport && GOWORK=off go test -count=1 ./...
 
 .PHONY: sinks-test
-sinks-test: $(REPORT) ## Step of test: the sinks that are modules of their own, on real servers
-	@rc=0; for dir in $(SINKS); do (cd $$dir && $(call gotest,sinks-test-$${dir##*/},-timeout 5m ./...)) || rc=1; done; exit $$rc
+sinks-test: $(REPORT) ## Step of test: sinks and engines that are modules of their own, on real servers
+	@rc=0; for dir in $(SINKS); do (cd $$dir && $(call gotest,sinks-test-$${dir//\//-},-timeout 5m ./...)) || rc=1; done; exit $$rc
 
 # bench is a workspace of its own: its dependencies are no part of MODULES.
 .PHONY: bench-test

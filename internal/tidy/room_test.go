@@ -37,7 +37,7 @@ var dependencies = []struct {
 // ownModules have a go.mod of their own.
 var ownModules = []string{
 	"cmd/mainstem", "cmd/mainstem/*", "cmd/mainstem/internal/*", "bench", "bench/internal/*",
-	"pg/kafka", "pg/jetstream", "advise", "advise/*", "examples/*", "examples/*/internal/*", "tools/*",
+	"pg/kafka", "pg/jetstream", "engine/jetstream", "advise", "advise/*", "examples/*", "examples/*/internal/*", "tools/*",
 }
 
 // rooms holds every import from outside to the table. The root package has

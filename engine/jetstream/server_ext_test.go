@@ -1,0 +1,273 @@
+package jetstream_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+
+	"github.com/mainstemdb/mainstem/engine/jetstream"
+	"github.com/mainstemdb/mainstem/internal/process"
+)
+
+// childServer is the variable that makes this program a NATS server: a server
+// can be killed only in a process of its own.
+const childServer = "MAINSTEM_TEST_NATS"
+
+func TestMain(m *testing.M) {
+	if spec := os.Getenv(childServer); spec != "" {
+		var n node
+		if err := json.Unmarshal([]byte(spec), &n); err != nil {
+			panic(err)
+		}
+		s, err := n.start()
+		if err != nil {
+			panic(err)
+		}
+		s.WaitForShutdown()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// node is one NATS server of a cluster.
+type node struct {
+	Name                string
+	Client, Route, HTTP int
+	Routes              string
+	Dir                 string
+	Lax                 bool // sync_interval is not always
+
+	server *server.Server
+	child  *process.Process
+}
+
+// start runs the server from a file of settings, as a person would write it.
+func (n *node) start() (*server.Server, error) {
+	file := filepath.Join(n.Dir, "nats.conf")
+	if err := errors.Join(os.MkdirAll(n.Dir, 0o700), os.WriteFile(file, []byte(n.settings()), 0o600)); err != nil {
+		return nil, err
+	}
+	o, err := server.ProcessConfigFile(file)
+	if err != nil {
+		return nil, err
+	}
+	o.NoSigs, o.NoLog = true, true
+	s, err := server.NewServer(o)
+	if err != nil {
+		return nil, err
+	}
+	s.Start()
+	return s, nil
+}
+
+func (n *node) settings() string {
+	always := "sync_interval: always"
+	if n.Lax {
+		always = "sync_interval: 2m"
+	}
+	b := fmt.Sprintf(`
+server_name: %s
+listen: "127.0.0.1:%d"
+http: "127.0.0.1:%d"
+max_payload: 9MB
+jetstream { store_dir: %q, max_file_store: 4GB, max_memory_store: 64MB, %s }
+accounts {
+  SYS { users: [ { user: sys, password: s } ] }
+  APP { jetstream: enabled, users: [ { user: app, password: a } ] }
+}
+system_account: SYS
+no_auth_user: app
+`, n.Name, n.Client, n.HTTP, n.Dir, always)
+	if n.Route != 0 {
+		b += fmt.Sprintf("cluster { name: test, listen: \"127.0.0.1:%d\", routes: [ %s ] }\n", n.Route, n.Routes)
+	}
+	return b
+}
+
+func (n *node) url() string     { return "nats://" + n.addr() }
+func (n *node) addr() string    { return "127.0.0.1:" + strconv.Itoa(n.Client) }
+func (n *node) monitor() string { return "http://127.0.0.1:" + strconv.Itoa(n.HTTP) }
+
+// cluster is some NATS servers that this test started.
+type cluster struct {
+	nodes []*node
+	dir   string
+}
+
+// ports finds free ports of the loopback interface.
+func ports(t *testing.T, n int) []int {
+	t.Helper()
+	found := []int{}
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close() //nolint:errcheck // it was only asked for its port
+		found = append(found, l.Addr().(*net.TCPAddr).Port)
+	}
+	return found
+}
+
+// newCluster lays out n servers without starting them.
+func newCluster(t *testing.T, n int) *cluster {
+	t.Helper()
+	c, free := &cluster{dir: t.TempDir()}, ports(t, 3*n)
+	routes := []string{}
+	for i := range n {
+		routes = append(routes, "nats://127.0.0.1:"+strconv.Itoa(free[3*i+1]))
+	}
+	for i := range n {
+		one := &node{Name: fmt.Sprintf("n%d", i), Client: free[3*i], HTTP: free[3*i+2], Dir: filepath.Join(c.dir, strconv.Itoa(i))}
+		if n > 1 {
+			one.Route, one.Routes = free[3*i+1], strings.Join(routes, ",")
+		}
+		c.nodes = append(c.nodes, one)
+	}
+	return c
+}
+
+// inProcess starts them here.
+func (c *cluster) inProcess(t *testing.T) *cluster {
+	t.Helper()
+	for _, n := range c.nodes {
+		var err error
+		if n.server, err = n.start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			n.server.Shutdown()
+			n.server.WaitForShutdown()
+		})
+	}
+	c.ready(t)
+	return c
+}
+
+// asChildren starts each in a process of its own.
+func (c *cluster) asChildren(t *testing.T) *cluster {
+	t.Helper()
+	for _, n := range c.nodes {
+		c.spawn(t, n)
+		t.Cleanup(func() { _ = n.child.End(syscall.SIGKILL) })
+	}
+	c.ready(t)
+	return c
+}
+
+func (c *cluster) spawn(t *testing.T, n *node) {
+	t.Helper()
+	spec, err := json.Marshal(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(os.Args[0], "-test.run=^$")
+	command.Env = append(os.Environ(), childServer+"="+string(spec))
+	if n.child, err = process.Start(command); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eventually tries until it works, or half a minute has passed.
+func eventually(t *testing.T, what string, try func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		once, stop := context.WithTimeout(ctx, 2*time.Second)
+		err := try(once)
+		stop()
+		if err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("%s: %v", what, err)
+		}
+	}
+}
+
+// ready waits until the cluster makes streams with as many replicas as it has servers.
+func (c *cluster) ready(t *testing.T) {
+	t.Helper()
+	eventually(t, "the cluster makes no stream", func(ctx context.Context) error {
+		conn, err := nats.Connect(c.nodes[0].url())
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		js, err := natsjs.New(conn)
+		if err != nil {
+			return err
+		}
+		config := natsjs.StreamConfig{Name: "READY", Replicas: len(c.nodes)}
+		if _, err = js.CreateOrUpdateStream(ctx, config); err != nil {
+			return err
+		}
+		return js.DeleteStream(ctx, config.Name)
+	})
+}
+
+var logs atomic.Uint64
+
+// options are those of a new log on the cluster.
+func (c *cluster) options() jetstream.Options {
+	o := jetstream.Options{
+		URL: c.nodes[0].url(), Name: fmt.Sprintf("log-%d", logs.Add(1)), Replicas: len(c.nodes),
+		AcceptWeakDurability: len(c.nodes) < 3,
+	}
+	for _, n := range c.nodes {
+		o.Monitor = append(o.Monitor, n.monitor())
+	}
+	return o
+}
+
+func open(t *testing.T, o jetstream.Options) *jetstream.Log {
+	t.Helper()
+	l, err := jetstream.Open(t.Context(), o)
+	if err != nil {
+		t.Fatalf("Open: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+	return l
+}
+
+// admin is a client that may do everything to streams.
+func (c *cluster) admin(t *testing.T) natsjs.JetStream {
+	t.Helper()
+	conn, err := nats.Connect(c.nodes[0].url())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	js, err := natsjs.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
+}
+
+// streamOf is the name of a log's stream.
+func streamOf(o jetstream.Options) string { return "mainstem-" + o.Name + "-p0-g1" }
