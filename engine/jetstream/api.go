@@ -28,9 +28,13 @@ func (r *refusal) failed() *jetstream.APIError { return r.Error }
 // ask sends a request to the JetStream API until it is answered. Only the
 // leader of a stream answers, so in a change of leaders nobody does.
 func (l *Log) ask(ctx context.Context, what, body string, into interface{ failed() *jetstream.APIError }) error {
-	// A large answer on a slow way needs longer than a small one.
-	for wait := l.cfg.AckWait; ; wait *= 2 {
+	wait := l.cfg.AckWait
+	for {
 		err := l.askOnce(ctx, wait, what, body, into)
+		if errors.Is(err, context.DeadlineExceeded) {
+			// A large answer on a slow way needs longer than a small one.
+			wait = min(2*wait, 8*l.cfg.AckWait)
+		}
 		if err == nil {
 			refused := into.failed()
 			switch {

@@ -111,13 +111,28 @@ func (l *Log) open(ctx context.Context) error {
 	return l.root(ctx)
 }
 
-// stream finds the stream, or makes it. Two nodes may do so at once: the same
-// settings make the same stream.
+// stream finds the stream, or makes it, and tries until somebody answers.
 func (l *Log) stream(ctx context.Context) (*jetstream.StreamInfo, error) {
 	js, err := jetstream.New(l.conn)
 	if err != nil {
 		return nil, err
 	}
+	for {
+		info, err := l.streamOnce(ctx, js)
+		refused, definite := errors.AsType[*jetstream.APIError](err)
+		if err == nil || definite && refused.Code != 503 {
+			return info, err
+		}
+		if gone := l.rest(ctx, pause); gone != nil {
+			return nil, fmt.Errorf("%w (last: %w)", gone, err)
+		}
+	}
+}
+
+// streamOnce may run on two nodes at once: the same settings make the same stream.
+func (l *Log) streamOnce(ctx context.Context, js jetstream.JetStream) (*jetstream.StreamInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*l.cfg.AckWait)
+	defer cancel()
 	s, err := js.Stream(ctx, l.name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		s, err = js.CreateStream(ctx, l.cfg.wanted())

@@ -93,7 +93,7 @@ func newProxy(t *testing.T, n *node) *proxy {
 func (p *proxy) dial(t *testing.T) *nats.Conn {
 	t.Helper()
 	conn, err := jetstream.Dial("nats://"+p.listener.Addr().String(), nats.IgnoreDiscoveredServers(),
-		nats.ReconnectWait(5e6), nats.ReconnectJitter(0, 0))
+		nats.ReconnectWait(5e6), nats.ReconnectJitter(0, 0), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
 	if err != nil {
 		t.Fatal(err)
 	}
