@@ -57,7 +57,8 @@ var _ journal.Log = (*Log)(nil)
 // and streams whose settings could lose or change what is acknowledged, with
 // a *Refused; those that are only weak can be accepted
 // (Options.AcceptWeakDurability). Damage at the beginning of the stream is a
-// *Damage; the rest is checked as it is read. The context bounds opening only.
+// *Damage; the rest is checked as it is read. The context bounds opening only, and so
+// does Options.Timeout, where it is longer than 10 s, or else these 10 s.
 func Open(ctx context.Context, o Options) (*Log, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -77,7 +78,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 }
 
 func (l *Log) open(ctx context.Context) error {
-	ctx, cancel := l.within(ctx)
+	ctx, cancel := context.WithTimeout(ctx, max(l.cfg.Timeout, DefaultTimeout))
 	defer cancel()
 	bad := judgeVersion(l.conn.ConnectedServerName(), l.conn.ConnectedServerVersion())
 	if n := l.conn.Opts.ReconnectBufSize; n >= 0 {

@@ -1,6 +1,7 @@
 package jetstream_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -51,6 +52,7 @@ type node struct {
 	Routes              string
 	Dir                 string
 	Lax                 bool // sync_interval is not always
+	Payload             int  // max_payload in bytes; 0 means 9 MiB
 
 	server *server.Server
 	child  *process.Process
@@ -84,7 +86,7 @@ func (n *node) settings() string {
 server_name: %s
 listen: "127.0.0.1:%d"
 http: "127.0.0.1:%d"
-max_payload: 9MB
+max_payload: %d
 jetstream { store_dir: %q, max_file_store: 4GB, max_memory_store: 64MB, %s }
 accounts {
   SYS { users: [ { user: sys, password: s } ] }
@@ -92,7 +94,7 @@ accounts {
 }
 system_account: SYS
 no_auth_user: app
-`, n.Name, n.Client, n.HTTP, n.Dir, always)
+`, n.Name, n.Client, n.HTTP, cmp.Or(n.Payload, 9<<20), n.Dir, always)
 	if n.Route != 0 {
 		b += fmt.Sprintf("cluster { name: test, listen: \"127.0.0.1:%d\", routes: [ %s ] }\n", n.Route, n.Routes)
 	}
