@@ -1,6 +1,7 @@
 package jetstream_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -129,7 +130,11 @@ func TestProofsAreShared(t *testing.T) {
 		}
 	}
 	waiting.Go(confirm)
-	<-first
+	select {
+	case <-first:
+	case <-time.After(10 * time.Second):
+		t.Fatal("Confirm sends no proof")
+	}
 	const late = 20
 	for range late { // they come after the first proof began: it is none of theirs
 		waiting.Go(confirm)
@@ -190,7 +195,11 @@ func TestNews(t *testing.T) {
 	writer := open(t, o)
 	var silent atomic.Bool
 	var unheard atomic.Int64
+	looked := make(chan struct{}, 100)
 	p.treat(nil, func(f *frame) []*frame {
+		if bytes.Contains(f.body, []byte("stream_info_response")) {
+			looked <- struct{}{}
+		}
 		if f.op == "HMSG" && silent.Load() {
 			unheard.Add(1)
 			return nil
@@ -206,8 +215,12 @@ func TestNews(t *testing.T) {
 		defer cancel()
 		began := time.Now()
 		for range n {
+			for len(looked) > 0 {
+				<-looked
+			}
 			waited := make(chan error, 1)
 			go func() { waited <- l.Wait(ctx, head.Slot+1) }()
+			<-looked // and it was not there
 			next, err := writer.Append(ctx, head, link(head, "r"))
 			if err != nil {
 				t.Fatal(err)
