@@ -77,7 +77,7 @@ func heldBy(t *testing.T, readers int) int64 {
 	// Each place is free again, at the latest when writing has failed.
 	var all []*http.Response
 	for range readers {
-		eventually(t, func() bool {
+		eventually(t, "a reader has the place of a dead one", func() bool {
 			response, err := plain.Do(feed(t, base, "follow=true"))
 			if err != nil {
 				t.Fatal(err)

@@ -197,7 +197,7 @@ func TestViewsAreBounded(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	eventually(t, func() bool { status, _ := ask(t, base, "Read", read); return status == http.StatusOK })
+	eventually(t, "a view has a place", func() bool { status, _ := ask(t, base, "Read", read); return status == http.StatusOK })
 	for _, wrong := range []string{`[{}]`, `[{"get": {"name": "k"}, "group": "other"}]`, `[{"scan": {"max": -1}}]`} {
 		for range 3 {
 			if status, text := ask(t, base, "Read", strings.Replace(read, `[{"get": {"name": "k"}}]`, wrong, 1)); status != http.StatusBadRequest {
@@ -237,7 +237,7 @@ func TestFeedsAreBounded(t *testing.T) {
 	}
 	cancel()
 	_ = first.Close() // of a context that has ended
-	eventually(t, func() bool { status, _ := answered(t, feed(t, base, "")); return status == http.StatusOK })
+	eventually(t, "a feed has a place", func() bool { status, _ := answered(t, feed(t, base, "")); return status == http.StatusOK })
 }
 
 // TestAnswersAreBounded: what a Read asks is little, and what it is answered must
@@ -267,20 +267,6 @@ func TestAnswersAreBounded(t *testing.T) {
 	for _, n := range []int{fits + 2, server.LimitQueries} {
 		if _, err := read(n); codeOf(err) != mainstem.TooLarge {
 			t.Errorf("%d large answers: %v", n, err)
-		}
-	}
-}
-
-// eventually waits for what the other side of a connection does by itself.
-func eventually(t *testing.T, true func() bool) {
-	t.Helper()
-	deadline, tick := time.After(10*time.Second), time.NewTicker(5*time.Millisecond)
-	defer tick.Stop()
-	for !true() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatal("it did not come to pass within 10 s")
 		}
 	}
 }

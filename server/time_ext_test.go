@@ -157,13 +157,13 @@ func TestFeedsOutliveTheBody(t *testing.T) {
 	}
 }
 
-// counted counts the views that are open.
-type counted struct {
+// viewCounter counts the views that are open.
+type viewCounter struct {
 	mainstem.Backend
 	open chan int // the number
 }
 
-func (c counted) View(ctx context.Context, r mainstem.ViewRequest) (mainstem.Snapshot, error) {
+func (c viewCounter) View(ctx context.Context, r mainstem.ViewRequest) (mainstem.Snapshot, error) {
 	s, err := c.Backend.View(ctx, r)
 	if err == nil {
 		c.open <- 1 + <-c.open
@@ -188,7 +188,7 @@ func TestIdleViewsAreReleased(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		open := make(chan int, 1)
 		open <- 0
-		rpc := enter(t, server.New(counted{mainstemtest.Open(t).Backend(), open})).rpc()
+		rpc := enter(t, server.New(viewCounter{mainstemtest.Open(t).Backend(), open})).rpc()
 		view := rpc.View(t.Context())
 		must := func(m *pb.ViewRequest) {
 			t.Helper()

@@ -162,19 +162,7 @@ func TestLeadersChange(t *testing.T) {
 		t.Fatal(err)
 	}
 	progress("its return")
-	var killed *node
-	eventually(t, "no leader is known", func(context.Context) error {
-		name, err := c.leaderName(t, o)
-		for _, n := range c.nodes {
-			if n.Name == name {
-				killed = n
-			}
-		}
-		if killed == nil {
-			return fmt.Errorf("leader %q: %w", name, err)
-		}
-		return nil
-	})
+	killed := c.leader(t, o)
 	if err := killed.child.End(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}

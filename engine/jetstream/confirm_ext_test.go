@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -243,20 +244,97 @@ func TestNews(t *testing.T) {
 	}
 }
 
-// leader finds the server that leads a log's stream.
-func (c *cluster) leader(t *testing.T, o jetstream.Options) *node {
-	t.Helper()
-	name, err := c.leaderName(t, o)
+// TestNoProof: an acknowledgement of a copy, of another stream, or of another
+// sequence is none; what the stream holds is.
+func TestNoProof(t *testing.T) {
+	c := newCluster(t, 1).inProcess(t)
+	for name, forged := range map[string]string{
+		"duplicate":        `{"stream":"%s","seq":2,"duplicate":true}`,
+		"another stream":   `{"stream":"mainstem-x","seq":2}`,
+		"another sequence": `{"stream":"%s","seq":1}`,
+		"no sequence":      `{"stream":"%s"}`,
+		"no JSON":          `{"stream":"mainstem-`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProxy(t, c.nodes[0])
+			o := c.options()
+			o.URL, o.Conn, o.AckWait = "", p.dial(t), 50*time.Millisecond
+			l := open(t, o)
+			head, err := l.Append(t.Context(), journal.Head{}, link(journal.Head{}, "first"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			// The message goes to nobody, and its answer to the next request is forged.
+			var swallowed atomic.Bool
+			p.treat(func(f *frame) []*frame {
+				if f.publishes() && swallowed.CompareAndSwap(false, true) {
+					f = forge(f, strings.Replace(forged, "%s", streamOf(o), 1))
+				}
+				return []*frame{f}
+			}, nil)
+			next, err := l.Append(t.Context(), head, link(head, "second"))
+			records, _, _ := chain(t, open(t, c.again(o)))
+			if name == "another sequence" {
+				if !errors.Is(err, journal.ErrUnknown) || !errors.Is(err, journal.ErrCorrupt) {
+					t.Errorf("Append that was acknowledged where something else stands: %v, want ErrUnknown and ErrCorrupt", err)
+				}
+				return
+			}
+			if err != nil || next.Slot != 2 || fmt.Sprint(records) != "[first second]" {
+				t.Errorf("Append: %+v, %v; the chain is %v", next, err, records)
+			}
+			if !swallowed.Load() {
+				t.Error("nothing was forged")
+			}
+		})
+	}
+}
+
+// TestNoProofOfTheTail: a proof that is acknowledged where something stood
+// before is none: the stream has lost what it had (L8).
+func TestNoProofOfTheTail(t *testing.T) {
+	c := newCluster(t, 1).inProcess(t)
+	p := newProxy(t, c.nodes[0])
+	o := c.options()
+	o.URL, o.Conn = "", p.dial(t)
+	l := open(t, o)
+	head, err := l.Append(t.Context(), journal.Head{}, link(journal.Head{}, "first"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range c.nodes {
-		if n.Name == name {
-			return n
+	p.treat(func(f *frame) []*frame {
+		if f.publishes() {
+			f = forge(f, fmt.Sprintf(`{"stream":"%s","seq":1}`, streamOf(o)))
 		}
+		return []*frame{f}
+	}, nil)
+	if err := l.Confirm(t.Context(), head); !errors.Is(err, journal.ErrCorrupt) {
+		t.Errorf("Confirm that was acknowledged where the first record stands: %v, want ErrCorrupt", err)
 	}
-	t.Fatalf("the leader is %q", name)
-	return nil
+}
+
+// forge is an answer to a message that goes to nobody.
+func forge(f *frame, body string) *frame {
+	_, reply, _ := strings.Cut(f.names, " ")
+	return &frame{op: "PUB", names: reply, body: []byte(body)}
+}
+
+// leader finds the server that leads a log's stream.
+func (c *cluster) leader(t *testing.T, o jetstream.Options) (leads *node) {
+	t.Helper()
+	eventually(t, "no leader is known", func(context.Context) error {
+		name, err := c.leaderName(t, o)
+		for _, n := range c.nodes {
+			if n.Name == name {
+				leads = n
+			}
+		}
+		if leads == nil {
+			return fmt.Errorf("leader %q: %w", name, err)
+		}
+		return nil
+	})
+	return leads
 }
 
 func (c *cluster) leaderName(t *testing.T, o jetstream.Options) (string, error) {

@@ -16,6 +16,7 @@ type Setting struct {
 	Weak bool
 }
 
+// String says what is, and what is needed.
 func (s Setting) String() string { return fmt.Sprintf("%s is %s, not %s", s.Name, s.Got, s.Want) }
 
 // Refused is Open's error for settings that it does not accept.

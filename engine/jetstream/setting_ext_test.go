@@ -39,48 +39,51 @@ func wantRefused(t *testing.T, o jetstream.Options, names ...string) {
 	}
 }
 
+// settings spoil a stream that a log would make, each in one setting.
+var settings = map[string]func(s *natsjs.StreamConfig){
+	"subjects":             func(s *natsjs.StreamConfig) { s.Subjects = append(s.Subjects, s.Subjects[0]+".more") },
+	"retention":            func(s *natsjs.StreamConfig) { s.Retention = natsjs.InterestPolicy },
+	"discard":              func(s *natsjs.StreamConfig) { s.Discard = natsjs.DiscardOld },
+	"max_msgs":             func(s *natsjs.StreamConfig) { s.MaxMsgs = 1000 },
+	"max_bytes":            func(s *natsjs.StreamConfig) { s.MaxBytes = 1 << 30 },
+	"max_msgs_per_subject": func(s *natsjs.StreamConfig) { s.MaxMsgsPerSubject = 1000 },
+	"max_msg_size":         func(s *natsjs.StreamConfig) { s.MaxMsgSize = 1 << 20 },
+	"max_age":              func(s *natsjs.StreamConfig) { s.MaxAge = time.Hour },
+	"first_seq":            func(s *natsjs.StreamConfig) { s.FirstSeq = 7 },
+	"no_ack":               func(s *natsjs.StreamConfig) { s.NoAck = true },
+	"sources": func(s *natsjs.StreamConfig) {
+		s.Sources = []*natsjs.StreamSource{{Name: "ELSEWHERE"}}
+	},
+	"mirror": func(s *natsjs.StreamConfig) {
+		s.Mirror, s.Subjects, s.RePublish = &natsjs.StreamSource{Name: "ELSEWHERE"}, nil, nil
+	},
+	"subject_transform": func(s *natsjs.StreamConfig) {
+		s.SubjectTransform = &natsjs.SubjectTransformConfig{Source: s.Subjects[0], Destination: "elsewhere"}
+		s.RePublish = &natsjs.RePublish{Source: s.Subjects[0], Destination: s.RePublish.Destination, HeadersOnly: true}
+	},
+	"allow_rollup_hdrs":   func(s *natsjs.StreamConfig) { s.AllowRollup, s.DenyPurge = true, false },
+	"allow_direct":        func(s *natsjs.StreamConfig) { s.AllowDirect = true },
+	"allow_msg_ttl":       func(s *natsjs.StreamConfig) { s.AllowMsgTTL = true },
+	"allow_msg_counter":   func(s *natsjs.StreamConfig) { s.AllowMsgCounter, s.Discard = true, natsjs.DiscardOld },
+	"allow_msg_schedules": func(s *natsjs.StreamConfig) { s.AllowMsgSchedules, s.Discard = true, natsjs.DiscardOld },
+	"allow_atomic":        func(s *natsjs.StreamConfig) { s.AllowAtomicPublish = true },
+	"allow_batched":       func(s *natsjs.StreamConfig) { s.AllowBatchPublish = true },
+	"republish":           func(s *natsjs.StreamConfig) { s.RePublish.HeadersOnly = false },
+	"storage":             func(s *natsjs.StreamConfig) { s.Storage = natsjs.MemoryStorage },
+	"persist_mode":        func(s *natsjs.StreamConfig) { s.PersistMode = natsjs.AsyncPersistMode },
+	"deny_delete":         func(s *natsjs.StreamConfig) { s.DenyDelete = false },
+	"deny_purge":          func(s *natsjs.StreamConfig) { s.DenyPurge = false },
+	"num_replicas":        func(*natsjs.StreamConfig) {},
+	"sealed":              func(*natsjs.StreamConfig) {},
+}
+
 // TestStreamSettings: a stream that exists is refused for every setting that a
 // log does not bear, and Open makes one that it accepts itself.
 func TestStreamSettings(t *testing.T) {
 	c := newCluster(t, 1).inProcess(t)
 	js := c.admin(t)
 	weak := []string{"storage", "persist_mode", "deny_delete", "deny_purge", "num_replicas"}
-	for name, change := range map[string]func(s *natsjs.StreamConfig){
-		"subjects":             func(s *natsjs.StreamConfig) { s.Subjects = append(s.Subjects, s.Subjects[0]+".more") },
-		"retention":            func(s *natsjs.StreamConfig) { s.Retention = natsjs.InterestPolicy },
-		"discard":              func(s *natsjs.StreamConfig) { s.Discard = natsjs.DiscardOld },
-		"max_msgs":             func(s *natsjs.StreamConfig) { s.MaxMsgs = 1000 },
-		"max_bytes":            func(s *natsjs.StreamConfig) { s.MaxBytes = 1 << 30 },
-		"max_msgs_per_subject": func(s *natsjs.StreamConfig) { s.MaxMsgsPerSubject = 1000 },
-		"max_msg_size":         func(s *natsjs.StreamConfig) { s.MaxMsgSize = 1 << 20 },
-		"max_age":              func(s *natsjs.StreamConfig) { s.MaxAge = time.Hour },
-		"first_seq":            func(s *natsjs.StreamConfig) { s.FirstSeq = 7 },
-		"no_ack":               func(s *natsjs.StreamConfig) { s.NoAck = true },
-		"sources": func(s *natsjs.StreamConfig) {
-			s.Sources = []*natsjs.StreamSource{{Name: "ELSEWHERE"}}
-		},
-		"mirror": func(s *natsjs.StreamConfig) {
-			s.Mirror, s.Subjects, s.RePublish = &natsjs.StreamSource{Name: "ELSEWHERE"}, nil, nil
-		},
-		"subject_transform": func(s *natsjs.StreamConfig) {
-			s.SubjectTransform = &natsjs.SubjectTransformConfig{Source: s.Subjects[0], Destination: "elsewhere"}
-			s.RePublish = &natsjs.RePublish{Source: s.Subjects[0], Destination: s.RePublish.Destination, HeadersOnly: true}
-		},
-		"allow_rollup_hdrs":   func(s *natsjs.StreamConfig) { s.AllowRollup, s.DenyPurge = true, false },
-		"allow_direct":        func(s *natsjs.StreamConfig) { s.AllowDirect = true },
-		"allow_msg_ttl":       func(s *natsjs.StreamConfig) { s.AllowMsgTTL = true },
-		"allow_msg_counter":   func(s *natsjs.StreamConfig) { s.AllowMsgCounter, s.Discard = true, natsjs.DiscardOld },
-		"allow_msg_schedules": func(s *natsjs.StreamConfig) { s.AllowMsgSchedules, s.Discard = true, natsjs.DiscardOld },
-		"allow_atomic":        func(s *natsjs.StreamConfig) { s.AllowAtomicPublish = true },
-		"allow_batched":       func(s *natsjs.StreamConfig) { s.AllowBatchPublish = true },
-		"republish":           func(s *natsjs.StreamConfig) { s.RePublish.HeadersOnly = false },
-		"storage":             func(s *natsjs.StreamConfig) { s.Storage = natsjs.MemoryStorage },
-		"persist_mode":        func(s *natsjs.StreamConfig) { s.PersistMode = natsjs.AsyncPersistMode },
-		"deny_delete":         func(s *natsjs.StreamConfig) { s.DenyDelete = false },
-		"deny_purge":          func(s *natsjs.StreamConfig) { s.DenyPurge = false },
-		"num_replicas":        func(*natsjs.StreamConfig) {},
-		"sealed":              func(*natsjs.StreamConfig) {},
-	} {
+	for name, change := range settings {
 		t.Run(name, func(t *testing.T) {
 			o := c.options()
 			config := wanted(o)

@@ -13,6 +13,7 @@ import (
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/engine/postgres"
 	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/proxy"
 	"github.com/mainstemdb/mainstem/journal"
 )
 
@@ -41,9 +42,9 @@ func read(t *testing.T, l journal.Log, from uint64) (records []string, err error
 	return records, nil
 }
 
-func proxied(t *testing.T, on *pgserver.Server) *pgserver.Proxy {
+func proxied(t *testing.T, on *pgserver.Server) *proxy.Proxy {
 	t.Helper()
-	p, err := pgserver.NewProxy(on)
+	p, err := proxy.To(on.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,14 +56,24 @@ func proxied(t *testing.T, on *pgserver.Server) *pgserver.Proxy {
 	return p
 }
 
+// through is how to connect through a proxy.
+func through(t *testing.T, p *proxy.Proxy) string {
+	t.Helper()
+	dsn, err := pgserver.DSN(p.Addr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dsn
+}
+
 // TestConnectionBreaksDuringAppend: before the request arrived, or before the answer
 // did. Either is unknown, and the same append again tells; there is one record (L11).
 func TestConnectionBreaksDuringAppend(t *testing.T) {
 	on := running(t)
-	for name, loss := range map[string]pgserver.Loss{"request": pgserver.LoseIt, "answer": pgserver.LoseAnswer} {
+	for name, loss := range map[string]proxy.Loss{"request": proxy.LoseIt, "answer": proxy.LoseAnswer} {
 		t.Run(name, func(t *testing.T) {
 			c, p := install(t, on, 1), proxied(t, on)
-			c.URL = p.DSN()
+			c.URL = through(t, p)
 			l := open(t, c).Logs[0]
 			head := fill(t, l, journal.Head{}, 2)
 			p.LoseOnce("marked record", loss)

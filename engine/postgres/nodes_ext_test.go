@@ -16,6 +16,7 @@ import (
 	"github.com/mainstemdb/mainstem/internal/check"
 	"github.com/mainstemdb/mainstem/internal/disk"
 	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/proxy"
 	"github.com/mainstemdb/mainstem/internal/sim"
 	"github.com/mainstemdb/mainstem/node"
 )
@@ -109,11 +110,11 @@ func TestNodesOnPostgreSQL(t *testing.T) {
 		c := install(t, own, 1)
 		n := &nodes{t: t, db: map[string]*embedded.DB{}}
 		var all []*embedded.DB
-		var ways []*pgserver.Proxy
+		var ways []*proxy.Proxy
 		for i := range 3 {
 			way := proxied(t, own)
 			mine := c
-			mine.URL = way.DSN()
+			mine.URL = through(t, way)
 			ways, all = append(ways, way), append(all, n.start(fmt.Sprint("node-", i), mine))
 		}
 		r := rand.New(rand.NewPCG(seed, 7))
@@ -160,7 +161,7 @@ func TestNodesOnPostgreSQL(t *testing.T) {
 }
 
 // harm does one thing after the other until stop is closed.
-func harm(t *testing.T, r *rand.Rand, s *pgserver.Server, ways []*pgserver.Proxy, stop <-chan struct{}) (deeds int) {
+func harm(t *testing.T, r *rand.Rand, s *pgserver.Server, ways []*proxy.Proxy, stop <-chan struct{}) (deeds int) {
 	for ; ; deeds++ {
 		select {
 		case <-stop:
@@ -175,11 +176,11 @@ func harm(t *testing.T, r *rand.Rand, s *pgserver.Server, ways []*pgserver.Proxy
 		case 0:
 			way.Break()
 		case 1:
-			way.LoseOnce("append", pgserver.LoseAnswer)
+			way.LoseOnce("append", proxy.LoseAnswer)
 		case 2:
-			way.LoseOnce("append", pgserver.LoseIt)
+			way.LoseOnce("append", proxy.LoseIt)
 		case 3:
-			way.LoseOnce("confirm", pgserver.LoseAnswer)
+			way.LoseOnce("confirm", proxy.LoseAnswer)
 		case 4:
 			if r.IntN(3) == 0 {
 				if err := errors.Join(s.Kill(), s.Up(context.Background())); err != nil {

@@ -163,7 +163,9 @@ func (s *server) query(ctx context.Context, fn func(*pgx.Conn) error) error {
 }
 
 // in puts the schema's name where a statement has a $S.
-func (s *server) in(statement string) string { return strings.ReplaceAll(statement, "$S", quote(s.schema)) }
+func (s *server) in(statement string) string {
+	return strings.ReplaceAll(statement, "$S", quote(s.schema))
+}
 
 // leave closes the connections with the last log.
 func (s *server) leave() {

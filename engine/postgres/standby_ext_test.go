@@ -11,10 +11,9 @@ import (
 	"github.com/mainstemdb/mainstem/journal"
 )
 
-// TestStandbyThatDoesNotAnswer: a commit waits for a standby that is named. Where an
-// operator ends the wait, the record is on one machine only: its append is unknown,
-// nobody reads it, and no tail is confirmed, until the standby has it.
-func TestStandbyThatDoesNotAnswer(t *testing.T) {
+// pair is a server and its standby, named "twin".
+func pair(t *testing.T) (primary, standby *pgserver.Server) {
+	t.Helper()
 	primary, err := pgserver.Start(t.Context(), pgserver.Config{Settings: []string{"max_wal_senders=4", "hot_standby=on"}})
 	if errors.Is(err, pgserver.ErrMissing) {
 		t.Skip("not run: " + err.Error())
@@ -22,7 +21,7 @@ func TestStandbyThatDoesNotAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	standby, err := primary.Standby(t.Context(), "twin")
+	standby, err = primary.Standby(t.Context(), "twin")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,6 +30,14 @@ func TestStandbyThatDoesNotAnswer(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return primary, standby
+}
+
+// TestStandbyThatDoesNotAnswer: a commit waits for a standby that is named. Where an
+// operator ends the wait, the record is on one machine only: its append is unknown,
+// nobody reads it, and no tail is confirmed, until the standby has it.
+func TestStandbyThatDoesNotAnswer(t *testing.T) {
+	primary, standby := pair(t)
 	c := install(t, primary, 1)
 	run(t, primary, `ALTER SYSTEM SET synchronous_standby_names = 'FIRST 1 (twin)'`)
 	run(t, primary, `SELECT pg_reload_conf()`)
