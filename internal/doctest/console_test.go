@@ -117,6 +117,7 @@ func repeat(t *testing.T, blocks []block, dir string, env ...string) (problems [
 	for _, e := range all {
 		fmt.Fprintf(&script, "%s\n__code=$?; printf '\\036'; (exit $__code)\n", e.command)
 	}
+	script.WriteString("kill $(jobs -p) 2> /dev/null; wait\n") // what a page started writes to dir no more
 	cmd := exec.Command("sh", "-c", script.String())
 	cmd.Dir = dir
 	cmd.Env = append(env, "PATH="+bin+":"+os.Getenv("PATH"), "HOME="+dir, "NO_COLOR=1", "TMPDIR="+os.TempDir())
