@@ -122,11 +122,7 @@ func TestLeadersChange(t *testing.T) {
 	t.Parallel() // most of it is waiting for elections
 	c := newCluster(t, 3).asChildren(t)
 	o := c.options()
-	urls := []string{}
-	for _, n := range c.nodes {
-		urls = append(urls, n.url())
-	}
-	o.URL = strings.Join(urls, ",")
+	o.URL = c.urls()
 	h := &history{told: map[string]string{}, slots: map[string]uint64{}}
 	stop, running := make(chan struct{}), sync.WaitGroup{}
 	for w := range 3 {
@@ -181,13 +177,16 @@ func TestLeadersChange(t *testing.T) {
 // stepDown asks the leader of a log's stream to let another lead.
 func (c *cluster) stepDown(t *testing.T, o jetstream.Options) {
 	t.Helper()
-	conn, err := nats.Connect(o.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	answer, err := conn.Request("$JS.API.STREAM.LEADER.STEPDOWN."+streamOf(o), nil, 5*time.Second)
-	if err != nil || !strings.Contains(string(answer.Data), `"success":true`) {
-		t.Fatalf("the leader does not step down: %v", err)
-	}
+	eventually(t, "the leader does not step down", func(ctx context.Context) error {
+		conn, err := nats.Connect(o.URL)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		answer, err := conn.RequestWithContext(ctx, "$JS.API.STREAM.LEADER.STEPDOWN."+streamOf(o), nil)
+		if err == nil && !strings.Contains(string(answer.Data), `"success":true`) {
+			err = fmt.Errorf("it answers %s", answer.Data)
+		}
+		return err
+	})
 }

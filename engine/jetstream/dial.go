@@ -16,6 +16,7 @@ func Dial(url string, opts ...nats.Option) (*nats.Conn, error) {
 		nats.ReconnectWait(100 * time.Millisecond),
 		nats.ReconnectJitter(100*time.Millisecond, 100*time.Millisecond),
 		nats.PingInterval(2 * time.Second),
+		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // each call hears of its own
 	}, opts...)
 	opts = append(opts, nats.MaxReconnects(-1), nats.ReconnectBufSize(-1))
 	conn, err := nats.Connect(url, opts...)

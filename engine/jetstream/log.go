@@ -25,6 +25,7 @@ type Log struct {
 	conn    *nats.Conn
 	own     bool // conn is closed with the log
 	promise journal.Guarantees
+	meta    map[string]string // what the stream says of its database
 	news    *nats.Subscription
 
 	// turn admits one of Append and Confirm at a time. It guards known and proven.
@@ -105,7 +106,7 @@ func (l *Log) open(ctx context.Context) error {
 			return &Refused{Stream: l.name, Settings: bad}
 		}
 	}
-	l.promise = promise(info.Config.Replicas, bad)
+	l.promise, l.meta = promise(info.Config.Replicas, bad), info.Config.Metadata
 	if l.news, err = l.conn.Subscribe(l.cfg.news(), l.hear); err != nil {
 		return fmt.Errorf("jetstream: listen for news of stream %s: %w", l.name, err)
 	}
@@ -130,13 +131,17 @@ func (l *Log) stream(ctx context.Context) (*jetstream.StreamInfo, error) {
 	}
 }
 
-// streamOnce may run on two nodes at once: the same settings make the same stream.
+// streamOnce may run on two nodes at once: the same settings make the same stream, and
+// of two databases with one name the first is founded.
 func (l *Log) streamOnce(ctx context.Context, js jetstream.JetStream) (*jetstream.StreamInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*l.cfg.AckWait)
 	defer cancel()
 	s, err := js.Stream(ctx, l.name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		s, err = js.CreateStream(ctx, l.cfg.wanted())
+	}
+	if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+		s, err = js.Stream(ctx, l.name)
 	}
 	if err != nil {
 		return nil, err

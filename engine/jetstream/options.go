@@ -70,7 +70,13 @@ type Options struct {
 	// is sent again; 0 means 1 s. Sending again is harmless: a record is in
 	// the chain once.
 	AckWait time.Duration
+
+	// meta is what the stream says of its database, if it is made.
+	meta map[string]string
 }
+
+// errOptions is every error of options that cannot be.
+var errOptions = errors.New("jetstream: options")
 
 var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
 
@@ -89,13 +95,13 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	switch {
 	case len(o.Name) > LimitName || !validName.MatchString(o.Name):
-		return o, fmt.Errorf("jetstream: Options.Name is %q: use 1 to %d of a-z, 0-9 and hyphens, beginning with a letter or digit", o.Name, LimitName)
+		return o, fmt.Errorf("%w: Name is %q: use 1 to %d of a-z, 0-9 and hyphens, beginning with a letter or digit", errOptions, o.Name, LimitName)
 	case (o.URL == "") == (o.Conn == nil):
-		return o, errors.New("jetstream: Options.URL and Options.Conn: give exactly one of them")
+		return o, fmt.Errorf("%w: URL and Conn: give exactly one of them", errOptions)
 	case o.Replicas != 1 && o.Replicas != 3 && o.Replicas != 5:
-		return o, fmt.Errorf("jetstream: Options.Replicas is %d: use 1, 3 or 5", o.Replicas)
+		return o, fmt.Errorf("%w: Replicas is %d: use 1, 3 or 5", errOptions, o.Replicas)
 	case o.AckWait < time.Millisecond || o.Timeout < o.AckWait:
-		return o, fmt.Errorf("jetstream: Options.AckWait is %v and Timeout %v: AckWait is at least 1 ms, and Timeout at least that", o.AckWait, o.Timeout)
+		return o, fmt.Errorf("%w: AckWait is %v and Timeout %v: AckWait is at least 1 ms, and Timeout at least that", errOptions, o.AckWait, o.Timeout)
 	}
 	return o, nil
 }

@@ -231,6 +231,15 @@ func (c *cluster) ready(t *testing.T) {
 var logs atomic.Uint64
 
 // options are those of a new log on the cluster.
+// urls are those of all servers.
+func (c *cluster) urls() string {
+	all := []string{}
+	for _, n := range c.nodes {
+		all = append(all, n.url())
+	}
+	return strings.Join(all, ",")
+}
+
 func (c *cluster) options() jetstream.Options {
 	o := jetstream.Options{
 		URL: c.nodes[0].url(), Name: fmt.Sprintf("log-%d", logs.Add(1)), Replicas: len(c.nodes),

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,17 +28,20 @@ type Refused struct {
 
 // Error names every setting, and what to do.
 func (r *Refused) Error() string {
-	weak := true
 	said := make([]string, len(r.Settings))
 	for i, s := range r.Settings {
 		said[i] = s.String()
-		weak = weak && s.Weak
 	}
 	do := "change it on the server or the stream"
-	if weak {
+	if r.weak() {
 		do += ", or accept that acknowledged data can be lost (AcceptWeakDurability)"
 	}
 	return fmt.Sprintf("jetstream: stream %s cannot hold a log: %s; %s", r.Stream, strings.Join(said, "; "), do)
+}
+
+// weak is true if a log works with all of them, and can lose what it acknowledges.
+func (r *Refused) weak() bool {
+	return !slices.ContainsFunc(r.Settings, func(s Setting) bool { return !s.Weak })
 }
 
 // wanted is the stream of a log. Nothing ages out of it and nobody can delete
@@ -54,6 +58,7 @@ func (o *Options) wanted() jetstream.StreamConfig {
 		MaxConsumers: -1, MaxMsgs: -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1,
 		DenyDelete: true, DenyPurge: true,
 		RePublish: &jetstream.RePublish{Source: o.subject(), Destination: o.news(), HeadersOnly: true},
+		Metadata:  o.meta,
 	}
 }
 
