@@ -67,7 +67,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	}
 	l := &Log{cfg: o, name: o.stream(), conn: o.Conn, turn: make(chan struct{}, 1), done: make(chan struct{})}
 	if l.conn == nil {
-		if l.conn, err = Dial(o.URL); err != nil {
+		if l.conn, err = Dial(o.URL, o.NATS...); err != nil {
 			return nil, err
 		}
 		l.own = true

@@ -35,6 +35,9 @@ type Options struct {
 	// URL is one or more NATS servers, as nats.Connect takes them. The log
 	// makes a connection of its own and closes it.
 	URL string
+	// NATS are further options of that connection, for credentials and TLS. What
+	// Dial sets stays.
+	NATS []nats.Option
 	// Conn is a connection made by Dial, which several logs can share. It is
 	// the caller's to close.
 	Conn *nats.Conn

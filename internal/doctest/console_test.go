@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -215,9 +216,13 @@ func flags(t *testing.T, args []string) string {
 	if len(args) == 0 {
 		return ""
 	}
-	out, err := exec.Command(bin+"/mainstem", args[0], "--help").CombinedOutput()
+	command := []string{args[0]}
+	if len(args) > 1 && slices.Contains([]string{"pg", "cluster", "config", "token", "cert", "advise"}, args[0]) && !strings.HasPrefix(args[1], "-") {
+		command = args[:2]
+	}
+	out, err := exec.Command(bin+"/mainstem", append(command[:len(command):len(command)], "--help")...).CombinedOutput()
 	if err != nil {
-		return "mainstem " + args[0] + " --help: " + err.Error()
+		return "mainstem " + strings.Join(command, " ") + " --help: " + err.Error()
 	}
 	for _, a := range args[1:] {
 		name, _, _ := strings.Cut(a, "=")

@@ -37,7 +37,8 @@ type commands struct {
 	Serve  serveCmd  `cmd:"" group:"server" help:"Serve a directory to other processes, machines and languages."`
 	Status statusCmd `cmd:"" group:"server" help:"Ask a server what it is and promises."`
 
-	Config configCmd `cmd:"" group:"server" help:"Check a server's settings, or print them with where each comes from."`
+	Cluster clusterCmd `cmd:"" group:"server" help:"Several nodes on one log, in PostgreSQL or NATS JetStream."`
+	Config  configCmd  `cmd:"" group:"server" help:"Check a server's settings, or print them with where each comes from."`
 
 	Token tokenCmd `cmd:"" group:"server" help:"Say who may use a server, and for what."`
 	Cert  certCmd  `cmd:"" group:"server" help:"Make certificates for a trial of TLS."`

@@ -75,6 +75,9 @@ func (s *settings) sound() error {
 	if _, err := s.pprof(); err != nil {
 		return err
 	}
+	if err := s.cluster.sound(&s.security); err != nil {
+		return err
+	}
 	if s.Metrics != "" {
 		at, err := net.ResolveTCPAddr("tcp", string(s.Metrics))
 		if err != nil {

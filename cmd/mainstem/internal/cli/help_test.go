@@ -8,14 +8,14 @@ import (
 )
 
 var all = []string{
-	"get", "put", "delete", "add", "scan", "append", "read", "txn", "feed", "watch", "lease", "serve", "status", "config", "token", "cert", "import", "export", "rewind",
+	"get", "put", "delete", "add", "scan", "append", "read", "txn", "feed", "watch", "lease", "serve", "status", "cluster", "config", "token", "cert", "import", "export", "rewind",
 	"inspect", "verify-log", "pg", "advise", "demo", "version",
 }
 
 // TestHelp holds each help text to the one in testdata, and to showing examples.
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, command := range append([]string{"", "pg schema", "pg events", "pg requests", "pg leases", "config check", "config print", "token create", "token list", "token remove", "cert dev", "advise report", "advise explain", "advise rules", "advise diff", "advise calc", "advise init", "advise schema"}, all...) {
+	for _, command := range append([]string{"", "pg schema", "pg events", "pg requests", "pg leases", "config check", "config print", "token create", "token list", "token remove", "cert dev", "advise report", "advise explain", "advise rules", "cluster schema", "advise diff", "advise calc", "advise init", "advise schema"}, all...) {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()
 			args, name := []string{"--help"}, "mainstem"

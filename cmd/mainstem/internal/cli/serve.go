@@ -30,6 +30,8 @@ Without a policy it is for its own machine only; beyond that it needs a policy a
 
 Settings come from flags, then from the environment, then from --config FILE, then from defaults: mainstem config print shows what comes from where. Where GOMEMLIMIT is not set, the garbage collector is told to stay within the memory of the database and what the rest of the process needs.
 
+With --log the directory has this node's state only, and the log is on an engine that several nodes share: see mainstem cluster. Any node serves any request.
+
 With --metrics there is an address for Prometheus, under /metrics, guarded as the database is: by the policy (the right admin) and TLS, or for this machine only. Traces go by OTLP over HTTP to OTEL_EXPORTER_OTLP_ENDPOINT, where that is set.
 
 /healthz says that the process runs, /readyz that calls should come here, and what an acknowledgement means.
@@ -40,7 +42,8 @@ Examples:
     mainstem serve --dir /var/lib/mainstem --memory 1GiB
     mainstem serve --config server.yaml
     mainstem serve --listen 127.0.0.1:0 --pprof 127.0.0.1:0 --metrics 127.0.0.1:0 --json
-    mainstem serve --listen :7171 --policy tokens.yaml --tls-cert server.pem --tls-key server-key.pem`
+    mainstem serve --listen :7171 --policy tokens.yaml --tls-cert server.pem --tls-key server-key.pem
+    mainstem serve --log 'postgres://node@db1/shop' --node a --peer-listen 127.0.0.1:7271`
 }
 
 func (c *serveCmd) Run(e *env) (err error) {
@@ -69,12 +72,18 @@ func (c *serveCmd) Run(e *env) (err error) {
 		return err
 	}
 	defer scrapes.close()
-	limitMemory(log, c.Memory)
-	db, err := embedded.Open(e.ctx, c.path(), embedded.Memory(int64(c.Memory)), embedded.Logger(log), embedded.Through(watched.database.Backend))
+	nodes, err := c.join(e.ctx, log)
 	if err != nil {
-		return advised(err, "give this process the right to write there")
+		return err
+	}
+	defer nodes.closing(&err)
+	limitMemory(log, c.Memory)
+	db, err := c.open(e.ctx, nodes, log, watched)
+	if err != nil {
+		return err
 	}
 	defer closing(db, &err)
+	nodes.begin(db, log)
 	handler := server.New(db.Backend(), append(secured.options(), server.Promise(db.Guarantees()), server.Health(db.Err))...)
 	web := server.HTTP(secured.before(handler))
 	web.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
@@ -82,7 +91,7 @@ func (c *serveCmd) Run(e *env) (err error) {
 	go func() { failed <- secured.serve(web, watched.calls.Listener(listener)) }()
 	scrapes.begin(secured, watched.handler(db, handler))
 	secured.watch(e.ctx)
-	if err := c.announce(e, secured.address(listener), profiles, scrapes); err != nil {
+	if err := c.announce(e, secured.address(listener), nodes, profiles, scrapes); err != nil {
 		return err
 	}
 	select {
@@ -96,10 +105,28 @@ func (c *serveCmd) Run(e *env) (err error) {
 	}
 }
 
+// open opens the directory: as a database, or as a node's state.
+func (c *serveCmd) open(ctx context.Context, nodes *peers, log *slog.Logger, watched *watching) (*embedded.DB, error) {
+	opts := []embedded.Option{embedded.Memory(int64(c.Memory)), embedded.Logger(log), embedded.Through(watched.database.Backend)}
+	clustered, err := nodes.options(ctx)
+	if err != nil {
+		return nil, err
+	}
+	db, err := embedded.Open(ctx, c.path(), append(opts, clustered...)...)
+	if err != nil {
+		return nil, advised(err, "give this process the right to write there")
+	}
+	return db, nil
+}
+
 // announce says where the server is, once it can be asked.
-func (c *serveCmd) announce(e *env, address string, p *profiles, m *scrapes) error {
+func (c *serveCmd) announce(e *env, address string, n *peers, p *profiles, m *scrapes) error {
 	said := map[string]string{"address": address, "dir": c.path()}
 	text := fmt.Sprintf("serving %s on %s\n", c.path(), address)
+	if n != nil {
+		said["node"], said["peer"], said["log"] = c.Node, n.address(), c.Log.String()
+		text += fmt.Sprintf("node %s of the log %s, for other nodes at %s\n", c.Node, c.Log, n.address())
+	}
 	if p != nil {
 		said["pprof"] = p.address
 		text += "profiles at " + p.address + "\n"

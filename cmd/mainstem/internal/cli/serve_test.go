@@ -20,6 +20,7 @@ type served struct {
 	address string
 	pprof   string
 	metrics string
+	peer    string
 	pid     int
 	signal  func(os.Signal) error
 	stop    func(syscall.Signal) (code int, said string)
@@ -63,11 +64,12 @@ func serveWith(t *testing.T, env []string, dir string, args ...string) *served {
 		Address string `json:"address"`
 		Pprof   string `json:"pprof"`
 		Metrics string `json:"metrics"`
+		Peer    string `json:"peer"`
 	}
 	if err := json.Unmarshal([]byte(line), &where); err != nil || where.Address == "" {
 		t.Fatalf("the server said %q: %v", line, err)
 	}
-	s.address, s.pprof, s.metrics, s.pid = where.Address, where.Pprof, where.Metrics, cmd.Process.Pid
+	s.address, s.pprof, s.metrics, s.peer, s.pid = where.Address, where.Pprof, where.Metrics, where.Peer, cmd.Process.Pid
 	return s
 }
 
