@@ -15,6 +15,7 @@ FUZZTIME    ?= 10s
 RUN         ?= .
 BENCH       ?= -scenario all
 PAYMENTS    ?=
+DEMO        ?=
 
 TMP      := $(CURDIR)/.tmp
 BIN      := $(TMP)/bin
@@ -52,6 +53,13 @@ help: ## Print this list
 .PHONY: demo
 demo: ## Run the inventory demo: shoppers, kill -9, an audit (under a minute)
 	go run ./cmd/mainstem demo
+
+ENGINE ?= jetstream
+
+.PHONY: cluster-demo
+cluster-demo: ## Run the inventory demo on three nodes, killed and cut off: make cluster-demo ENGINE=postgres
+	@case $(ENGINE) in jetstream) $(MAKE) $(BIN)/nats-server ;; esac
+	@PATH="$(BIN):$$PATH" go run ./cmd/mainstem demo --cluster $(ENGINE) --json $(DEMO)
 
 .PHONY: payments-demo
 payments-demo: ## Run payments on PostgreSQL under faults, with pg and by hand: make payments-demo PAYMENTS="-seed 7"
@@ -236,6 +244,10 @@ $(PLUGINS): $(BIN)/%: tools/%/go.mod
 	@mkdir -p $(BIN)
 	@cd tools/$* && $(TOOLBUILD) -o $@ tool
 
+$(BIN)/nats-server: tools/nats-server/go.mod
+	@mkdir -p $(BIN)
+	@cd tools/nats-server && $(TOOLBUILD) -o $@ tool
+
 $(GOFUMPT): tools/gofumpt/go.mod
 	@mkdir -p $(BIN)
 	@cd tools/gofumpt && $(TOOLBUILD) -o $@ tool
@@ -246,4 +258,5 @@ $(GOFUMPT): tools/gofumpt/go.mod
 ##@ (MAINSTEM_SOAK). RUN=REGEXP runs only matching tests, MAINSTEM_SEED=N repeats
 ##@ a failure that printed seed N. BENCH="-scenario cas -seconds 5" are the flags of
 ##@ make bench and bench-record (cd bench && go run . -h), PAYMENTS="-seed 7" those of
-##@ make payments-demo (cd examples/payments && go run . demo -h). make test stays below 30 minutes on two cores.
+##@ make payments-demo (cd examples/payments && go run . demo -h). ENGINE=jetstream or
+##@ postgres is what make cluster-demo runs on, DEMO="--seed 7" its flags. make test stays below 30 minutes on two cores.

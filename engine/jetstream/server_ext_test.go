@@ -96,7 +96,7 @@ system_account: SYS
 no_auth_user: app
 `, n.Name, n.Client, n.HTTP, cmp.Or(n.Payload, 9<<20), n.Dir, always)
 	if n.Route != 0 {
-		b += fmt.Sprintf("cluster { name: test, listen: \"127.0.0.1:%d\", routes: [ %s ] }\n", n.Route, n.Routes)
+		b += fmt.Sprintf("cluster { name: test, listen: \"127.0.0.1:%d\", no_advertise: true, routes: [ %s ] }\n", n.Route, n.Routes)
 	}
 	return b
 }

@@ -51,6 +51,7 @@ var floors = []struct {
 	{"internal/proxy", nil},
 	{"internal/pipe", nil},
 	{"internal/pgserver", []string{"internal/process"}},
+	{"internal/natsserver", []string{"internal/process"}},
 	{"pg", []string{".", "internal/traceparent"}},
 	{"pg/webhook", []string{".", "pg"}},
 	{"internal/cloudevent", []string{".", "pg"}},

@@ -16,6 +16,7 @@ type demoCmd struct {
 	Kills    int     `help:"How often the database's process is killed with SIGKILL, in each of the two audited runs; 5 unless given, at most 10 for each of the --seconds." default:"5" placeholder:"N"`
 	Power    bool    `help:"Make every kill a power cut: what was not synced is lost too."`
 	Server   bool    `help:"Kill a server: shoppers are its clients over TCP, not lines to a process that holds the database."`
+	Cluster  string  `help:"Three nodes on a log in PostgreSQL with a synchronous standby, or on three NATS servers, all started for it; every other kill cuts one off from the rest instead." enum:",postgres,jetstream" default:"" placeholder:"postgres|jetstream"`
 	Orders   string  `help:"Take the purchases from this CSV file, one a row." placeholder:"FILE.csv"`
 	Seconds  float64 `help:"Length of the first run, 10 unless given; the others are shorter, and every kill adds a restart." default:"10" placeholder:"N"`
 	Shoppers int     `help:"How many buy at the same time; 64 unless given." default:"64" placeholder:"N"`
@@ -37,6 +38,7 @@ Examples:
     mainstem demo
     mainstem demo --kills 10 --power
     mainstem demo --server
+    mainstem demo --cluster postgres
     mainstem demo inventory --orders groceries.csv --json
     mainstem demo --seconds 3 --kills 2 --no-naive --seed 7`
 }
@@ -53,8 +55,11 @@ func (c *demoCmd) Run(e *env) (err error) {
 		return misused("give fewer, or more --seconds: every kill waits for a crowd of shoppers and then for a restart",
 			"%d kills do not fit into %v seconds; %d do", c.Kills, c.Seconds, most)
 	}
+	if c.Cluster != "" && (c.Power || c.Server || c.Keep != "") {
+		return misused("leave out --power, --server and --keep", "a demo with --cluster kills nodes, and its log is on servers that end with it")
+	}
 	config := demo.Config{
-		Kills: c.Kills, Power: c.Power, Server: c.Server, Orders: c.Orders, Length: time.Duration(c.Seconds * float64(time.Second)),
+		Kills: c.Kills, Power: c.Power, Server: c.Server, Cluster: c.Cluster, Orders: c.Orders, Length: time.Duration(c.Seconds * float64(time.Second)),
 		Shoppers: c.Shoppers, Seed: c.Seed, Naive: c.Naive, Keep: c.Keep,
 	}
 	if !e.json {
@@ -83,11 +88,15 @@ type holderCmd struct {
 	Dir    string `required:""`
 	Socket string `required:""`
 	Listen string
-	Power  uint64 `help:"Seed of the power cuts; 0 for none."`
+	Node   string
+	Log    string
+	Peer   string
+	Reach  map[string]string `mapsep:","`
+	Power  uint64            `help:"Seed of the power cuts; 0 for none."`
 }
 
 func (c *holderCmd) Run(e *env) (err error) {
-	return demo.Hold(e.ctx, demo.Holder{Dir: filepath.Clean(c.Dir), Socket: c.Socket, Listen: c.Listen, PowerSeed: c.Power, Parent: e.in, Ready: e.ready})
+	return demo.Hold(e.ctx, demo.Holder{Dir: filepath.Clean(c.Dir), Socket: c.Socket, Listen: c.Listen, PowerSeed: c.Power, Node: c.Node, Log: c.Log, Peer: c.Peer, Reach: c.Reach, Parent: e.in, Ready: e.ready})
 }
 
 func (e *env) ready() error {

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -22,6 +21,7 @@ type Config struct {
 	Kills    int           // kills of each audited run, at least 0
 	Power    bool          // each kill is a power cut
 	Server   bool          // the process is a server, and shoppers are its clients over TCP
+	Cluster  string        // postgres or jetstream: three nodes on a log there; a kill is also a node cut off
 	Orders   string        // CSV file of purchases; empty generates them
 	Length   time.Duration // planned length of the first run, without downtime
 	Shoppers int
@@ -49,7 +49,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		return nil, err
 	}
 	defer done()
-	report := &Report{Seed: c.Seed, power: c.Power, server: c.Server, kept: c.Keep, source: c.Orders}
+	report := &Report{Seed: c.Seed, power: c.Power, server: c.Server, cluster: c.Cluster, kept: c.Keep, source: c.Orders}
 	world := world{config: c, dir: dir}
 	floor, err := world.run(ctx, plan{mode: byFloor, orders: orders, kills: c.Kills, length: c.Length})
 	if err != nil {
@@ -125,13 +125,12 @@ func (w *world) run(ctx context.Context, p plan) (*outcome, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	dir := filepath.Join(w.dir, p.mode.String())
-	holder, err := w.holder(dir)
+	place, err := w.place(ctx, dir, cancel)
 	if err != nil {
 		return nil, err
 	}
-	holder.died = cancel
-	defer holder.end()
-	if err := holder.start(ctx); err != nil {
+	defer place.end()
+	if err := place.start(ctx); err != nil {
 		return nil, err
 	}
 	book, err := newLedger(dir + ".acknowledged")
@@ -140,7 +139,7 @@ func (w *world) run(ctx context.Context, p plan) (*outcome, error) {
 	}
 	defer book.close()
 	rng := rand.New(rand.NewPCG(w.config.Seed, uint64(p.mode)))
-	m := &market{plan: p, holder: holder, ledger: book, stock: stockFor(p.orders, w.config.Seed), fail: cancel}
+	m := &market{plan: p, place: place, ledger: book, stock: stockFor(p.orders, w.config.Seed), fail: cancel}
 	m.pace = newPace(p, rng)
 	if err := m.fill(ctx); err != nil {
 		return nil, err
@@ -155,20 +154,36 @@ func (w *world) run(ctx context.Context, p plan) (*outcome, error) {
 	return o, nil
 }
 
-// holder prepares the process that holds the database of one run.
-func (w *world) holder(dir string) (*holder, error) {
+// place prepares what holds the database of one run. died is told of a process that
+// ends though nobody has ended it.
+func (w *world) place(ctx context.Context, dir string, died func(error)) (place, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if w.config.Cluster == "" {
+		return w.holder(exe, dir, died)
+	}
+	c, err := w.cluster(ctx, exe, dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range c.nodes {
+		n.died = died
+	}
+	return c, nil
+}
+
+// holder prepares the process that holds the database of one run.
+func (w *world) holder(exe, dir string, died func(error)) (*holder, error) {
 	socket := dir + ".sock"
 	if len(socket) > limitSocket {
 		return nil, fmt.Errorf("the path %s is too long for a socket (%d bytes at most); set TMPDIR, or --keep, to a shorter one", socket, limitSocket)
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return nil, err
-	}
-	h := &holder{exe: exe, dir: dir, socket: socket}
+	h := &holder{exe: exe, dir: dir, socket: socket, died: died}
 	if w.config.Power {
 		h.power = w.config.Seed
 	}
@@ -180,14 +195,11 @@ func (w *world) holder(dir string) (*holder, error) {
 
 // serve gives the process a port, which it keeps over its restarts.
 func (h *holder) serve() error {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := freeAddresses(1)
 	if err != nil {
 		return err
 	}
-	h.listen = free.Addr().String()
-	if err := free.Close(); err != nil {
-		return err
-	}
+	h.listen = free[0]
 	h.remote, err = remote.Open("http://" + h.listen)
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/mainstemdb/mainstem/cmd/mainstem/internal/cli"
+	"github.com/mainstemdb/mainstem/internal/pgserver"
 )
 
 // TestMain lets the test binary be mainstem: the demo starts its own program
@@ -98,6 +100,21 @@ func TestInventoryUnderPowerCuts(t *testing.T) {
 // TestServerIsKilled: the promises hold for clients of a server, over TCP.
 func TestServerIsKilled(t *testing.T) {
 	hold(t, 3, "--server", "--power", "--seconds", "2", "--kills", "3", "--no-naive")
+}
+
+// TestNodesAreKilledAndCutOff: the promises hold for clients of three nodes.
+func TestNodesAreKilledAndCutOff(t *testing.T) {
+	server, err := pgserver.Start(t.Context(), pgserver.Config{})
+	if errors.Is(err, pgserver.ErrMissing) {
+		t.Skip("not run: " + err.Error())
+	}
+	if err == nil {
+		err = server.Close()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	hold(t, 2, "--cluster", "postgres", "--seconds", "1", "--kills", "2", "--no-naive")
 }
 
 func TestInventoryWithRealPurchases(t *testing.T) {

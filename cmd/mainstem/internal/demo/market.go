@@ -23,10 +23,10 @@ func (m mode) String() string {
 	return [...]string{"", "floor", "compare-and-set", "naive"}[m]
 }
 
-// market is one run: shoppers, an onlooker, and somebody who kills the holder.
+// market is one run: shoppers, an onlooker, and somebody who does harm.
 type market struct {
 	plan   plan
-	holder *holder
+	place  place
 	ledger *ledger
 	stock  map[string]int64
 	pace   *pace
@@ -46,7 +46,7 @@ type market struct {
 func (m *market) fill(ctx context.Context) error {
 	lines := make(chan *client, 16)
 	for range cap(lines) {
-		lines <- m.holder.line()
+		lines <- m.place.line()
 	}
 	var wait sync.WaitGroup
 	for item, n := range m.stock {
@@ -72,13 +72,13 @@ func (m *market) open(ctx context.Context, shoppers int, rng *rand.Rand) error {
 	var buying, others sync.WaitGroup
 	for i := range shoppers {
 		s := &shopper{
-			market: m, number: i, line: m.holder.line(),
+			market: m, number: i, line: m.place.line(),
 			rng: rand.New(rand.NewPCG(rng.Uint64(), uint64(i))),
 		}
 		m.shoppers = append(m.shoppers, s)
 		buying.Go(func() { s.run(ctx) })
 	}
-	others.Go(func() { m.kill(ctx) })
+	others.Go(func() { m.strike(ctx) })
 	watching, stop := context.WithCancelCause(ctx)
 	eyes := rand.New(rand.NewPCG(rng.Uint64(), 0))
 	others.Go(func() { m.look(watching, eyes) })
@@ -89,22 +89,18 @@ func (m *market) open(ctx context.Context, shoppers int, rng *rand.Rand) error {
 	return context.Cause(ctx)
 }
 
-// kill kills the holder at each moment and starts it again.
-func (m *market) kill(ctx context.Context) {
+// strike does harm at each moment, and waits until everything is back.
+func (m *market) strike(ctx context.Context) {
 	for _, s := range m.pace.strike {
 		if m.pace.until(ctx, s.moment+s.delay) != nil {
 			return
 		}
 		began := time.Now()
-		err := m.holder.kill()
-		if err == nil {
-			m.kills.Add(1)
-			err = m.holder.start(ctx)
-		}
-		if err != nil {
-			m.fail(&breakage{fmt.Errorf("kill %d of %d: %w", m.kills.Load(), m.plan.kills, err)})
+		if err := m.place.strike(ctx); err != nil {
+			m.fail(&breakage{fmt.Errorf("kill %d of %d: %w", m.kills.Load()+1, m.plan.kills, err)})
 			return
 		}
+		m.kills.Add(1)
 		m.recovery = append(m.recovery, time.Since(began))
 		close(s.killed)
 	}
@@ -113,7 +109,7 @@ func (m *market) kill(ctx context.Context) {
 // look reads the stock of random items, so that the checked history has reads
 // by somebody who writes nothing.
 func (m *market) look(ctx context.Context, rng *rand.Rand) {
-	line := m.holder.line()
+	line := m.place.line()
 	defer line.close()
 	for pause(ctx, time.Duration(2+rng.Int64N(4))*time.Millisecond) == nil {
 		item := m.plan.orders[rng.IntN(len(m.plan.orders))].Item

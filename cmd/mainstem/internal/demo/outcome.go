@@ -27,6 +27,7 @@ type outcome struct {
 	replayedAfter int
 	linearizable  string
 	took          time.Duration
+	bound         time.Duration   // of calls that end as unavailable; 0 for none
 	answered      []time.Duration // sorted
 	unavailable   []time.Duration // sorted
 	recovery      []time.Duration // sorted
@@ -61,22 +62,18 @@ func (o *outcome) unreadable(broke *breakage) {
 	o.findings.details = []string{broke.Error(), fmt.Sprintf("none of the %d acknowledged purchases could be looked for", o.bought)}
 }
 
-// examine asks again, stops the holder cleanly, reads the database itself, and
+// examine asks again, ends the database cleanly, reads the database itself, and
 // compares it with the record of answers.
 func (w *world) examine(ctx context.Context, m *market, entries []entry, rng *rand.Rand, o *outcome) error {
 	if m.plan.mode != byReading {
 		m.ask(ctx, entries, rng, o)
 	}
-	err := m.holder.stop()
+	db, err := m.place.read(ctx)
 	if cause := context.Cause(ctx); cause != nil {
-		return cause // interrupted, or the holder ended by itself
+		return cause // interrupted, or a process ended by itself
 	}
 	if err != nil {
 		return &breakage{err}
-	}
-	db, err := openHeld(ctx, m.holder.dir, m.holder.power)
-	if err != nil {
-		return &breakage{fmt.Errorf("opening the database for the audit: %w", err)}
 	}
 	defer func() { _ = db.Close() }() // only read
 	database, err := readAll(ctx, db, sortedKeys(m.stock))
@@ -102,6 +99,7 @@ func (m *market) outcome(entries []entry) *outcome {
 	o := &outcome{
 		plan: m.plan, kills: int(m.kills.Load()), resent: int(m.resent.Load()), took: m.took, recovery: m.recovery,
 	}
+	_, o.bound = m.place.away()
 	for _, e := range entries {
 		if e.SoldOut {
 			o.refused++
@@ -123,7 +121,7 @@ func (m *market) outcome(entries []entry) *outcome {
 // ask sends a sample of the acknowledged purchases once more. Each must be
 // answered with its first receipt: same position, same stock left.
 func (m *market) ask(ctx context.Context, entries []entry, rng *rand.Rand, o *outcome) {
-	line := m.holder.line()
+	line := m.place.line()
 	defer line.close()
 	bought := slices.DeleteFunc(slices.Clone(entries), func(e entry) bool { return e.SoldOut })
 	rng.Shuffle(len(bought), func(i, j int) { bought[i], bought[j] = bought[j], bought[i] })

@@ -42,6 +42,9 @@ func (p *page) head() {
 	if p.r.server {
 		who = "the server"
 	}
+	if p.r.cluster != "" {
+		who, what = "one of three nodes on "+p.r.cluster, "SIGKILLed or cut off"
+	}
 	p.linef("%s", bold.Render("Inventory"))
 	p.linef("%s purchases of %d items, %d of which sold out, while %s was %s %d times.",
 		thousands(f.Purchases), f.items(), f.outcome.itemsSoldOut, who, what, f.Kills)
@@ -106,7 +109,9 @@ func (p *page) foot() {
 	if len(broken) == 0 {
 		p.linef("%s every acknowledged purchase is there once, with its order, its event and its stock.", good.Render("kept:"))
 	}
-	if p.r.power {
+	if p.r.cluster != "" {
+		p.linef("%s", faint.Render("The audit looked by a node that had nothing but the log."))
+	} else if p.r.power {
 		p.linef("%s", faint.Render("Each kill lost what was not synced, as a power cut does."))
 	} else {
 		p.linef("%s", faint.Render("Kills are not power cuts: the operating system keeps what was written. Try --power."))

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/remote"
 )
 
@@ -25,6 +26,7 @@ type holder struct {
 	listen           string      // address of the server that the process is, instead of the socket
 	remote           *remote.DB  // a client of it
 	power            uint64      // seed of the power cuts; 0 for none
+	more             []string    // further arguments of the process
 	died             func(error) // told when the process ends though nobody has ended it
 
 	starts uint64
@@ -40,7 +42,7 @@ const startTime = 30 * time.Second
 
 // start starts the process and waits until it answers calls.
 func (h *holder) start(ctx context.Context) error {
-	args := []string{"demo-holder", "--dir", h.dir, "--socket", h.socket}
+	args := append([]string{"demo-holder", "--dir", h.dir, "--socket", h.socket}, h.more...)
 	if h.listen != "" {
 		args = append(args, "--listen", h.listen)
 	}
@@ -105,6 +107,27 @@ func (h *holder) line() *client {
 		return &client{remote: h.remote.DB}
 	}
 	return &client{socket: h.socket}
+}
+
+// strike kills the process and starts it again.
+func (h *holder) strike(ctx context.Context) error {
+	if err := h.kill(); err != nil {
+		return err
+	}
+	return h.start(ctx)
+}
+
+func (h *holder) away() (bool, time.Duration) { return h.down.Load(), Bound }
+
+func (h *holder) read(ctx context.Context) (*embedded.DB, error) {
+	if err := h.stop(); err != nil {
+		return nil, err
+	}
+	db, err := Holder{Dir: h.dir, PowerSeed: h.power}.open(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("opening the database for the audit: %w", err)
+	}
+	return db, nil
 }
 
 // kill ends the process, and only it, with SIGKILL, and waits until it is gone.

@@ -11,25 +11,33 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/cmd/mainstem/internal/logurl"
 	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/internal/disk"
+	"github.com/mainstemdb/mainstem/node"
+	"github.com/mainstemdb/mainstem/remote"
 	"github.com/mainstemdb/mainstem/server"
 )
 
 // Holder is the process that holds the database and is killed.
 type Holder struct {
 	Dir, Socket string
-	Listen      string       // where to serve the database as a server does, instead of on Socket
-	PowerSeed   uint64       // seed of the power cuts; 0 for none
-	Parent      io.Reader    // ends when the parent wants a clean stop, or dies
-	Ready       func() error // tells the parent that calls are answered
+	Listen      string // where to serve the database as a server does, instead of on Socket
+	PowerSeed   uint64 // seed of the power cuts; 0 for none
+	// Node, Log, Peer and Reach are those of a node of a cluster: its name, the URL of
+	// its log, the address for others, and by which address it reaches which.
+	Node, Log, Peer string
+	Reach           map[string]string
+	Parent          io.Reader    // ends when the parent wants a clean stop, or dies
+	Ready           func() error // tells the parent that calls are answered
 }
 
 // Hold serves calls until the parent goes.
 func Hold(ctx context.Context, h Holder) error {
-	db, err := openHeld(ctx, h.Dir, h.PowerSeed)
+	db, err := h.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,7 +72,16 @@ func (h Holder) answer(ctx context.Context, db *embedded.DB) (end func() error, 
 		}
 		web := server.HTTP(server.New(db.Backend(), server.Promise(db.Guarantees()), server.Health(db.Err)))
 		go func() { _ = web.Serve(listener) }() // it ends with end
-		return web.Close, nil
+		if h.Peer == "" {
+			return web.Close, nil
+		}
+		others, err := new(net.ListenConfig).Listen(ctx, "tcp", h.Peer)
+		if err != nil {
+			return nil, errors.Join(err, web.Close())
+		}
+		direct := server.HTTP(server.New(db.Direct(), server.Promise(db.Guarantees()), server.Health(db.Err)))
+		go func() { _ = direct.Serve(others) }() // it ends with end
+		return func() error { return errors.Join(web.Close(), direct.Close()) }, nil
 	}
 	if err := os.Remove(h.Socket); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
@@ -85,18 +102,42 @@ func (h Holder) answer(ctx context.Context, db *embedded.DB) (end func() error, 
 	return listener.Close, nil
 }
 
-// openHeld opens the database of one run, over a disk that forgets what was
-// not synced if seed is not 0.
-func openHeld(ctx context.Context, dir string, seed uint64) (*embedded.DB, error) {
+// open opens the database of one run, over a disk that forgets what was not synced if
+// the power is cut, or as a node of a cluster.
+func (h Holder) open(ctx context.Context) (*embedded.DB, error) {
 	opts := []embedded.Option{embedded.Memory(128 << 20)}
-	if seed != 0 {
-		power, err := disk.NewPower(disk.Default, disk.PowerConfig{Dir: dir, Seed: seed, Early: 0.3})
+	if h.PowerSeed != 0 {
+		power, err := disk.NewPower(disk.Default, disk.PowerConfig{Dir: h.Dir, Seed: h.PowerSeed, Early: 0.3})
 		if err != nil {
 			return nil, err
 		}
 		opts = append(opts, embedded.OnDisk(power))
 	}
-	return embedded.Open(ctx, filepath.Join(dir, "database"), opts...)
+	if h.Log != "" {
+		var url logurl.URL
+		if err := url.UnmarshalText([]byte(h.Log)); err != nil {
+			return nil, err
+		}
+		logs, err := url.Open(ctx, false)
+		if err != nil {
+			return nil, err
+		}
+		opts = append(opts, embedded.Cluster(logs, h.Node, node.Shared{Address: h.Peer, Dial: h.dial, Patience: time.Second}))
+	}
+	return embedded.Open(ctx, filepath.Join(h.Dir, "database"), opts...)
+}
+
+// dial reaches another node by this one's way to it.
+func (h Holder) dial(address string) (mainstem.Backend, error) {
+	way, ok := h.Reach[address]
+	if !ok {
+		return nil, mainstem.Errorf(mainstem.Unavailable, "there is no way to %s", address)
+	}
+	db, err := remote.Open("http://"+way, remote.Hedge(0))
+	if err != nil {
+		return nil, err
+	}
+	return db.Backend(), nil
 }
 
 // serve answers the calls of one connection, one after the other.

@@ -1,0 +1,26 @@
+package demo
+
+import (
+	"context"
+	"time"
+
+	"github.com/mainstemdb/mainstem/embedded"
+)
+
+// place is where the database of one run is kept, and what is harmed there. One
+// goroutine at a time starts, strikes and reads.
+type place interface {
+	// start starts it and waits until it answers calls.
+	start(ctx context.Context) error
+	// line is a shopper's line to it.
+	line() *client
+	// strike does harm, and waits until everything is back.
+	strike(ctx context.Context) error
+	// away reports whether something that was harmed is not back yet, and bound is how
+	// long calls may take then to end as unavailable; 0 where others answer them.
+	away() (yes bool, bound time.Duration)
+	// read ends it cleanly and opens what it leaves, for the audit.
+	read(ctx context.Context) (*embedded.DB, error)
+	// end makes sure that nothing is left running, however the run ended.
+	end()
+}
