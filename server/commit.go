@@ -89,9 +89,9 @@ type desk struct {
 	sending sync.Mutex
 	send    func(*pb.SubmitResponse)
 
-	mu      sync.Mutex
-	running sync.WaitGroup
-	closed  bool
+	mu     sync.Mutex
+	owed   sync.WaitGroup // answers
+	closed bool
 }
 
 // receive begins what comes until the client has sent everything.
@@ -120,20 +120,20 @@ func (d *desk) begin(ctx context.Context, all []*pb.Submission) bool {
 	if d.closed {
 		return false
 	}
-	p, counted := newPage(len(all), d.send), d.server.counted[CallTransaction]
+	d.owed.Add(len(all))
+	p, counted := newPage(len(all), d.send, d.leave), d.server.counted[CallTransaction]
 	for _, m := range all {
 		counted.begin()
 		if err := d.admit(); err != nil {
 			counted.end(mainstem.CodeOf(err))
-			p.put(failed(m.GetNumber(), err, mainstem.Unavailable))
+			p.refuse(failed(m.GetNumber(), err, mainstem.Unavailable))
 			continue
 		}
-		d.running.Go(func() {
-			defer d.leave()
+		go func() {
 			o := d.run(ctx, m)
 			counted.end(outcomeOf(o))
 			p.put(o)
-		})
+		}()
 	}
 	return true
 }
@@ -150,17 +150,22 @@ func (d *desk) admit() error {
 	return nil
 }
 
-func (d *desk) leave() {
-	d.server.calls.Done()
-	d.under.free()
+// leave ends transactions whose answers were sent. Until then a server that drains
+// waits for them, and so does the stream, on which nothing may be sent afterwards.
+func (d *desk) leave(answers, ran int) {
+	for range ran {
+		d.server.calls.Done()
+		d.under.free()
+	}
+	d.owed.Add(-answers)
 }
 
-// close waits for what runs.
+// close waits for every answer.
 func (d *desk) close() {
 	d.mu.Lock()
 	d.closed = true
 	d.mu.Unlock()
-	d.running.Wait()
+	d.owed.Wait()
 }
 
 func (d *desk) run(ctx context.Context, m *pb.Submission) *pb.Outcome {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -12,6 +13,9 @@ import (
 	"github.com/mainstemdb/mainstem"
 	pb "github.com/mainstemdb/mainstem/proto/mainstem/v1"
 )
+
+// ends is for pages of which nobody waits for the end.
+func ends(int, int) {}
 
 // TestPagesGoBackTogether: the answers to one message are one message, unless one of
 // them takes long: then it holds up the others by a millisecond.
@@ -26,7 +30,7 @@ func TestPagesGoBackTogether(t *testing.T) {
 			defer mu.Unlock()
 			sent, at = append(sent, len(m.GetOutcomes())), append(at, time.Since(begin))
 		}
-		p := newPage(3, send)
+		p := newPage(3, send, ends)
 		for range 3 {
 			p.put(&pb.Outcome{})
 		}
@@ -34,7 +38,7 @@ func TestPagesGoBackTogether(t *testing.T) {
 			t.Errorf("three answers went as %v after %v", sent, at)
 		}
 		sent, at = nil, nil
-		p = newPage(3, send)
+		p = newPage(3, send, ends)
 		p.put(&pb.Outcome{})
 		p.put(&pb.Outcome{})
 		time.Sleep(50 * time.Millisecond) // in a bubble: the third takes long
@@ -46,11 +50,62 @@ func TestPagesGoBackTogether(t *testing.T) {
 	})
 }
 
+// quick is a Backend that commits, "late" only when it is told to.
+type quick struct {
+	mainstem.Backend
+	late chan struct{}
+}
+
+func (q quick) Commit(_ context.Context, t *mainstem.Transaction) (*mainstem.Receipt, error) {
+	if t.Group == "late" {
+		<-q.late
+	}
+	return &mainstem.Receipt{}, nil
+}
+
+// TestAnswersAreOwed: as long as an answer is being sent, whoever sends it, its stream
+// goes on and a server that leaves waits.
+func TestAnswersAreOwed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := quick{late: make(chan struct{})}
+		gate := make(chan struct{})
+		s := New(b)
+		d := &desk{server: s, backend: b, under: places{most: 2, noun: "transactions"}, send: func(m *pb.SubmitResponse) {
+			if len(m.GetOutcomes()) == 2 { // what the timer sends
+				<-gate
+			}
+		}}
+		one := func(n uint64, group string) *pb.Submission {
+			return &pb.Submission{Number: n, Transaction: &pb.Transaction{Group: group, Attempt: 1}}
+		}
+		d.begin(t.Context(), []*pb.Submission{one(1, "late"), one(2, "g"), one(3, "too many")})
+		time.Sleep(2 * linger)
+		close(b.late)
+		synctest.Wait()
+		closed, drained := make(chan struct{}), make(chan error, 1)
+		go func() { d.close(); close(closed) }()
+		go func() { drained <- s.Drain(t.Context()) }()
+		synctest.Wait()
+		select {
+		case <-closed:
+			t.Error("the stream ended while an answer was sent")
+		case err := <-drained:
+			t.Errorf("the server has left while an answer was sent: %v", err)
+		default:
+		}
+		close(gate)
+		<-closed
+		if err := <-drained; err != nil || d.under.taken.Load() != 0 {
+			t.Errorf("%v, %d places are taken", err, d.under.taken.Load())
+		}
+	})
+}
+
 // TestLargePagesAreSplit: by their size, and never into nothing.
 func TestLargePagesAreSplit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // or the first ones go while the last is made
 		var sent []int
-		p := newPage(5, func(m *pb.SubmitResponse) { sent = append(sent, len(m.GetOutcomes())) })
+		p := newPage(5, func(m *pb.SubmitResponse) { sent = append(sent, len(m.GetOutcomes())) }, ends)
 		for range 5 {
 			reply := bytes.Repeat([]byte("r"), pageBytes/2)
 			p.put(&pb.Outcome{Outcome: &pb.Outcome_Receipt{Receipt: &pb.Receipt{Answer: &pb.Receipt_ReplyBase64{ReplyBase64: reply}}}})

@@ -21,19 +21,30 @@ const (
 // together goes back together.
 type page struct {
 	send func(*pb.SubmitResponse) // one at a time; how it went is its own business
+	gone func(answers, ran int)   // so many were sent, as far as that goes, and so many of them to what ran
 
 	mu    sync.Mutex
 	ready []*pb.Outcome
+	ran   int // of those that are ready, answers to what ran
 	left  int // answers to come
 	late  *time.Timer
 }
 
-func newPage(n int, send func(*pb.SubmitResponse)) *page { return &page{send: send, left: n} }
+func newPage(n int, send func(*pb.SubmitResponse), gone func(answers, ran int)) *page {
+	return &page{send: send, gone: gone, left: n}
+}
 
-// put adds an answer. Whoever adds the last one sends them.
-func (p *page) put(o *pb.Outcome) {
+// refuse adds the answer to what never ran.
+func (p *page) refuse(o *pb.Outcome) { p.add(o, 0) }
+
+// put adds the answer to what ran.
+func (p *page) put(o *pb.Outcome) { p.add(o, 1) }
+
+// add adds an answer. Whoever adds the last one sends them.
+func (p *page) add(o *pb.Outcome, ran int) {
 	p.mu.Lock()
 	p.ready = append(p.ready, o)
+	p.ran += ran
 	p.left--
 	if p.left > 0 && p.late == nil {
 		p.late = time.AfterFunc(linger, p.flush)
@@ -48,8 +59,8 @@ func (p *page) put(o *pb.Outcome) {
 // flush sends what is there, if anything is.
 func (p *page) flush() {
 	p.mu.Lock()
-	ready := p.ready
-	p.ready = nil
+	ready, ran := p.ready, p.ran
+	p.ready, p.ran = nil, 0
 	switch {
 	case p.late == nil:
 	case p.left == 0:
@@ -58,11 +69,13 @@ func (p *page) flush() {
 		p.late.Reset(linger)
 	}
 	p.mu.Unlock()
+	answers := len(ready)
 	for len(ready) > 0 {
 		n := fill(ready)
 		p.send(&pb.SubmitResponse{Outcomes: ready[:n]})
 		ready = ready[n:]
 	}
+	p.gone(answers, ran)
 }
 
 // fill is how many answers make a message, at least one.
