@@ -2,6 +2,8 @@ package remote_test
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +16,13 @@ import (
 	"github.com/mainstemdb/mainstem/remote"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir, addr, is := strings.Cut(os.Getenv(child), " "); is {
+		fmt.Fprintln(os.Stderr, beChild(dir, addr)) // it does not end by itself otherwise
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // dial is a client of the addresses, closed with the test.
 func dial(t testing.TB, addresses string, opts ...remote.Option) *remote.DB {
