@@ -99,5 +99,14 @@ func (w *writer) Write(p []byte) (int, error) {
 	return w.ResponseWriter.Write(p)
 }
 
+// Flush stamps the response first. Streams of Connect and gRPC need it.
+func (w *writer) Flush() { _ = w.FlushError() } // as http.Flusher has it, who is gone cannot be told
+
+// FlushError is Flush for http.ResponseController.
+func (w *writer) FlushError() error {
+	w.stamp()
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
 // Unwrap is for http.ResponseController.
 func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }

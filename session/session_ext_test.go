@@ -20,6 +20,7 @@ import (
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/mainstemtest"
+	"github.com/mainstemdb/mainstem/remote"
 	"github.com/mainstemdb/mainstem/session"
 )
 
@@ -33,18 +34,44 @@ type pod struct {
 	url      *url.URL
 }
 
-// newPod starts an instance: PUT writes the profile, GET reads what the replica has.
-func newPod(t *testing.T, behind mainstem.Backend, c session.Config) *pod {
+// newPod starts an instance of a service before a replica of its own, which it asks
+// over the wire.
+func newPod(t *testing.T, behind mainstem.Backend, c session.Config, service http.Handler) *pod {
 	t.Helper()
 	follower, err := mainstemtest.NewFollower(t.Context(), behind)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keeper, err := session.New(mainstem.New(follower), c)
+	db, err := remote.Open(mainstemtest.Serve(t, follower))
 	if err != nil {
 		t.Fatal(err)
 	}
-	web := httptest.NewServer(keeper.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	keeper, err := session.New(db.DB, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := httptest.NewUnstartedServer(keeper.Handler(service))
+	web.Config.Protocols = new(http.Protocols)
+	web.Config.Protocols.SetHTTP1(true)
+	web.Config.Protocols.SetUnencryptedHTTP2(true)
+	web.Start()
+	t.Cleanup(web.Close)
+	parsed, err := url.Parse(web.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &pod{follower: follower, url: parsed}
+}
+
+// profiles is a service of plain HTTP: PUT writes the profile, GET reads what the
+// replica has.
+func profiles() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		profile := session.Of(r.Context()).DB().Group("profile-1")
 		if r.Method == http.MethodPut {
 			body, err := io.ReadAll(r.Body)
@@ -62,13 +89,7 @@ func newPod(t *testing.T, behind mainstem.Backend, c session.Config) *pod {
 			return
 		}
 		_, _ = w.Write(v.Value.Bytes)
-	})))
-	t.Cleanup(web.Close)
-	parsed, err := url.Parse(web.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &pod{follower: follower, url: parsed}
+	})
 }
 
 // roundRobin is a proxy that gives each request to the next pod.
@@ -125,7 +146,7 @@ func TestOwnWritesAreRead(t *testing.T) {
 		t.Run(carried, func(t *testing.T) {
 			behind := mainstemtest.Open(t)
 			config := session.Config{Keys: [][]byte{key('k')}, Cookie: "seen", Plain: true}
-			pods := []*pod{newPod(t, behind.Backend(), config), newPod(t, behind.Backend(), config)}
+			pods := []*pod{newPod(t, behind.Backend(), config, profiles()), newPod(t, behind.Backend(), config, profiles())}
 			proxy, client := roundRobin(t, pods...), browser(t, carried == "cookie")
 			status, text, response := send(t, client, http.MethodPut, proxy, "anna")
 			if status != http.StatusOK {
@@ -150,19 +171,7 @@ func TestOwnWritesAreRead(t *testing.T) {
 				}
 				return
 			}
-			patience, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-			defer cancel()
-			for _, p := range pods { // each read waits for the write
-				for p.follower.Waiting() == 0 {
-					if patience.Err() != nil {
-						t.Fatal("no read waits for the write")
-					}
-					runtime.Gosched()
-				}
-				if err := p.follower.CatchUp(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-			}
+			catchUp(t, pods)
 			for range pods {
 				if got := <-answers; got != "anna" {
 					t.Errorf("read %q after writing anna", got)
@@ -172,10 +181,28 @@ func TestOwnWritesAreRead(t *testing.T) {
 	}
 }
 
+// catchUp waits until a read waits for a write at each replica, and lets them have it.
+func catchUp(t *testing.T, pods []*pod) {
+	t.Helper()
+	patience, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for _, p := range pods {
+		for p.follower.Waiting() == 0 {
+			if patience.Err() != nil {
+				t.Fatal("no read waits for the write")
+			}
+			runtime.Gosched()
+		}
+		if err := p.follower.CatchUp(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestStrangeTokensAreRefused(t *testing.T) {
 	behind := mainstemtest.Open(t)
 	own := session.Config{Keys: [][]byte{key('k'), key('o')}, Cookie: "seen", Plain: true}
-	p := newPod(t, behind.Backend(), own)
+	p := newPod(t, behind.Backend(), own, profiles())
 	keeper := func(keys ...[]byte) *session.Keeper {
 		k, err := session.New(behind.DB, session.Config{Keys: keys})
 		if err != nil {
@@ -250,6 +277,28 @@ func TestLargeTokensStayOutOfCookies(t *testing.T) {
 	}
 	if session.Of(t.Context()) != nil {
 		t.Error("a session without a Handler")
+	}
+}
+
+// TestCookieIsKeptFromOthers: a page's own script and other sites do not get it, and
+// it goes over TLS only, unless that was given up.
+func TestCookieIsKeptFromOthers(t *testing.T) {
+	db := mainstemtest.Open(t).DB
+	for _, plain := range []bool{false, true} {
+		for age, want := range map[time.Duration]int{0: int(session.DefaultCookieAge.Seconds()), time.Minute: 60} {
+			keeper, err := session.New(db, session.Config{Keys: [][]byte{key('k')}, Cookie: "seen", CookieAge: age, Plain: plain})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := httptest.NewRecorder()
+			keeper.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+				session.Of(r.Context()).See(mainstem.NewToken(mainstem.Mark{Incarnation: 1, Position: 1}))
+			})).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
+			all := w.Result().Cookies()
+			if len(all) != 1 || !all[0].HttpOnly || all[0].Secure == plain || all[0].SameSite != http.SameSiteLaxMode || all[0].MaxAge != want || all[0].Path != "/" {
+				t.Errorf("plain %t, age %s: %v", plain, age, all)
+			}
+		}
 	}
 }
 
