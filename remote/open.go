@@ -53,6 +53,7 @@ type config struct {
 	timeout, hedge time.Duration
 	token          func() (string, error)
 	tls            *tls.Config
+	dial           func(ctx context.Context, network, address string) (net.Conn, error)
 	interceptors   []connect.Interceptor
 }
 
@@ -75,9 +76,6 @@ func Intercept(i ...connect.Interceptor) Option {
 	return option(func(c *config) { c.interceptors = append(c.interceptors, i...) })
 }
 
-// dialer makes the connections.
-var dialer = net.Dialer{Timeout: DialTimeout}
-
 // DB is a database on a server.
 type DB struct {
 	*mainstem.DB
@@ -88,7 +86,8 @@ type DB struct {
 // commas: "http://127.0.0.1:7171", "https://db-1:7171,https://db-2:7171". They must
 // be servers of one database. Nothing is sent before the first call.
 func Open(addresses string, opts ...Option) (*DB, error) {
-	c := config{timeout: DefaultTimeout, hedge: DefaultHedge, tls: new(tls.Config)}
+	dialer := net.Dialer{Timeout: DialTimeout}
+	c := config{timeout: DefaultTimeout, hedge: DefaultHedge, tls: new(tls.Config), dial: dialer.DialContext}
 	for _, o := range opts {
 		o.apply(&c)
 	}
@@ -167,7 +166,7 @@ func newServer(address string, c *client) *server {
 	secure := c.tls.Clone()
 	secure.MinVersion = tls.VersionTLS13
 	transport := &http.Transport{
-		Protocols: protocols, TLSClientConfig: secure, TLSHandshakeTimeout: DialTimeout, DialContext: dialer.DialContext,
+		Protocols: protocols, TLSClientConfig: secure, TLSHandshakeTimeout: DialTimeout, DialContext: c.dial,
 		ForceAttemptHTTP2: true, IdleConnTimeout: time.Minute,
 		HTTP2: &http.HTTP2Config{
 			SendPingTimeout: PingAfter, PingTimeout: PingTimeout, WriteByteTimeout: PingTimeout,
