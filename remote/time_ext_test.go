@@ -37,8 +37,8 @@ func enter(t *testing.T) *bubble {
 	t.Helper()
 	b := &bubble{t: t, net: pipe.New()}
 	t.Cleanup(func() {
-		_ = b.net.Close()                                               // it always can
-		time.Sleep(remote.PingAfter + remote.PingTimeout + time.Second) // until the last connection is missed
+		_ = b.net.Close()                                                 // it always can
+		<-time.After(remote.PingAfter + remote.PingTimeout + time.Second) // until the last connection is missed
 	})
 	return b
 }
