@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
 	"time"
 
@@ -225,7 +226,9 @@ func (l *lane) send() {
 				break
 			}
 			if err := l.stream.Send(message); err != nil {
-				l.end(err)
+				if !errors.Is(err, io.EOF) { // at EOF the server has said why, which receive hears
+					l.end(err)
+				}
 				return
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/mainstemtest"
 	"github.com/mainstemdb/mainstem/remote"
+	"github.com/mainstemdb/mainstem/server"
 )
 
 // partly is a Backend of which one group is stuck until it is let go.
@@ -130,4 +131,25 @@ func TestFeedsDoNotMendTheBreaker(t *testing.T) {
 	if _, err := add(ctx, db.DB, "g", "a"); mainstem.CodeOf(err) != mainstem.Unavailable {
 		t.Errorf("a commit: %v", err)
 	}
+}
+
+// TestRefusalsAreHeard: a server that refuses a view before it has read what was
+// asked is heard, every time: to take Denied for Unavailable is to repeat it for good.
+func TestRefusalsAreHeard(t *testing.T) {
+	denied := mainstem.Errorf(mainstem.Denied, "nobody is let in")
+	guard := server.Guard(func(context.Context, mainstem.Backend) (mainstem.Backend, error) { return nil, denied })
+	db := dial(t, mainstemtest.Serve(t, mainstemtest.Open(t).Backend(), guard))
+	ctx := within(t, 60*time.Second)
+	var all sync.WaitGroup
+	for range 16 {
+		all.Go(func() {
+			for range 100 {
+				if _, err := db.Backend().View(ctx, mainstem.ViewRequest{Group: "g", At: mainstem.Latest()}); mainstem.CodeOf(err) != mainstem.Denied {
+					t.Errorf("a view: %v", err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
 }

@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"io"
 	"sync"
 	"time"
 
@@ -126,8 +127,8 @@ func (v *snapshot) ask(ctx context.Context, m *pb.ViewRequest) (*pb.ViewResponse
 	defer cancel()
 	stop := context.AfterFunc(ctx, v.cancel)
 	defer stop()
-	if err := v.stream.Send(m); err != nil {
-		v.cancel() // what failed is told by Receive, which would wait for an answer to nothing
+	if err := v.stream.Send(m); err != nil && !errors.Is(err, io.EOF) {
+		v.cancel() // or Receive would wait for an answer to nothing; at EOF the server has given it
 	}
 	answer, err := v.stream.Receive()
 	if err == nil {
