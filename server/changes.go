@@ -51,7 +51,9 @@ func startPulse(write func(*pb.ChangesResponse) error, failed context.CancelCaus
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.timer = time.AfterFunc(Heartbeat, func() {
-		p.mu.Lock()
+		if !p.mu.TryLock() {
+			return // what is being written is a sign too, and begins the time anew
+		}
 		defer p.mu.Unlock()
 		if p.ending {
 			return
@@ -69,7 +71,7 @@ func startPulse(write func(*pb.ChangesResponse) error, failed context.CancelCaus
 func (p *pulse) send(m *pb.ChangesResponse) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.timer.Reset(Heartbeat)
+	defer p.timer.Reset(Heartbeat)
 	return p.write(m)
 }
 

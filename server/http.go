@@ -18,6 +18,9 @@ const (
 	// one message.
 	HeaderTimeout = 5 * time.Second
 	BodyTimeout   = 20 * time.Second
+	// AnswerTimeout is how long a client may take over up to 64 KiB of an answer that
+	// waits to be written. A feed's reader may take as long as it likes.
+	AnswerTimeout = 20 * time.Second
 	// PingAfter is the silence of a connection after which the server asks whether
 	// the client is still there; PingTimeout how long the answer may take, and a
 	// blocked write make no progress.
@@ -51,15 +54,25 @@ var conversations = map[string]bool{
 	"/" + serviceName + "/View":   true,
 }
 
-// timely holds the body of every request that is one message to BodyTimeout.
+// feeds are the answers that wait for their reader in the log, and hold nothing.
+var feeds = map[string]bool{
+	"/" + serviceName + "/Changes": true,
+	"/feed":                        true,
+}
+
+// timely holds the body of every request that is one message to BodyTimeout, and what
+// is answered, but for feeds, to AnswerTimeout.
 func timely(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
 		if !conversations[r.URL.Path] && r.Body != http.NoBody {
-			control := http.NewResponseController(w)
 			// Not every ResponseWriter has deadlines; the servers that HTTP makes do.
 			if control.SetReadDeadline(time.Now().Add(BodyTimeout)) == nil {
 				r.Body = &timedBody{ReadCloser: r.Body, control: control}
 			}
+		}
+		if !feeds[r.URL.Path] {
+			w = &timedAnswer{ResponseWriter: w, control: control}
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -123,6 +123,7 @@ var constants = map[string]int64{
 	"session.LimitKeys":           session.LimitKeys,
 	"session.LimitCookie":         session.LimitCookie,
 	"session.DefaultCookieAge":    int64(session.DefaultCookieAge),
+	"server.AnswerTimeout":        int64(server.AnswerTimeout),
 }
 
 var limitRow = regexp.MustCompile("(?m)^\\| [^|]+ \\| ([0-9,]+)( [A-Za-z]+)? \\| `([a-zA-Z.]+)` \\| (?:`([a-z_]+)`|none[^|]*) \\|$")
