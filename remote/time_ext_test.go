@@ -192,6 +192,19 @@ func (s talker) handler() http.Handler {
 	return mux
 }
 
+// TestFeedThatNeverSpeaksIsBroken: not even a first sign.
+func TestFeedThatNeverSpeaksIsBroken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := enter(t)
+		b.serve(talker{}.handler())
+		began := time.Now()
+		for _, err := range b.open().Changes(t.Context(), mainstem.From{}) {
+			wantCode(t, err, mainstem.Unavailable)
+			took(t, "the feed", began, remote.FeedSilence)
+		}
+	})
+}
+
 // TestSilentFeedIsBroken: signs of life in time keep a feed, silence ends it, and what
 // the reader takes its time for is no silence of the server's.
 func TestSilentFeedIsBroken(t *testing.T) {

@@ -205,6 +205,11 @@ func TestViewsAreBounded(t *testing.T) {
 			}
 		}
 	}
+	for range 3 {
+		if status, text := ask(t, base, "Read", strings.Replace(read, `"latest": true`, `"as_of": "99"`, 1)); status == http.StatusOK {
+			t.Errorf("a view of the future: %s", text)
+		}
+	}
 	if status, text := ask(t, base, "Read", read); status != http.StatusOK {
 		t.Errorf("after reads that failed: %d %s", status, text)
 	}

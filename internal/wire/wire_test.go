@@ -6,12 +6,14 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"math"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"pgregory.net/rapid"
 
 	"github.com/mainstemdb/mainstem"
@@ -237,4 +239,38 @@ func constants(t *testing.T, file, prefix string) (n int) {
 		}
 	}
 	return n
+}
+
+// TestWhatDoesNotFitIsRefused: the contract's durations hold more than a program's; one
+// that is beyond is refused and not cut.
+func TestWhatDoesNotFitIsRefused(t *testing.T) {
+	longest := durationpb.New(math.MaxInt64)
+	for _, c := range []struct {
+		d    *durationpb.Duration
+		fits bool
+	}{
+		{longest, true},
+		{durationpb.New(math.MinInt64), true}, // and is below 0, which is Validate's business
+		{&durationpb.Duration{Seconds: longest.Seconds, Nanos: longest.Nanos + 1}, false},
+		{&durationpb.Duration{Seconds: longest.Seconds + 1}, false},
+		{&durationpb.Duration{Seconds: 315_576_000_000}, false}, // the longest that the contract has
+		{&durationpb.Duration{Seconds: -longest.Seconds - 1}, false},
+		{&durationpb.Duration{Seconds: 1, Nanos: -1}, false},
+		{&durationpb.Duration{Nanos: 1_000_000_000}, false},
+	} {
+		for _, o := range []*pb.Operation{
+			{Operation: &pb.Operation_Put{Put: &pb.Put{Name: "k", Held: &pb.Put_Counter{}, Ttl: c.d}}},
+			{Operation: &pb.Operation_Acquire{Acquire: &pb.Acquire{Lease: "l", Owner: "o", Ttl: c.d}}},
+			{Operation: &pb.Operation_Renew{Renew: &pb.Renew{Lease: "l", Token: 1, Ttl: c.d}}},
+		} {
+			_, err := ParseTransaction(&pb.Transaction{Group: "g", Id: "i", Operations: []*pb.Operation{o}})
+			if (err == nil) != c.fits || err != nil && mainstem.CodeOf(err) != mainstem.Invalid {
+				t.Errorf("%v: %v", o, err)
+			}
+		}
+		_, err := ParseViewRequest(&pb.ReadRequest{Group: "g", At: &pb.Consistency{Level: &pb.Consistency_Within{Within: c.d}}})
+		if (err == nil) != c.fits || err != nil && mainstem.CodeOf(err) != mainstem.Invalid {
+			t.Errorf("within %v: %v", c.d, err)
+		}
+	}
 }
