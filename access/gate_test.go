@@ -1,6 +1,8 @@
 package access
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
@@ -95,6 +97,32 @@ func TestReload(t *testing.T) {
 		t.Errorf("a right file again: %v, %v", err, g.Problem())
 	}
 	judge(t, "a transaction of who is back", commit(a), true)
+}
+
+// TestBadPolicyIsToldOnce: however often it is looked at, by name of the file and with
+// the line, and again when it is bad in another way; no text of it is repeated that could
+// be a token.
+func TestBadPolicyIsToldOnce(t *testing.T) {
+	g := gateOf(t, entry("a", everything))
+	var told bytes.Buffer
+	Log(slog.New(slog.NewTextHandler(&told, nil))).apply(g)
+	token := NewToken()
+	for i, text := range []string{"clients:\n- name: b\n", "clients:\n- {name: b, tokens: [{sha256: " + token + "}], rules: []}\n"} {
+		if err := os.WriteFile(g.file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for range 3 {
+			if err := g.Reload(); err == nil {
+				t.Error("it was loaded")
+			}
+		}
+		if n := strings.Count(told.String(), "stays in force"); n != i+1 || strings.Count(told.String(), g.file) < i+1 || !strings.Contains(told.String(), "line 2") {
+			t.Errorf("it was told %d times:\n%s", n, told.String())
+		}
+	}
+	if strings.Contains(told.String(), token) || strings.Contains(g.Problem().Error(), token) {
+		t.Errorf("a token is told: %v\n%s", g.Problem(), told.String())
+	}
 }
 
 // TestNameIsNotEnough: a client that takes the name of another does not take over

@@ -2,8 +2,12 @@ package server_test
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"io"
+	"log"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,6 +16,7 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/pipe"
 	"github.com/mainstemdb/mainstem/internal/wire"
 	"github.com/mainstemdb/mainstem/mainstemtest"
 	pb "github.com/mainstemdb/mainstem/proto/mainstem/v1"
@@ -291,4 +296,66 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 			t.Errorf("closed after %s: %v", took, err)
 		}
 	})
+}
+
+// TestSlowHandshakes: one that does not end in time ends the connection, one that does is
+// heard, however slow.
+func TestSlowHandshakes(t *testing.T) {
+	lent := httptest.NewTLSServer(http.NotFoundHandler()) // for its certificate
+	lent.Close()
+	for over, want := range map[time.Duration]bool{server.HeaderTimeout - time.Second: true, 2 * server.HeaderTimeout: false} {
+		synctest.Test(t, func(t *testing.T) {
+			network := pipe.New()
+			web := server.HTTP(server.New(nil))
+			web.TLSConfig, web.ErrorLog = &tls.Config{Certificates: lent.TLS.Certificates, MinVersion: tls.VersionTLS13}, log.New(io.Discard, "", 0)
+			done := make(chan error, 1)
+			go func() { done <- web.ServeTLS(network, "", "") }()
+			c, err := network.Dial(t.Context(), "", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(over)
+			err = tls.Client(c, &tls.Config{InsecureSkipVerify: true}).HandshakeContext(t.Context()) //nolint:gosec // it is the time that is tested
+			if (err == nil) != want {
+				t.Errorf("a handshake that begins after %s: %v", over, err)
+			}
+			if err := errors.Join(web.Close(), c.Close()); err != nil {
+				t.Error(err)
+			}
+			<-done
+		})
+	}
+}
+
+// TestHalfAFrameIsLeft: a connection of HTTP/2 that stops in the middle of a frame, or
+// goes on with a byte now and then, holds nothing for longer than it takes to ask twice.
+func TestHalfAFrameIsLeft(t *testing.T) {
+	headers := frame(1, 5, 1, get)
+	for name, rest := range map[string]string{
+		"preface": preface[:10], "frame": preface + frame(4, 0, 0, "") + headers[:len(headers)-2], "head": preface + frame(4, 0, 0, "") + headers[:5],
+		"headers that go on": preface + frame(4, 0, 0, "") + frame(1, 1, 1, get),
+	} {
+		for _, drips := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				c := enter(t, server.New(nil)).raw()
+				ended := make(chan time.Time, 1)
+				go func() {
+					_, _ = io.Copy(io.Discard, c)
+					ended <- time.Now()
+				}()
+				began := time.Now()
+				if _, err := io.WriteString(c, rest); err != nil {
+					t.Fatal(err)
+				}
+				for drips {
+					<-time.After(12 * time.Second)
+					_, err := io.WriteString(c, "\x00")
+					drips = err == nil
+				}
+				if took := (<-ended).Sub(began); took > server.PingAfter+server.PingTimeout+time.Second {
+					t.Errorf("half a %s: it was waited for %s", name, took)
+				}
+			})
+		}
+	}
 }
