@@ -274,3 +274,31 @@ func TestWhatDoesNotFitIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// TestErrorsNameTheirPart: an error about a condition or an operation says which one, and
+// there are LimitOperations of both together.
+func TestErrorsNameTheirPart(t *testing.T) {
+	good := &pb.Condition{Condition: &pb.Condition_KeyAbsent{KeyAbsent: &pb.Named{Name: "k"}}}
+	run := &pb.Operation{Operation: &pb.Operation_Delete{Delete: &pb.Named{Name: "k"}}}
+	for want, m := range map[int]*pb.Transaction{
+		2: {Conditions: []*pb.Condition{good, {}}, Operations: []*pb.Operation{run}},
+		4: {Conditions: []*pb.Condition{good, good}, Operations: []*pb.Operation{run, {}}},
+		1: {Operations: []*pb.Operation{{}}},
+	} {
+		m.Group, m.Id = "g", "i"
+		_, err := ParseTransaction(m)
+		var e *mainstem.Error
+		if !errors.As(err, &e) || e.Code != mainstem.Invalid || e.Condition != want {
+			t.Errorf("%v: %v about %d", m, err, e.Condition)
+		}
+	}
+	for extra, want := range map[int]mainstem.Code{0: 0, 1: mainstem.TooLarge} {
+		m := &pb.Transaction{Group: "g", Id: "i", Conditions: []*pb.Condition{good, good}}
+		for range mainstem.LimitOperations - 2 + extra {
+			m.Operations = append(m.Operations, run)
+		}
+		if _, err := ParseTransaction(m); mainstem.CodeOf(err) != want {
+			t.Errorf("%d beyond the limit: %v", extra, err)
+		}
+	}
+}
