@@ -32,11 +32,12 @@ const (
 // lane is a stream of transactions to a server. What waits while messages are under
 // way goes together with the next.
 type lane struct {
-	address string
-	stream  *connect.BidiStreamForClient[pb.SubmitRequest, pb.SubmitResponse]
-	cancel  context.CancelFunc
-	work    sync.WaitGroup
-	wake    chan struct{} // something waits, or the lane has ended
+	address  string
+	throttle *throttle
+	stream   *connect.BidiStreamForClient[pb.SubmitRequest, pb.SubmitResponse]
+	cancel   context.CancelFunc
+	work     sync.WaitGroup
+	wake     chan struct{} // something waits, or the lane has ended
 
 	mu      sync.Mutex
 	waiting []*submission
@@ -81,7 +82,7 @@ func (s *server) openLane(ctx context.Context) (*lane, error) {
 		return nil, unreached(s.address, err)
 	}
 	l := &lane{
-		address: s.address, stream: stream, cancel: cancel,
+		address: s.address, throttle: &s.throttle, stream: stream, cancel: cancel,
 		wake: make(chan struct{}, 1), sent: map[uint64]*submission{},
 	}
 	l.later = time.AfterFunc(overtake, l.knock)
@@ -117,6 +118,9 @@ var errTimeout = errors.New("the client's timeout has passed")
 
 // submit sends a transaction and waits for its answer, at most for a timeout.
 func (l *lane) submit(ctx context.Context, t *mainstem.Transaction, timeout time.Duration) (*mainstem.Receipt, error) {
+	if err := l.throttle.pass(l.address); err != nil {
+		return nil, err
+	}
 	one := &submission{message: &pb.Submission{Transaction: wire.Transaction(t)}, size: t.Size(), answer: make(chan *pb.Outcome, 1)}
 	if line := traceparent.Of(ctx); t.Meta.Trace == "" && len(t.Meta.Actor)+len(t.Meta.Request)+len(line) <= mainstem.LimitMeta {
 		one.message.Transaction.Trace = line
@@ -297,7 +301,11 @@ func (l *lane) retire() {
 func (l *lane) hand(outcomes []*pb.Outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	taken := 0
 	for _, o := range outcomes {
+		if o.GetError().GetCode() != mainstem.Overloaded.String() {
+			taken++
+		}
 		one, ok := l.sent[o.GetNumber()]
 		if !ok {
 			continue // a server that answers twice
@@ -309,6 +317,7 @@ func (l *lane) hand(outcomes []*pb.Outcome) {
 		}
 		one.answer <- o
 	}
+	l.throttle.tell(len(outcomes), taken)
 	if len(l.waiting) > 0 || l.leaving {
 		l.knock()
 	}

@@ -151,12 +151,13 @@ type Status struct {
 
 // server is one server, and the stream of transactions to it.
 type server struct {
-	address string
-	life    context.Context // of the client
-	rpc     mainstemv1connect.DatabaseServiceClient
-	idle    func() // closes connections that nobody uses
-	breaker breaker
-	lanes   lanes
+	address  string
+	life     context.Context // of the client
+	rpc      mainstemv1connect.DatabaseServiceClient
+	idle     func() // closes connections that nobody uses
+	breaker  breaker
+	throttle throttle
+	lanes    lanes
 }
 
 func newServer(address string, c *client) *server {

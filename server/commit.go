@@ -26,6 +26,14 @@ func (s service) Commit(ctx context.Context, r *connect.Request[pb.CommitRequest
 	if err != nil {
 		return nil, wire.Fail(err, mainstem.Invalid)
 	}
+	if err := s.single.take(); err != nil {
+		return nil, wire.Fail(err, mainstem.Overloaded)
+	}
+	began := time.Now()
+	defer func() {
+		s.single.took(time.Since(began))
+		s.single.free()
+	}()
 	receipt, err := b.Commit(below(ctx, t), t)
 	if err != nil {
 		return nil, wire.Fail(err, mainstem.Undecided)
@@ -57,7 +65,8 @@ func (s service) Submit(ctx context.Context, stream *connect.BidiStream[pb.Submi
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	d := &desk{server: s.Server, backend: b, under: places{most: LimitCommits, noun: "transactions of this stream"}}
+	d := &desk{server: s.Server, backend: b, under: s.commits.open()}
+	defer d.under.close()
 	d.send = func(m *pb.SubmitResponse) {
 		d.sending.Lock()
 		defer d.sending.Unlock()
@@ -85,7 +94,7 @@ func (s service) Submit(ctx context.Context, stream *connect.BidiStream[pb.Submi
 type desk struct {
 	server  *Server
 	backend mainstem.Backend
-	under   places
+	under   *share
 	sending sync.Mutex
 	send    func(*pb.SubmitResponse)
 
@@ -129,8 +138,10 @@ func (d *desk) begin(ctx context.Context, all []*pb.Submission) bool {
 			p.refuse(failed(m.GetNumber(), err, mainstem.Unavailable))
 			continue
 		}
+		began := time.Now()
 		go func() {
 			o := d.run(ctx, m)
+			d.under.took(time.Since(began))
 			counted.end(outcomeOf(o))
 			p.put(o)
 		}()
@@ -140,11 +151,11 @@ func (d *desk) begin(ctx context.Context, all []*pb.Submission) bool {
 
 // admit gives one transaction a place.
 func (d *desk) admit() error {
-	if err := d.under.take(); err != nil {
+	if err := d.server.enter(); err != nil {
 		return err
 	}
-	if err := d.server.enter(); err != nil {
-		d.under.free()
+	if err := d.under.take(); err != nil {
+		d.server.calls.Done()
 		return err
 	}
 	return nil

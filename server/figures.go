@@ -26,6 +26,9 @@ type Figures struct {
 	Calls []CallFigures
 	// Views and Feeds are how many are open, of LimitViews and LimitFeeds.
 	Views, Feeds int64
+	// Transactions is how many may be under way now: LimitCommits, or fewer while
+	// they are slow.
+	Transactions int64
 	// Draining is true from the moment Drain is called.
 	Draining bool
 }
@@ -42,7 +45,7 @@ type CallFigures struct {
 
 // Figures tells them.
 func (s *Server) Figures() Figures {
-	f := Figures{Views: s.views.taken.Load(), Feeds: s.feeds.taken.Load(), Draining: s.leaving.Err() != nil}
+	f := Figures{Views: s.views.taken.Load(), Feeds: s.feeds.taken.Load(), Transactions: s.commits.places(), Draining: s.leaving.Err() != nil}
 	for _, name := range slices.Sorted(slices.Values(append(slices.Clone(methods), CallTransaction, CallFeed))) {
 		t := s.counted[name]
 		one := CallFigures{Call: name, Running: t.running.Load(), Done: t.ended[0].Load(), Failed: map[mainstem.Code]uint64{}}

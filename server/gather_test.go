@@ -70,11 +70,12 @@ func TestAnswersAreOwed(t *testing.T) {
 		b := quick{late: make(chan struct{})}
 		gate := make(chan struct{})
 		s := New(b)
-		d := &desk{server: s, backend: b, under: places{most: 2, noun: "transactions"}, send: func(m *pb.SubmitResponse) {
+		d := &desk{server: s, backend: b, under: s.commits.open(), send: func(m *pb.SubmitResponse) {
 			if len(m.GetOutcomes()) == 2 { // what the timer sends
 				<-gate
 			}
 		}}
+		s.commits.taken.Store(s.commits.places() - 4) // by others: two places are left for a stream
 		one := func(n uint64, group string) *pb.Submission {
 			return &pb.Submission{Number: n, Transaction: &pb.Transaction{Group: group, Attempt: 1}}
 		}

@@ -109,9 +109,10 @@ func (g gated) Commit(ctx context.Context, t *mainstem.Transaction) (*mainstem.R
 	}
 }
 
-// TestCommitsOfAStreamAreBounded: LimitCommits are run, one more is refused at once,
-// and when they have ended there is place again.
+// TestCommitsOfAStreamAreBounded: a stream that is alone has half of LimitCommits run,
+// one more is refused at once, and when they have ended there is place again.
 func TestCommitsOfAStreamAreBounded(t *testing.T) {
+	const most = server.LimitCommits / 2
 	b := gated{mainstemtest.Open(t).Backend(), make(chan struct{})}
 	stream := rpc(t, mainstemtest.Serve(t, b)).Submit(t.Context())
 	number := uint64(0)
@@ -137,7 +138,7 @@ func TestCommitsOfAStreamAreBounded(t *testing.T) {
 				switch {
 				case o.GetReceipt() != nil:
 					ok++
-				case o.GetError().GetCode() == "overloaded" && o.GetNumber() == server.LimitCommits+1:
+				case o.GetError().GetCode() == "overloaded" && o.GetNumber() == most+1:
 					overloaded++
 				default:
 					t.Fatalf("answer %v", o)
@@ -146,14 +147,14 @@ func TestCommitsOfAStreamAreBounded(t *testing.T) {
 		}
 		return ok, overloaded
 	}
-	send(server.LimitCommits)
+	send(most)
 	send(1)
 	if ok, overloaded := answers(1); ok != 0 || overloaded != 1 {
 		t.Errorf("beyond the limit: %d run, %d refused", ok, overloaded)
 	}
 	close(b.gate)
 	send(0)
-	if ok, _ := answers(server.LimitCommits); ok != server.LimitCommits {
+	if ok, _ := answers(most); ok != most {
 		t.Errorf("of those within the limit %d have run", ok)
 	}
 	send(1)

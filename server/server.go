@@ -21,9 +21,11 @@ import (
 const (
 	// LimitMessage is the most bytes of one message of a client, decompressed.
 	LimitMessage = 4 << 20
-	// LimitCommits is the most transactions of one Submit stream that are under
-	// way; more are Overloaded.
-	LimitCommits = 8192
+	// LimitCommits is the most transactions under way; while they take longer than
+	// 200 ms on average, there may be fewer, down to 256 and two for each stream. A
+	// Submit stream may have as many as are free, which is half if it is alone; those
+	// that come as calls of their own are one stream together. More are Overloaded.
+	LimitCommits = 16384
 	// LimitViews is the most views held open at once, and LimitFeeds the most
 	// feeds; more are Overloaded.
 	LimitViews = 4096
@@ -79,6 +81,8 @@ type Server struct {
 	mux          *http.ServeMux
 
 	counted      map[string]*tally
+	commits      pool
+	single       *share // of transactions that come as calls of their own
 	views, feeds places
 	calls        sync.WaitGroup // calls that are to end by themselves
 	mu           sync.RWMutex   // over draining and the first Add of a call
@@ -94,6 +98,8 @@ func New(b mainstem.Backend, opts ...Option) *Server {
 		guard: func(_ context.Context, b mainstem.Backend) (mainstem.Backend, error) { return b, nil },
 		views: places{most: LimitViews, noun: "views"}, feeds: places{most: LimitFeeds, noun: "feeds"},
 	}
+	s.commits.most.Store(LimitCommits)
+	s.single = s.commits.open()
 	for _, o := range opts {
 		o.apply(s)
 	}

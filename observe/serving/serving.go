@@ -57,6 +57,7 @@ var (
 	descRefused     = desc("refused_total", "Requests that were refused for who sent them, by why.", "reason")
 	descViews       = desc("open_views", "Views that clients hold open; 4096 is the limit.")
 	descFeeds       = desc("open_feeds", "Feeds that clients read; 4096 is the limit.")
+	descPlaces      = desc("transactions_limit", "Transactions that may be under way now; 16384, or fewer while they are slow.")
 	descDraining    = desc("draining", "1 once the server was told to go, else 0.")
 	descConnections = desc("connections", "Connections that are open.")
 	descReceived    = desc("received_bytes_total", "Bytes that came over connections.")
@@ -66,7 +67,7 @@ var (
 // Describe is for the registry.
 func (m *Metrics) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descCalls, descRunning, descRefused, descViews, descFeeds, descDraining, descConnections, descReceived, descSent,
+		descCalls, descRunning, descRefused, descViews, descFeeds, descPlaces, descDraining, descConnections, descReceived, descSent,
 	} {
 		to <- d
 	}
@@ -91,6 +92,7 @@ func (m *Metrics) Collect(to chan<- prometheus.Metric) {
 	}
 	tell(descViews, prometheus.GaugeValue, float64(f.Views))
 	tell(descFeeds, prometheus.GaugeValue, float64(f.Feeds))
+	tell(descPlaces, prometheus.GaugeValue, float64(f.Transactions))
 	draining := 0.0
 	if f.Draining {
 		draining = 1
