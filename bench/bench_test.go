@@ -18,10 +18,15 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/mainstemdb/mainstem/bench/internal/meter"
+	"github.com/mainstemdb/mainstem/bench/internal/peer"
 )
 
-// TestMain lets the test's program be the process of a visit, as the command is.
+// TestMain lets the test's program be the process of a visit or of a server, as the
+// command is.
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(peer.ServeVariable); dir != "" {
+		os.Exit(peer.Serve(dir, os.Stdin, os.Stdout))
+	}
 	if os.Getenv(visitVariable) != "" {
 		os.Exit(serveVisit(os.Stdin, os.Stdout))
 	}

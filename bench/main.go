@@ -12,9 +12,14 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/mainstemdb/mainstem/bench/internal/peer"
 )
 
 func main() {
+	if dir := os.Getenv(peer.ServeVariable); dir != "" {
+		os.Exit(peer.Serve(dir, os.Stdin, os.Stdout))
+	}
 	if os.Getenv(visitVariable) != "" {
 		os.Exit(serveVisit(os.Stdin, os.Stdout))
 	}

@@ -110,6 +110,14 @@ type Extra struct {
 	Keys int `json:"keys,omitempty"`
 	// OfferedPerS is the rate of arrivals in an open loop.
 	OfferedPerS float64 `json:"offered_per_s,omitempty"`
+	// RefusedPerS is how many calls per second were told that it is overloaded, and
+	// RefusedP99 and RefusedMax how long they waited for that, in microseconds.
+	RefusedPerS float64  `json:"refused_per_s,omitempty"`
+	RefusedP99  *float64 `json:"refused_p99_us,omitempty"`
+	RefusedMax  *float64 `json:"refused_max_us,omitempty"`
+	// NormalAfter is how many seconds after the last of too many calls was answered
+	// the latency of a few was what it had been.
+	NormalAfter *float64 `json:"normal_after_seconds,omitempty"`
 	// WriterOffered is how many writes per second arrived beside the row, half of
 	// what the writer can do alone, and WriterPerS how many were answered.
 	WriterOffered float64 `json:"writer_offered_per_s,omitempty"`

@@ -134,6 +134,10 @@ var scenarios = []scenario{
 		usual: usual{clients: []int{1024}},
 	},
 	{
+		name: "overload", about: "a server asked for more than it can do: by many, by ten times as many arrivals as it can take, by clients that repeat at once", rows: overloadRows,
+		usual: usual{clients: []int{1, 16, 64, 256, 1024, 4096}, peers: "none"}, alone: true,
+	},
+	{
 		name: "callerid", about: "cas under IDs of the callers' own, beside IDs made by the library", kinds: []peer.Kind{peer.CAS}, rows: callerRows,
 		usual: usual{clients: []int{64, 512}, peers: "none"},
 	},
@@ -290,6 +294,14 @@ func openRows(o *options, sc *scenario) (rows []row, missing []Missing) {
 		}
 	}
 	return rows, missing
+}
+
+func overloadRows(o *options, sc *scenario) (rows []row, missing []Missing) {
+	for _, clients := range o.clients {
+		rows = append(rows, o.row("mainstem-server", sc.name, "closed", []peer.Kind{peer.CAS}, clients))
+	}
+	r := o.row("mainstem-server", sc.name+"-beyond", "overload", nil, min(512, slices.Max(o.clients)))
+	return append(rows, r), o.apart()
 }
 
 func callerRows(o *options, sc *scenario) (rows []row, missing []Missing) {

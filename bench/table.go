@@ -79,6 +79,12 @@ func remarks(row *Result) string {
 	if row.OfferedPerS > 0 {
 		add("%s/s offered", thousands(row.OfferedPerS))
 	}
+	if row.RefusedPerS > 0 {
+		add("%s/s refused, p99 %s µs, at most %s", thousands(row.RefusedPerS), cell(row.RefusedP99), cell(row.RefusedMax))
+	}
+	if row.NormalAfter != nil {
+		add("normal after %s s", cell(row.NormalAfter))
+	}
 	if row.WriterPerS > 0 {
 		add("%s of %s writes/s beside", thousands(row.WriterPerS), thousands(row.WriterOffered))
 	}

@@ -100,7 +100,7 @@ type reply struct {
 // tasks are what a visit can do.
 var tasks = map[string]func(context.Context, *Job) ([]Figure, error){
 	"closed": closed, "open": openLoop, "feed": feed, "follow": follow, "die": die, "replay": replay,
-	"growth": growth, "soak": soak, "floor-state": floorState,
+	"growth": growth, "soak": soak, "overload": overload, "floor-state": floorState,
 	"retain": retain, "relay": relay, "delay": delay, "bloat": bloat,
 }
 
