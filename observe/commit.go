@@ -20,6 +20,7 @@ func (b backend) Commit(ctx context.Context, t *mainstem.Transaction) (*mainstem
 	out := commitOutcome(r, err)
 	took := o.calls[kindCommit].end(began, out)
 	if r != nil && err == nil {
+		o.followers.cursor(t)
 		o.told[mainstem.SlotOf(t.Group)].raise(r.Position)
 		if 0 <= r.Partition && r.Partition < len(o.heads) {
 			o.heads[r.Partition].raise(r.Position)

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -85,17 +86,24 @@ type follower struct {
 
 	mu    sync.Mutex
 	feeds map[*feed]struct{}
+	left  map[int]*feed // by shard: has ended here, and its reader is not done with it
 }
+
+// leftFor is how long after its end a feed counts that its reader is not done with:
+// the reader may have gone on elsewhere.
+const leftFor = 10 * time.Minute
 
 func newFollower(name string) *follower {
-	return &follower{name: name, feeds: map[*feed]struct{}{}}
+	return &follower{name: name, feeds: map[*feed]struct{}{}, left: map[int]*feed{}}
 }
 
-func (f *follower) open() *feed {
-	one := &feed{}
+// open makes a feed, of one shard where it is a follower's.
+func (f *follower) open(shard int) *feed {
+	one := &feed{follower: f.name != "" && f.name != moreFollowers, shard: shard}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.feeds[one] = struct{}{}
+	delete(f.left, shard) // what it had left is given again
 	return one
 }
 
@@ -103,6 +111,50 @@ func (f *follower) close(one *feed) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.feeds, one)
+	if one.follower {
+		one.ended = time.Now()
+		f.left[one.shard] = one
+	}
+}
+
+// passed notes where the cursor of a shard is.
+func (f *follower) passed(shard int, cursor mainstem.Token) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for one := range f.feeds {
+		if one.shard == shard {
+			one.passed(cursor)
+		}
+	}
+	if one := f.left[shard]; one != nil {
+		one.passed(cursor)
+	}
+}
+
+// cursor notes where a follower is, if that is what a transaction says that
+// committed: wherever the follower runs, its cursor is moved here.
+func (f *followers) cursor(t *mainstem.Transaction) {
+	place, ok := strings.CutPrefix(t.Group, "~follow/")
+	if !ok {
+		return
+	}
+	name, number, _ := strings.Cut(place, "/")
+	f.mu.Lock()
+	one := f.by[name]
+	f.mu.Unlock()
+	shard, err := strconv.Atoi(number)
+	if one == nil || err != nil {
+		return
+	}
+	for _, o := range t.Operations {
+		put, ok := o.(mainstem.Put)
+		if !ok || put.Name != "~cursor" {
+			continue
+		}
+		if cursor, err := mainstem.ParseToken(string(put.Value.Bytes)); err == nil {
+			one.passed(shard, cursor)
+		}
+	}
 }
 
 // behind is how many feeds are open, and how far the last of them is behind.
@@ -110,6 +162,14 @@ func (f *follower) behind(heads []highest, now time.Time) (open int, positions m
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for one := range f.feeds {
+		p, a := one.behind(heads, now)
+		positions, age = max(positions, p), max(age, a)
+	}
+	for shard, one := range f.left {
+		if now.Sub(one.ended) > leftFor {
+			delete(f.left, shard)
+			continue
+		}
 		p, a := one.behind(heads, now)
 		positions, age = max(positions, p), max(age, a)
 	}
