@@ -122,7 +122,11 @@ breaklaw: $(REPORT) ## Step of test: break each law on purpose, see which check 
 
 .PHONY: tools
 tools: ## Step of test: the repository's own tools
-	@cd tools/testreport && GOWORK=off go test -count=1 ./...
+	@for tool in testreport pictures; do (cd tools/$$tool && GOWORK=off go test -count=1 ./...) || exit 1; done
+
+.PHONY: pictures
+pictures: ## Take the pictures of docs/pictures anew; needs prometheus and chromium
+	@tools/pictures/take.sh
 
 .PHONY: sinks-test
 sinks-test: $(REPORT) ## Step of test: sinks and engines that are modules of their own, on real servers
@@ -135,8 +139,8 @@ bench-test: $(REPORT) ## Step of test: the benchmark, each scenario for a moment
 
 # So is each example.
 .PHONY: examples-test
-examples-test: $(REPORT) ## Step of test: the payments demo in short; needs PostgreSQL
-	@cd examples/payments && $(call gotest,examples-test,-timeout 5m ./...)
+examples-test: $(REPORT) ## Step of test: the payments demo in short, which needs PostgreSQL, and the shop
+	@rc=0; for dir in payments shop; do (cd examples/$$dir && $(call gotest,examples-test-$$dir,-timeout 5m ./...)) || rc=1; done; exit $$rc
 
 # A copy of the example, with its packages, and gen made anew.
 TYPESCRIPT = mkdir -p $(TS) && rm -rf $(TS)/gen && cp examples/typescript/{*.json,*.ts,*.yaml,.npmrc} $(TS) && cd $(TS) && \
@@ -200,14 +204,14 @@ cover: ## Measure coverage of every module; profile in .tmp/cover.out
 .PHONY: lint
 lint: ## Lint every module with the pinned golangci-lint; without it go vet and gofmt, and say so
 	@if $(MAKE) --silent $(LINT); then \
-		rc=0; for dir in $(MODULES) $(CURDIR)/bench $(CURDIR)/examples/payments $(addprefix $(CURDIR)/,$(SINKS)); do \
+		rc=0; for dir in $(MODULES) $(CURDIR)/bench $(CURDIR)/examples/payments $(CURDIR)/examples/shop $(addprefix $(CURDIR)/,$(SINKS)); do \
 			if ! (cd "$$dir" && go list ./... 2>/dev/null | grep -q .); then continue; fi; \
 			echo "lint: $$(realpath --relative-to=. "$$dir")"; \
 			(cd "$$dir" && $(LINT) run --config $(CURDIR)/.golangci.yml ./...) || rc=1; \
 		done; exit $$rc; \
 	else \
 		echo "lint: golangci-lint: not run (it could not be built, see above); go vet and gofmt only"; \
-		rc=0; go vet $(PACKAGES) || rc=1; for dir in bench examples/payments $(SINKS); do (cd $$dir && go vet ./...) || rc=1; done; \
+		rc=0; go vet $(PACKAGES) || rc=1; for dir in bench examples/payments examples/shop $(SINKS); do (cd $$dir && go vet ./...) || rc=1; done; \
 		unformatted=$$(gofmt -l $(MODULES)); if [ -n "$$unformatted" ]; then echo "not formatted: $$unformatted"; rc=1; fi; \
 		exit $$rc; \
 	fi

@@ -83,6 +83,7 @@ var floors = []struct {
 		".", "pg", "examples/payments/internal/pace", "examples/payments/internal/provider", "examples/payments/internal/wire",
 	}},
 	{"examples/payments", []string{"*"}}, // it starts servers, kills them, and asks the audit
+	{"examples/shop", []string{".", "remote", "observe", "mainstemtest"}},
 	{"examples/*", []string{".", "embedded", "lease", "mainstemtest"}},
 	{"bench", []string{"*"}},
 	{"bench/internal/*", []string{"*"}},

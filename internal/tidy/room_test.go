@@ -17,13 +17,13 @@ var dependencies = []struct {
 }{
 	{"github.com/cockroachdb/pebble/v2/vfs", []string{"internal/disk", "internal/store"}, false},
 	{"github.com/cockroachdb/pebble", []string{"internal/store"}, false},
-	{"github.com/prometheus/client_golang", []string{"pg", "observe", "observe/serving", "cmd/mainstem/internal/cli"}, true},
-	{"go.opentelemetry.io/otel/sdk", []string{"cmd/mainstem/internal/cli"}, true}, // exporters belong to programs
-	{"go.opentelemetry.io/otel", []string{"pg", "observe", "internal/traceparent", "cmd/mainstem/internal/cli"}, true},
+	{"github.com/prometheus/client_golang", []string{"pg", "observe", "observe/serving", "cmd/mainstem/internal/cli", "examples/shop"}, true},
+	{"go.opentelemetry.io/otel/sdk", []string{"cmd/mainstem/internal/cli", "examples/shop"}, true}, // exporters belong to programs
+	{"go.opentelemetry.io/otel", []string{"pg", "observe", "internal/traceparent", "cmd/mainstem/internal/cli", "examples/shop", "tools/pictures"}, true},
 	{"github.com/jackc/pgx/v5", []string{"pg", "engine/postgres", "internal/outbox", "cmd/mainstem/internal/*", "bench/internal/*", "examples/payments", "examples/payments/internal/*"}, true},
 	{"connectrpc.com/connect", []string{"proto/mainstem/v1/mainstemv1connect", "internal/wire", "server", "remote"}, true},
 	{"connectrpc.com", []string{"server"}, true},
-	{"google.golang.org/protobuf", []string{"proto/mainstem/v1", "internal/wire", "server"}, true},
+	{"google.golang.org/protobuf", []string{"proto/mainstem/v1", "internal/wire", "server", "tools/pictures"}, true},
 	{"github.com/failsafe-go/failsafe-go", []string{"remote"}, false},
 	{"golang.org/x/sys", []string{"internal/disk", "node", "cmd/mainstem", "cmd/mainstem/internal/*"}, false},
 	{"github.com/anishathalye/porcupine", []string{"internal/check", "cmd/mainstem/internal/*"}, true},
