@@ -161,7 +161,7 @@ func TestRequestsAreCompared(t *testing.T) {
 			t.Errorf("%s is compared as %+v", row.System, c)
 		}
 	}
-	if want := []string{"pg.Run", "pg.Once", "handwritten", "river"}; !slices.Equal(systems, want) {
+	if want := []string{"pg.Run", "pg.Once", "pg.Begin", "handwritten", "river"}; !slices.Equal(systems, want) {
 		t.Errorf("rows of %v, want %v", systems, want)
 	}
 }

@@ -112,9 +112,9 @@ func (db *DB) attempt(ctx context.Context, r Request, fn func(ctx context.Contex
 	if err := o.check(); err != nil {
 		return Reply{}, false, err
 	}
-	var free, known bool
+	var g glance
 	t, err := db.begin(ctx, what, func(b *pgx.Batch) {
-		o.glance(b, &free, &known)
+		g.queue(b, &o)
 		if o.Refusals {
 			b.Queue("SAVEPOINT " + savepoint)
 		}
@@ -123,7 +123,7 @@ func (db *DB) attempt(ctx context.Context, r Request, fn func(ctx context.Contex
 		return Reply{}, false, err
 	}
 	defer t.end(ctx)
-	if !free || known {
+	if !g.free || g.known {
 		sql, args := o.opening()
 		if err := o.opened(t.QueryRow(ctx, sql, args...)); err != nil {
 			return Reply{}, false, err

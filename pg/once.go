@@ -162,6 +162,14 @@ func start(ctx context.Context, tx Tx, r Request) (*once, error) {
 	if o.schema, err = schemaOf(tx); err != nil {
 		return o, err
 	}
+	var g glance
+	can, err := together(ctx, tx, func(b *pgx.Batch) { g.queue(b, o) })
+	if err != nil {
+		return o, fault(err, fmt.Sprintf("request %.64q cannot begin", o.Key))
+	}
+	if can && g.free && !g.known {
+		return o, nil
+	}
 	sql, args := o.opening()
 	return o, o.opened(tx.QueryRow(ctx, sql, args...))
 }
@@ -182,11 +190,14 @@ func (o *once) born() *time.Time {
 // glance looks whether a key is new, in a transaction of read committed: two plain
 // statements, of which the second sees what was committed before the lock was
 // got, are cheaper than once, which is asked if there is more to be said.
-func (o *once) glance(b *pgx.Batch, free, known *bool) {
-	b.Queue(in(o.schema, "SELECT pg_try_advisory_xact_lock($S.request_lock($1::text)) AND ($2::timestamptz IS NULL OR clock_timestamp() - $2::timestamptz <= make_interval(secs => $3::float8))"),
-		o.Key, o.born(), o.Age.Seconds()).QueryRow(func(row pgx.Row) error { return row.Scan(free) })
+type glance struct{ free, known bool }
+
+func (g *glance) queue(b *pgx.Batch, o *once) {
+	b.Queue(in(o.schema, "SELECT current_setting('transaction_isolation') = 'read committed' AND pg_try_advisory_xact_lock($S.request_lock($1::text))"+
+		" AND ($2::timestamptz IS NULL OR clock_timestamp() - $2::timestamptz <= make_interval(secs => $3::float8))"),
+		o.Key, o.born(), o.Age.Seconds()).QueryRow(func(row pgx.Row) error { return row.Scan(&g.free) })
 	b.Queue(in(o.schema, "SELECT EXISTS (SELECT FROM $S.request WHERE key = $1::text)"), o.Key).
-		QueryRow(func(row pgx.Row) error { return row.Scan(known) })
+		QueryRow(func(row pgx.Row) error { return row.Scan(&g.known) })
 }
 
 // opened reads what is known of it.
@@ -295,6 +306,10 @@ func (o *once) settlement(state int, body []byte) (sql string, args []any) {
 // settle keeps the reply.
 func (o *once) settle(ctx context.Context, state int, body []byte) error {
 	sql, args := o.settlement(state, body)
+	if own := transactionOf(o.tx); own != nil && own.db != nil && !o.row {
+		err := own.stage(ctx, staged{sql, args}) // an INSERT needs nobody to count its rows
+		return fault(err, fmt.Sprintf("the reply of request %.64q cannot be kept", o.Key))
+	}
 	tag, err := o.tx.Exec(ctx, sql, args...)
 	if err != nil {
 		return fault(err, fmt.Sprintf("the reply of request %.64q cannot be kept", o.Key))

@@ -31,6 +31,10 @@ func callers() []caller {
 		t.Helper()
 		return pgx.BeginFunc(t.Context(), db.Pool, func(tx pgx.Tx) error { return fn(pg.In(db.Schema, tx)) })
 	}
+	byDB := func(t *testing.T, db *pg.DB, fn func(tx pg.Tx) error) error {
+		t.Helper()
+		return pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error { return fn(tx) })
+	}
 	bySQL := func(t *testing.T, db *pg.DB, fn func(tx pg.Tx) error) error {
 		t.Helper()
 		std := stdlib.OpenDBFromPool(db.Pool)
@@ -48,6 +52,8 @@ func callers() []caller {
 		{"pgx", byPool, pgx.QueryExecModeCacheStatement},
 		{"pgx without prepared statements", byPool, pgx.QueryExecModeExec},
 		{"pgx with the simple protocol", byPool, pgx.QueryExecModeSimpleProtocol},
+		{"DB.Begin", byDB, pgx.QueryExecModeCacheStatement},
+		{"DB.Begin with the simple protocol", byDB, pgx.QueryExecModeSimpleProtocol},
 		{"database sql", bySQL, pgx.QueryExecModeCacheStatement},
 		{"database sql with the simple protocol", bySQL, pgx.QueryExecModeSimpleProtocol},
 	}
@@ -177,9 +183,12 @@ func TestOnceWhileAnotherRuns(t *testing.T) {
 // TestOnceIsolation: where the snapshot is too old to show the reply, the
 // transaction has to be run again, and is told so before the function runs.
 func TestOnceIsolation(t *testing.T) {
-	for _, level := range []pgx.TxIsoLevel{pgx.ReadCommitted, pgx.RepeatableRead, pgx.Serializable} {
+	for _, level := range []pgx.TxIsoLevel{pgx.ReadCommitted, pgx.RepeatableRead, pgx.Serializable, "serializable by DB.BeginTx"} {
 		t.Run(string(level), func(t *testing.T) {
-			db := open(t)
+			db, begin := open(t), begin
+			if level == "serializable by DB.BeginTx" {
+				level, begin = pgx.Serializable, beginHere
+			}
 			run := func(tx pgx.Tx, key string) (reply pg.Reply, ran bool, err error) {
 				reply, err = pg.Once(t.Context(), pg.In(db.Schema, tx), pg.Request{Key: key}, func(context.Context) ([]byte, error) {
 					ran = true

@@ -8,8 +8,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// staged is a statement of Append that waits for the next one to be sent before
-// it: the last of a transaction then travels with its COMMIT. Nothing comes in
+// staged is a statement of Append or Once that waits for the next one, and is sent
+// before it: the last ones of a transaction travel with its COMMIT. Nothing comes in
 // between, so to the server it is as if it had been sent at once.
 type staged struct {
 	sql  string
@@ -41,6 +41,9 @@ func (t *transaction) queue(b *pgx.Batch) {
 
 // flush sends what waits.
 func (t *transaction) flush(ctx context.Context) error {
+	if t.Tx == nil {
+		return t.open(ctx, nil)
+	}
 	if len(t.staged) == 0 {
 		return nil
 	}
@@ -51,8 +54,28 @@ func (t *transaction) flush(ctx context.Context) error {
 
 var errNotYours = errors.New("this transaction is ended by who began it: return nil to commit it, and an error to roll it back")
 
-func (*transaction) Commit(context.Context) error   { return errNotYours }
-func (*transaction) Rollback(context.Context) error { return errNotYours }
+// Commit is for who began the transaction by DB.Begin.
+func (t *transaction) Commit(ctx context.Context) error {
+	switch {
+	case !t.callers:
+		return errNotYours
+	case t.Tx == endedTx:
+		return pgx.ErrTxClosed
+	}
+	defer t.end(ctx)
+	return t.commit(ctx, nil)
+}
+
+func (t *transaction) Rollback(ctx context.Context) error {
+	switch {
+	case !t.callers:
+		return errNotYours
+	case t.Tx == endedTx:
+		return pgx.ErrTxClosed
+	}
+	t.end(ctx)
+	return nil
+}
 
 // What a function does in the transaction comes after what it has appended.
 
@@ -102,6 +125,13 @@ func (t *transaction) CopyFrom(ctx context.Context, table pgx.Identifier, column
 	return t.Tx.CopyFrom(ctx, table, columns, rows)
 }
 
+func (t *transaction) Prepare(ctx context.Context, name, sql string) (*pgconn.StatementDescription, error) {
+	if err := t.flush(ctx); err != nil {
+		return nil, err
+	}
+	return t.Tx.Prepare(ctx, name, sql)
+}
+
 // LargeObjects and Conn give ways around the transaction, so nothing may wait. An
 // error of the flush has ended the transaction: what comes next says so.
 func (t *transaction) LargeObjects() pgx.LargeObjects {
@@ -117,13 +147,34 @@ func (t *transaction) Conn() *pgx.Conn {
 // transactionOf is the transaction of this package's beneath a Tx; nil if it is
 // another's.
 func transactionOf(tx Tx) *transaction {
+	t, _ := bare(tx).(*transaction)
+	return t
+}
+
+// bare is a transaction without what In says of it.
+func bare(tx Tx) Tx {
 	for {
 		s, ok := tx.(schemaTx)
 		if !ok {
-			break
+			return tx
 		}
 		tx = s.Tx
 	}
-	t, _ := tx.(*transaction)
-	return t
+}
+
+// together sends the statements that queue queues in one round trip, if the
+// transaction has a way to do that.
+func together(ctx context.Context, tx Tx, queue func(b *pgx.Batch)) (can bool, err error) {
+	if own := transactionOf(tx); own != nil && own.Tx == nil {
+		return true, own.open(ctx, queue)
+	}
+	many, can := bare(tx).(interface {
+		SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults
+	})
+	if !can {
+		return false, nil
+	}
+	var b pgx.Batch
+	queue(&b)
+	return true, many.SendBatch(ctx, &b).Close()
 }

@@ -23,9 +23,9 @@ func does(sql string) step {
 // around are what comes before an append, and after it.
 var around = map[string]struct {
 	before, after step
-	kept          bool
+	kept          int64
 }{
-	"alone": {kept: true},
+	"alone": {kept: 1},
 	"Exec":  {before: does("SAVEPOINT a"), after: does("ROLLBACK TO SAVEPOINT a")},
 	"Query": {before: does("SAVEPOINT a"), after: func(ctx context.Context, tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, "ROLLBACK TO SAVEPOINT a")
@@ -41,7 +41,7 @@ var around = map[string]struct {
 		_, err := tx.Conn().Exec(ctx, "ROLLBACK TO SAVEPOINT a")
 		return err
 	}},
-	"Begin": {kept: true, after: func(ctx context.Context, tx pgx.Tx) error {
+	"Begin": {kept: 1, after: func(ctx context.Context, tx pgx.Tx) error {
 		nested, err := tx.Begin(ctx)
 		if err != nil {
 			return err
@@ -59,20 +59,22 @@ func TestAppendKeepsItsPlace(t *testing.T) {
 			put := func(ctx context.Context, tx pgx.Tx) error {
 				return pg.Append(ctx, pg.In(db.Schema, tx), "s", mainstem.Event{Type: "t"})
 			}
-			_, err := db.Run(t.Context(), pg.Request{Key: "k"}, func(ctx context.Context, tx pgx.Tx) ([]byte, error) {
+			steps := func(ctx context.Context, tx pgx.Tx) error {
 				for _, next := range []step{c.before, put, c.after} {
 					if next == nil {
 						continue
 					}
 					if err := next(ctx, tx); err != nil {
-						return nil, err
+						return err
 					}
 				}
-				return nil, nil
-			})
+				return nil
+			}
+			_, err := db.Run(t.Context(), pg.Request{Key: "k"}, func(ctx context.Context, tx pgx.Tx) ([]byte, error) { return nil, steps(ctx, tx) })
 			wantCode(t, err, 0)
-			if kept := number(t, db, "SELECT count(*) FROM $S.event") == 1; kept != c.kept {
-				t.Errorf("the event is kept: %v, want %v", kept, c.kept)
+			wantCode(t, pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error { return steps(t.Context(), tx) }), 0)
+			if kept := number(t, db, "SELECT count(*) FROM $S.event"); kept != c.kept*2 {
+				t.Errorf("%d events are kept, want %d of each way", kept, c.kept)
 			}
 		})
 	}

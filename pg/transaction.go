@@ -12,14 +12,17 @@ import (
 	"github.com/mainstemdb/mainstem"
 )
 
-// transaction is one that this package begins and ends. BEGIN travels with what is
+// transaction is one that this package begins. BEGIN travels with what is
 // queued behind it, and COMMIT with what is queued before it: each saves a round
-// trip. A function that runs in it gets it as a pgx.Tx that it cannot end.
+// trip. A function that runs in it gets it as a pgx.Tx that it cannot end; only who
+// called DB.Begin can.
 type transaction struct {
-	pgx.Tx
+	pgx.Tx  // nil until BEGIN was sent
+	options pgx.TxOptions
 	db      *DB             // nil at a replica
 	ctx     context.Context // of who began it
 	staged  []staged        // to be sent before the next statement
+	callers bool            // DB.Begin gave it, so Commit and Rollback end it
 	conn    *pgxpool.Conn
 	what    string
 	seenSQL string
@@ -38,48 +41,101 @@ var endedTx = func() pgx.Tx {
 // readCommitted is what this package's own transactions are.
 var readCommitted = pgx.TxOptions{IsoLevel: pgx.ReadCommitted}
 
-// begin begins a transaction together with the statements that first queues; an
-// error of this package's from one of them is returned as it is. The caller ends it.
-func (db *DB) begin(ctx context.Context, what string, first func(b *pgx.Batch)) (*transaction, error) {
-	session := SessionOf(ctx)
-	var began seen
-	t, err := begin(ctx, db.Pool, what, readCommitted, func(b *pgx.Batch) {
-		if session != nil && !session.timed {
-			b.Queue(db.sql(seenSQL)).QueryRow(began.scan)
-		}
-		if first != nil {
-			first(b)
-		}
-	})
+// Begin begins a transaction of the pool's for the caller to end, in which Once and
+// Append take fewer round trips than in one that the pool began: what they write
+// waits for the transaction's next statement, by whichever method that comes, and
+// travels with it, at the latest with COMMIT. Nothing is seen too early or too late;
+// only an error of such a write comes with that statement. A Session of ctx sees
+// what is committed. An error of Commit is Undecided unless the server said that
+// nothing was committed: Run finds out, here it is the caller who repeats under the
+// same key.
+//
+// pgx.BeginFunc takes a DB: pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error { … }).
+func (db *DB) Begin(ctx context.Context) (pgx.Tx, error) { return db.BeginTx(ctx, pgx.TxOptions{}) }
+
+// BeginTx is Begin with options, for pgx.BeginTxFunc. A connection is taken at once;
+// BEGIN too waits for the first statement.
+func (db *DB) BeginTx(ctx context.Context, options pgx.TxOptions) (pgx.Tx, error) {
+	if err := db.check(); err != nil {
+		return nil, err
+	}
+	t, err := db.take(ctx, "a transaction", options)
 	if err != nil {
 		return nil, err
 	}
-	t.db, t.session, t.began, t.seenSQL = db, session, began, db.sql(seenSQL)
+	t.callers = true
 	return t, nil
 }
 
-func begin(ctx context.Context, pool *pgxpool.Pool, what string, options pgx.TxOptions, first func(b *pgx.Batch)) (*transaction, error) {
+func (db *DB) take(ctx context.Context, what string, options pgx.TxOptions) (*transaction, error) {
+	t, err := take(ctx, db.Pool, what, options)
+	if err != nil {
+		return nil, err
+	}
+	t.db, t.session, t.seenSQL = db, SessionOf(ctx), db.sql(seenSQL)
+	return t, nil
+}
+
+// take takes a connection for a transaction.
+func take(ctx context.Context, pool *pgxpool.Pool, what string, options pgx.TxOptions) (*transaction, error) {
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
 		return nil, fault(err, what+": no connection")
 	}
-	t := &transaction{ctx: ctx, conn: conn, what: what}
-	var b pgx.Batch
-	b.BeginTx(options)
-	first(&b)
-	sent := conn.SendBatch(ctx, &b)
-	t.Tx = sent.Tx()
-	if err := sent.Close(); err != nil {
+	return &transaction{ctx: ctx, conn: conn, what: what, options: options}, nil
+}
+
+// begin begins a transaction together with the statements that first queues; an
+// error of this package's from one of them is returned as it is. The caller ends it.
+func (db *DB) begin(ctx context.Context, what string, first func(b *pgx.Batch)) (*transaction, error) {
+	t, err := db.take(ctx, what, readCommitted)
+	if err != nil {
+		return nil, err
+	}
+	return t.begun(ctx, first)
+}
+
+func begin(ctx context.Context, pool *pgxpool.Pool, what string, options pgx.TxOptions, first func(b *pgx.Batch)) (*transaction, error) {
+	t, err := take(ctx, pool, what, options)
+	if err != nil {
+		return nil, err
+	}
+	return t.begun(ctx, first)
+}
+
+func (t *transaction) begun(ctx context.Context, first func(b *pgx.Batch)) (*transaction, error) {
+	if err := t.open(ctx, first); err != nil {
 		t.end(ctx)
-		return nil, fault(err, what+" cannot begin")
+		return nil, fault(err, t.what+" cannot begin")
 	}
 	return t, nil
+}
+
+// open sends BEGIN, what waits, and the statements that first queues.
+func (t *transaction) open(ctx context.Context, first func(b *pgx.Batch)) error {
+	var b pgx.Batch
+	b.BeginTx(t.options)
+	if t.session != nil && !t.session.timed {
+		b.Queue(t.seenSQL).QueryRow(t.began.scan)
+	}
+	t.queue(&b)
+	if first != nil {
+		first(&b)
+	}
+	sent := t.conn.SendBatch(ctx, &b)
+	t.Tx = sent.Tx()
+	return sent.Close()
 }
 
 // commit commits together with the statements that last queues: if one of them
 // fails, nothing is committed. An error is Undecided unless the server said that
 // nothing was.
 func (t *transaction) commit(ctx context.Context, last func(b *pgx.Batch)) error {
+	if t.Tx == nil {
+		if err := t.open(ctx, nil); err != nil {
+			return fault(err, t.what)
+		}
+	}
 	var b pgx.Batch
 	t.queue(&b)
 	if last != nil {
@@ -117,7 +173,9 @@ func (t *transaction) commit(ctx context.Context, last func(b *pgx.Batch)) error
 func (t *transaction) end(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	_ = t.Tx.Rollback(ctx)
+	if t.Tx != nil {
+		_ = t.Tx.Rollback(ctx)
+	}
 	t.Tx = endedTx
 	t.conn.Release()
 }

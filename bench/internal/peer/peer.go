@@ -120,7 +120,7 @@ func (p *Peer) Can(kinds ...Kind) bool {
 // All are the systems in the order of a table: Mainstem first, floors last.
 var All = []Peer{
 	mainstemPeer, serverPeer, bboltPeer, sqlitePeer, redisPeer, postgresPeer, etcdPeer, jetstreamPeer, floorSync,
-	pgRunPeer, pgOncePeer, handwrittenPeer, riverPeer,
+	pgRunPeer, pgOncePeer, pgBeginPeer, handwrittenPeer, riverPeer,
 }
 
 // Find is the peer of a name.

@@ -20,6 +20,7 @@ const Request Kind = "request"
 var (
 	pgRunPeer       = Peer{Name: "pg.Run", Ours: true, Kinds: []Kind{Request}, Open: requests(mainstemTables, pgRun)}
 	pgOncePeer      = Peer{Name: "pg.Once", Ours: true, Kinds: []Kind{Request}, Open: requests(mainstemTables, pgOnce)}
+	pgBeginPeer     = Peer{Name: "pg.Begin", Ours: true, Kinds: []Kind{Request}, Open: requests(mainstemTables, pgBegin)}
 	handwrittenPeer = Peer{Name: "handwritten", Kinds: []Kind{Request}, Open: requests(handwrittenTables, handwritten)}
 	riverPeer       = Peer{Name: "river", Kinds: []Kind{Request}, Open: requests(riverTables, riverPay)}
 )
@@ -127,14 +128,27 @@ func payByRun(ctx context.Context, db *pg.DB, p *payment, age time.Duration) err
 
 // pgOnce is the same in a transaction that the caller begins and commits.
 func pgOnce(d *Database) (payer, error) {
-	return func(ctx context.Context, p *payment) error {
-		return pgx.BeginFunc(ctx, d.Pool, func(tx pgx.Tx) error {
-			_, err := pg.Once(ctx, tx, pg.Request{Key: p.key, Hash: p.hash}, func(ctx context.Context) ([]byte, error) {
-				return p.reply, payAndAppend(ctx, tx, p)
-			})
-			return err
+	return func(ctx context.Context, p *payment) error { return payByOnce(ctx, d.Pool, p) }, nil
+}
+
+// pgBegin is that in a transaction which DB.Begin began.
+func pgBegin(d *Database) (payer, error) {
+	db := &pg.DB{Pool: d.Pool}
+	return func(ctx context.Context, p *payment) error { return payByOnce(ctx, db, p) }, nil
+}
+
+// begins is what pgx.BeginFunc takes.
+type begins interface {
+	Begin(ctx context.Context) (pgx.Tx, error)
+}
+
+func payByOnce(ctx context.Context, b begins, p *payment) error {
+	return pgx.BeginFunc(ctx, b, func(tx pgx.Tx) error {
+		_, err := pg.Once(ctx, tx, pg.Request{Key: p.key, Hash: p.hash}, func(ctx context.Context) ([]byte, error) {
+			return p.reply, payAndAppend(ctx, tx, p)
 		})
-	}, nil
+		return err
+	})
 }
 
 func payAndAppend(ctx context.Context, tx pgx.Tx, p *payment) error {
