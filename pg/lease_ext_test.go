@@ -172,3 +172,18 @@ func TestFenceEndsTheTransaction(t *testing.T) {
 	commit(t, two)
 	commit(t, one)
 }
+
+// TestHoldIsRenewed: a lease that is held for longer than its TTL is renewed each time.
+func TestHoldIsRenewed(t *testing.T) {
+	db := open(t)
+	until := func() int64 {
+		return number(t, db, "SELECT (extract(epoch FROM until) * 1e6)::bigint FROM $S.lease WHERE name = 'l'")
+	}
+	wantCode(t, db.Hold(t.Context(), "l", time.Second, func(ctx context.Context, _ mainstem.FencingToken) error {
+		for range 5 {
+			last := until()
+			eventually(t, "the lease is renewed, or lost", func() bool { return until() > last || ctx.Err() != nil })
+		}
+		return context.Cause(ctx)
+	}), 0)
+}
