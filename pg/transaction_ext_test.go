@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mainstemdb/mainstem"
-	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/proxy"
 	"github.com/mainstemdb/mainstem/pg"
 )
 
@@ -97,9 +97,9 @@ func TestBeginKeepsReplies(t *testing.T) {
 // TestBeginWithoutAnswer: an answer to COMMIT that does not come is Undecided, and
 // the same key tells.
 func TestBeginWithoutAnswer(t *testing.T) {
-	for how, before := range map[pgserver.Loss]int64{pgserver.LoseIt: 0, pgserver.LoseAnswer: 1} {
+	for how, before := range map[proxy.Loss]int64{proxy.LoseIt: 0, proxy.LoseAnswer: 1} {
 		db := open(t)
-		p := proxy(t, running(t))
+		p := proxied(t, running(t))
 		remote := through(t, db, p)
 		charge := func() error {
 			return pgx.BeginFunc(t.Context(), remote, func(tx pgx.Tx) error {
