@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mainstemdb/mainstem"
@@ -23,36 +24,6 @@ var settingsWanted = []struct{ name, want, otherwise string }{
 	{"fsync", "on", "a crash of the machine can lose or damage everything"},
 	{"full_page_writes", "on", "a crash of the machine can damage pages"},
 	{"synchronous_commit", "on", "an answered COMMIT can be lost: a key, its effect and its events together"},
-}
-
-// grantsWanted are what a service needs, as Schema grants it.
-var grantsWanted = []struct{ privilege, table string }{
-	{"SELECT", "layout"},
-	{"INSERT", "request"},
-	{"UPDATE", "request"},
-	{"DELETE", "request"},
-	{"INSERT", "event"},
-	{"SELECT", "event"},
-	{"INSERT", "numbered"},
-	{"SELECT", "numbered"},
-	{"UPDATE", "stream"},
-	{"INSERT", "stream"},
-	{"UPDATE", "relay"},
-	{"INSERT", "era"},
-	{"INSERT", "timeline"},
-	{"UPDATE", "cursor"},
-	{"INSERT", "cursor"},
-	{"UPDATE", "applied"},
-	{"INSERT", "applied"},
-	{"UPDATE", "lease"},
-	{"INSERT", "lease"},
-	{"UPDATE", "fence"},
-	{"INSERT", "fence"},
-	{"UPDATE", "parked"},
-	{"INSERT", "parked"},
-	{"DELETE", "parked"},
-	{"TRUNCATE", "event_0"},
-	{"TRUNCATE", "numbered_0"},
 }
 
 // Check looks at the server, the schema and the rights of this connection's role,
@@ -141,26 +112,33 @@ func (c *checking) layout(ctx context.Context) error {
 	return nil
 }
 
+// grants looks for what is not there, and for rights that are lacking.
 func (c *checking) grants(ctx context.Context) error {
 	if c.broken {
 		return nil
 	}
-	missing := 0
-	for _, g := range grantsWanted {
-		var ok bool
-		err := c.db.Pool.QueryRow(ctx, "SELECT has_table_privilege($1::text, $2::text)", quote(c.db.schema())+"."+g.table, g.privilege).Scan(&ok)
-		if err != nil {
-			return err
-		}
-		if !ok {
-			missing++
-			c.add("rights", mainstem.Denied, "no %s on %s.%s: grant what mainstem pg schema --role prints", g.privilege, c.db.schema(), g.table)
-		}
+	names, privileges := wanted()
+	rows, err := c.db.Pool.Query(ctx, c.db.sql(lackingSQL), names, privileges)
+	if err != nil {
+		return err
 	}
-	if missing == 0 {
+	var name, privilege, gone string
+	lacking := 0
+	_, err = pgx.ForEachRow(rows, []any{&name, &privilege}, func() error {
+		switch {
+		case privilege != "":
+			lacking++
+			c.add("rights", mainstem.Denied, "no %s on %s.%s: grant what mainstem pg schema --role prints", privilege, c.db.schema(), name)
+		case name != gone: // which it is for each right on it
+			gone = name
+			c.add("schema", mainstem.Invalid, "%s.%s is missing: run the SQL that mainstem pg schema prints", c.db.schema(), name)
+		}
+		return nil
+	})
+	if err == nil && lacking == 0 {
 		c.add("rights", 0, "this role has all that is needed")
 	}
-	return nil
+	return err
 }
 
 func (c *checking) settings(ctx context.Context) error {

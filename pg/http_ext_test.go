@@ -1,6 +1,7 @@
 package pg_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -21,6 +22,8 @@ type service struct {
 	http  *pg.HTTP
 	url   string
 	close func()
+	// method of what is sent; empty means POST.
+	method string
 }
 
 func serve(t *testing.T, db *pg.DB, wrap func(*pg.HTTP) http.Handler) *service {
@@ -33,7 +36,7 @@ func serve(t *testing.T, db *pg.DB, wrap func(*pg.HTTP) http.Handler) *service {
 // post sends a request; headers are name, value, and so on.
 func (s *service) post(path, key, body string, headers ...string) (status int, header http.Header, text string) {
 	s.t.Helper()
-	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodPost, s.url+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(s.t.Context(), cmp.Or(s.method, http.MethodPost), s.url+path, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -102,6 +105,9 @@ func TestHTTP(t *testing.T) {
 	s.wants("/202", "k1", "a", 422, "id_reused")
 	s.wants("/201?x=1", "k1", "a", 422, "id_reused")
 	s.wants("/201", "k1", "a", 422, "id_reused", "Content-Type", "text/csv")
+	s.method = http.MethodPut
+	s.wants("/201", "k1", "a", 422, "id_reused")
+	s.method = http.MethodPost
 	s.wants("/201", "k1", "b", 201, "run 2 of b", "Account", "other")
 	s.wants("/403", "k2", "c", 403, "run 3 of c")
 	s.wants("/403", "k2", "c", 403, "run 3 of c")
@@ -238,6 +244,49 @@ func TestClaimFirst(t *testing.T) {
 	if want := (map[string]int{"/ok": 1, "/nothing": 2, "/502": 1, "/dies": 1}); fmt.Sprint(runs) != fmt.Sprint(want) {
 		t.Errorf("runs %v, want %v", runs, want)
 	}
+}
+
+// TestClaimOfSomebodyElse: a handler that goes on after its claim was resolved, and
+// claimed anew, keeps no response in place of the other's.
+func TestClaimOfSomebodyElse(t *testing.T) {
+	db := open(t)
+	began, goOn := make(chan int, 2), []chan string{make(chan string), make(chan string)}
+	runs := 0
+	s := serve(t, db, func(h *pg.HTTP) http.Handler {
+		return h.ClaimFirst(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			n := runs
+			runs++
+			began <- n
+			fmt.Fprint(w, <-goOn[n])
+		}))
+	})
+	type outcome struct {
+		status int
+		text   string
+	}
+	var ended [2]chan outcome
+	for n := range ended {
+		ended[n] = make(chan outcome, 1)
+		go func() {
+			status, _, text := s.post("/", "k", "")
+			ended[n] <- outcome{status, text}
+		}()
+		if got := <-began; got != n {
+			t.Fatalf("handler %d runs, want %d", got, n)
+		}
+		if n == 0 {
+			wantCode(t, db.Resolve(t.Context(), pg.Key("http", "", "k"), nil), 0)
+		}
+	}
+	goOn[0] <- "first"
+	if o := <-ended[0]; o.status != http.StatusServiceUnavailable {
+		t.Errorf("the first, whose claim is gone: %+v", o)
+	}
+	goOn[1] <- "second"
+	if o := <-ended[1]; o != (outcome{http.StatusOK, "second"}) {
+		t.Errorf("the second: %+v", o)
+	}
+	s.wants("/", "k", "", 200, "second")
 }
 
 // TestClaimWithoutAnswer: the claim's COMMIT is not answered; the claim is known

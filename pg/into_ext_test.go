@@ -75,6 +75,34 @@ func TestConsumeInto(t *testing.T) {
 	}
 }
 
+// TestParkedIsAppliedOnce: a parked event that is given again has its effects once,
+// also where it cannot be taken off the list then, and is given once more.
+func TestParkedIsAppliedOnce(t *testing.T) {
+	db, target := open(t), open(t)
+	r := relaying(t, db, true)
+	poison := make(chan string, 1)
+	poison <- "1"
+	background(t, "consumer", func(ctx context.Context) error {
+		return r.ConsumeInto(ctx, into(t, target, func() string { s := <-poison; poison <- s; return s }))
+	})
+	put(t, db, "a1")
+	parked := func() int64 { return number(t, db, "SELECT count(*) FROM $S.parked") }
+	eventually(t, "1 is parked", func() bool { return parked() == 1 })
+	run(t, db, `CREATE SEQUENCE $S.refused;
+		CREATE FUNCTION $S.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('$S.refused'); RAISE 'not now'; END $$;
+		CREATE TRIGGER refuse BEFORE DELETE ON $S.parked FOR EACH ROW EXECUTE FUNCTION $S.refuse()`)
+	<-poison
+	poison <- ""
+	_, err := db.Retry(t.Context(), "c", "a")
+	wantCode(t, err, 0)
+	eventually(t, "it was given again, and again", func() bool { return number(t, db, "SELECT last_value FROM $S.refused") > 1 })
+	run(t, db, "DROP TRIGGER refuse ON $S.parked")
+	eventually(t, "it is off the list", func() bool { return parked() == 0 })
+	if n := effects(t, target, "1"); n != 1 {
+		t.Errorf("the event has its effects %d times", n)
+	}
+}
+
 // TestHistoryLost: the target has effects of events that the source no longer
 // has, after a failover to a standby that lacked them. The consumer says so, and
 // applies nothing on top.

@@ -58,9 +58,11 @@ func Schema(name, role string) (string, error) {
 		Version, Slots, Last, Turn int
 		Most                       int
 		Each                       []int
+		Grants                     []string
 	}{Schema: quote(name), Name: name, Version: layout, Slots: slots, Last: slots - 1, Turn: slotSeconds, Most: drainMost}
 	if role != "" {
 		data.Role = quote(role)
+		data.Grants = grants(data.Schema, data.Role)
 	}
 	for k := range slots {
 		data.Each = append(data.Each, k)

@@ -289,14 +289,6 @@ END $$;
 {{if .Role}}
 -- What a service needs to run.
 GRANT USAGE ON SCHEMA {{.Schema}} TO {{.Role}};
-GRANT SELECT ON ALL TABLES IN SCHEMA {{.Schema}} TO {{.Role}};
-GRANT INSERT, UPDATE, DELETE ON {{.Schema}}.request, {{.Schema}}.cursor, {{.Schema}}.applied, {{.Schema}}.parked, {{.Schema}}.lease, {{.Schema}}.fence TO {{.Role}};
-GRANT INSERT ON {{.Schema}}.event, {{.Schema}}.numbered TO {{.Role}};
-GRANT INSERT, UPDATE ON {{.Schema}}.stream TO {{.Role}};
-GRANT UPDATE (xid) ON {{.Schema}}.event, {{.Schema}}.numbered TO {{.Role}};
-GRANT UPDATE ON {{.Schema}}.relay TO {{.Role}};
-GRANT INSERT ON {{.Schema}}.era, {{.Schema}}.timeline TO {{.Role}};
-GRANT TRUNCATE ON {{range $i, $_ := .Each}}{{if $i}}, {{end}}{{$.Schema}}.event_{{.}}, {{$.Schema}}.numbered_{{.}}{{end}} TO {{.Role}};
-GRANT USAGE ON SEQUENCE {{.Schema}}.event_id TO {{.Role}};
-{{end}}
+{{range .Grants}}{{.}}
+{{end}}{{end}}
 COMMIT;

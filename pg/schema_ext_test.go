@@ -122,6 +122,64 @@ func TestGrants(t *testing.T) {
 		"UPDATE $S.event SET data = ''", "DELETE FROM $S.event")
 }
 
+// TestEachRightIsLookedFor: check misses each single right that is printed, and each
+// table and index that is not there.
+func TestEachRightIsLookedFor(t *testing.T) {
+	owner := open(t)
+	role := owner.Schema + "_role"
+	run(t, owner, "CREATE ROLE "+role+" LOGIN; DROP TABLE $S.effect")
+	install(t, owner, role)
+	db := &pg.DB{Pool: poolOf(t, strings.Replace(server.DSN(), "user=postgres", "user="+role, 1)), Schema: owner.Schema}
+	each := func(sql string) []string {
+		t.Helper()
+		rows, err := owner.Pool.Query(t.Context(), strings.ReplaceAll(sql, "$S", owner.Schema))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return list
+	}
+	worst := func() (code mainstem.Code, detail string) {
+		t.Helper()
+		found, err := db.Check(t.Context())
+		wantCode(t, err, 0)
+		for _, f := range found {
+			if f.Code == mainstem.Denied || f.Code == mainstem.Invalid {
+				return f.Code, f.Detail
+			}
+		}
+		return 0, ""
+	}
+	if code, detail := worst(); code != 0 {
+		t.Fatalf("check says %s", detail)
+	}
+	granted := each(`SELECT privilege_type || ' ON ' || CASE relkind WHEN 'S' THEN 'SEQUENCE ' ELSE '' END || c.oid::regclass
+		FROM pg_class c, aclexplode(relacl) a WHERE relnamespace = '$S'::regnamespace AND a.grantee = '` + role + `'::regrole
+		UNION ALL SELECT privilege_type || ' (' || attname || ') ON ' || attrelid::regclass
+		FROM pg_attribute, aclexplode(attacl) a WHERE a.grantee = '` + role + `'::regrole`)
+	if len(granted) < 40 {
+		t.Fatalf("granted: %q", granted)
+	}
+	for _, right := range granted {
+		run(t, owner, "REVOKE "+right+" FROM "+role)
+		if code, detail := worst(); code != mainstem.Denied {
+			t.Errorf("without %s check says %v, %s", right, code, detail)
+		}
+		run(t, owner, "GRANT "+right+" TO "+role)
+	}
+	for _, name := range each(`SELECT relname FROM pg_class WHERE relnamespace = '$S'::regnamespace AND relkind IN ('r', 'p', 'S')
+		UNION ALL SELECT relname FROM pg_class WHERE relnamespace = '$S'::regnamespace AND relkind IN ('i', 'I') AND NOT relispartition`) {
+		run(t, owner, "ALTER TABLE $S."+name+" RENAME TO gone")
+		if code, detail := worst(); code != mainstem.Invalid {
+			t.Errorf("without %s check says %v, %s", name, code, detail)
+		}
+		run(t, owner, "ALTER TABLE $S.gone RENAME TO "+name)
+	}
+}
+
 func mayNot(t *testing.T, db *pg.DB, statements ...string) {
 	t.Helper()
 	for _, sql := range statements {

@@ -47,6 +47,7 @@ func TestCommitThatNoStandbyHas(t *testing.T) {
 	if err := p.standby.Pause(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = p.standby.Resume() }) // a stopped process ends for nobody
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	type outcome struct {
@@ -58,10 +59,14 @@ func TestCommitThatNoStandbyHas(t *testing.T) {
 		reply, err := db.Run(ctx, request, once)
 		answered <- outcome{reply, err}
 	}()
+	last := int64(0)
 	for range 3 { // the first commit, and two repetitions
+		before := last
 		eventually(t, "a COMMIT waits for the standby, and is cancelled", func() bool {
-			return number(t, p.readers.DB, `SELECT count(*) FROM (
-				SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT') AS waiting`) > 0
+			last = number(t, p.readers.DB, `SELECT coalesce(max(began), 0) FROM (
+				SELECT (extract(epoch FROM xact_start) * 1e6)::bigint AS began, pg_cancel_backend(pid)
+				FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query = 'COMMIT') AS waiting`)
+			return last > before
 		})
 	}
 	cancel()

@@ -45,6 +45,13 @@ func TestBegin(t *testing.T) {
 		effect(t, db, tx, name)
 		appendEvent(t, db, tx, name, "x")
 		wantCode(t, end(tx), 0)
+		first := beginHere(t, db, "") // whose first statement is an append
+		appendEvent(t, db, first, name, "y")
+		var seen int
+		if err := first.QueryRow(t.Context(), "SELECT count(*) FROM "+db.Schema+".event WHERE data = 'y'").Scan(&seen); err != nil || seen != 1 {
+			t.Errorf("it sees %d of its events, %v", seen, err)
+		}
+		wantCode(t, first.Rollback(t.Context()), 0)
 		for _, tx := range []pgx.Tx{empty, tx} {
 			_, execErr := tx.Exec(t.Context(), "SELECT 1")
 			err := pg.Append(t.Context(), tx, "s", mainstem.Event{Type: "t"})
