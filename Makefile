@@ -71,7 +71,7 @@ build: ## Build every package of every module, and .tmp/bin/mainstem if its sour
 	@if ls cmd/mainstem/*.go >/dev/null 2>&1; then go build -trimpath -o $(BIN)/mainstem ./cmd/mainstem; fi
 
 .PHONY: test
-test: $(REPORT) ## Test everything: suite, wire, contract, breaklaw, tools, sinks-test, bench-test, examples-test, quickstart-ts, race. Ends with a summary
+test: postgres $(REPORT) ## Test everything: suite, wire, contract, breaklaw, tools, sinks-test, bench-test, examples-test, quickstart-ts, race. Ends with a summary
 	@rc=0; summary=""; \
 	for step in suite wire contract breaklaw tools sinks-test bench-test examples-test quickstart-ts race; do \
 		echo "== $$step"; from=$$SECONDS; \
@@ -82,6 +82,17 @@ test: $(REPORT) ## Test everything: suite, wire, contract, breaklaw, tools, sink
 	echo "== summary"; printf '%s' "$$summary"; \
 	if [ $$rc -ne 0 ]; then echo "make test: FAILED; the whole output of each step is in .tmp/STEP.json"; fi; \
 	exit $$rc
+
+# Its packages would make a cluster of their own and start it; tests make theirs.
+.PHONY: postgres
+postgres: ## Install PostgreSQL and PgBouncer for tests where they are missing: on Debian and its kin, as root
+	@if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null; then exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+		echo "postgres: not there, and this user cannot install it: what needs it is not run (Debian: apt-get install postgresql pgbouncer)"; exit 0; \
+	fi; \
+	mkdir -p /etc/postgresql-common; \
+	[ -e /etc/postgresql-common/createcluster.conf ] || echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf; \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends -o Dpkg::Options::=--force-confold postgresql pgbouncer
 
 .PHONY: suite
 suite: $(REPORT) ## Step of test: every module, all rounds, without race
