@@ -162,17 +162,16 @@ func (d *delta) push(w *state.Write, before uint32) int {
 	size := len(w.Key) + len(w.Value)
 	chunks := *d.chunks.Load()
 	if len(chunks) == 0 || d.used+size > len(chunks[len(chunks)-1]) {
-		chunks = append(chunks[:len(chunks):len(chunks)], make([]byte, max(size, d.chunk)))
-		d.chunks.Store(&chunks)
-		d.used = 0
+		chunks = d.grow(max(size, d.chunk))
 	}
 	into := chunks[len(chunks)-1][d.used:]
 	copy(into[copy(into, w.Key):], w.Value)
 	i := d.count
 	blocks := *d.entries.Load()
 	if i%entriesPerBlock == 0 {
-		blocks = append(blocks[:len(blocks):len(blocks)], new([entriesPerBlock]entry))
-		d.entries.Store(&blocks)
+		more := append(blocks[:len(blocks):len(blocks)], new([entriesPerBlock]entry))
+		d.entries.Store(&more)
+		blocks = more
 	}
 	blocks[i/entriesPerBlock][i%entriesPerBlock] = entry{
 		chunk: uint32(len(chunks) - 1), at: uint32(d.used),
@@ -183,4 +182,13 @@ func (d *delta) push(w *state.Write, before uint32) int {
 	d.bytes += int64(size) + entryBytes
 	d.kinds[w.Key[0]] += int64(size)
 	return i
+}
+
+// grow adds a chunk to the arena.
+func (d *delta) grow(size int) [][]byte {
+	chunks := *d.chunks.Load()
+	chunks = append(chunks[:len(chunks):len(chunks)], make([]byte, size))
+	d.chunks.Store(&chunks)
+	d.used = 0
+	return chunks
 }
