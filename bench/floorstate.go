@@ -163,6 +163,7 @@ func batchesOf(dir string) (batches [][]state.Write, transactions int64, err err
 	}
 	defer func() { err = errors.Join(err, scratch.Close()) }()
 	tail, size := &state.Tail{}, 0
+	var room state.Room
 	for frame, err := range file.Inspect(disk.Default, logDir(dir)) {
 		if err != nil {
 			return nil, 0, err
@@ -174,17 +175,13 @@ func batchesOf(dir string) (batches [][]state.Write, transactions int64, err err
 		if err != nil {
 			return nil, 0, err
 		}
-		var put []state.Write
 		overlay := state.NewOverlay(scratch.Rows())
 		head := journal.Head{Index: r.Index, Hash: journal.Sum(frame.Record), Slot: r.Index}
-		tail, err = state.Replay(overlay, nil, tail, r, head, func(w state.Write) {
-			put = append(put, w)
-			overlay.Put(w, r.Index)
-		})
+		tail, err = state.Replay(&room, overlay, nil, tail, r, head, func(w state.Write) { overlay.Put(w, r.Index) })
 		if err != nil {
 			return nil, 0, err
 		}
-		put = newest(put)
+		put := overlay.Writes(r.Index)
 		if err := scratch.Apply(put); err != nil {
 			return nil, 0, err
 		}
@@ -197,19 +194,4 @@ func batchesOf(dir string) (batches [][]state.Write, transactions int64, err err
 		return nil, 0, mainstem.Errorf(mainstem.Invalid, "the sample has no transactions")
 	}
 	return batches, transactions, nil
-}
-
-// newest keeps the last of several writes of one row, as a node does before it
-// applies a record.
-func newest(put []state.Write) (kept []state.Write) {
-	last := make(map[string]int, len(put))
-	for i := range put {
-		last[string(put[i].Key)] = i
-	}
-	for i := range put {
-		if put[i].End != nil || last[string(put[i].Key)] == i {
-			kept = append(kept, put[i])
-		}
-	}
-	return kept
 }

@@ -55,7 +55,7 @@ func (b *batch) now() {
 	b.decided, b.answers = p.spareDecided, p.spareAnswers
 	p.spareDecided, p.spareAnswers = nil, nil
 	b.header, b.after = p.header(p.ahead), p.ahead.Head
-	b.step = state.Begin(p.overlay, p.hints, p.ahead, &b.header, b.write)
+	b.step = state.Begin(&p.room, p.overlay, p.hints, p.ahead, &b.header, b.write)
 }
 
 func (b *batch) write(w state.Write) { b.p.overlay.Put(w, b.header.Index) }
@@ -112,12 +112,24 @@ func (b *batch) judge(w *waiter) error {
 	if err != nil {
 		return err
 	}
-	b.answers = append(b.answers, pendingAnswer{w: w, own: true, receipt: &mainstem.Receipt{
-		Partition: b.p.id, Position: position, Incarnation: b.header.Incarnation,
-		Age: b.step.Tail.Age, Wall: wallTime(b.step.Tail.Wall),
-		Results: decided.Results, Reply: decided.Reply, Refused: decided.Refused,
-	}})
+	b.answers = append(b.answers, pendingAnswer{w: w, own: true, receipt: b.receipt(position, decided)})
 	return nil
+}
+
+// receipt is the caller's to keep: what was decided lies in memory that the next
+// record uses. Mostly there is one result, which is part of the same object.
+func (b *batch) receipt(position mainstem.Position, decided *record.Transaction) *mainstem.Receipt {
+	r := &struct {
+		mainstem.Receipt
+		one [1]mainstem.Result
+	}{Receipt: mainstem.Receipt{
+		Partition: b.p.id, Position: position, Incarnation: b.header.Incarnation,
+		Age: b.step.Tail.Age, Wall: wallTime(b.step.Tail.Wall), Reply: decided.Reply, Refused: decided.Refused,
+	}}
+	if len(decided.Results) > 0 {
+		r.Results = append(r.one[:0], decided.Results...)
+	}
+	return &r.Receipt
 }
 
 // reject answers with an error. Where requests can arrive late, the refusal

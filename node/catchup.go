@@ -151,7 +151,7 @@ func (r *run) add(entry journal.Entry) error {
 		p.counted.voids.Add(1)
 		return nil
 	}
-	tail, err := state.Replay(r.overlay, r.hints, r.tail, rec, head, func(w state.Write) { r.overlay.Put(w, runBatch) })
+	tail, err := state.Replay(&p.room, r.overlay, r.hints, r.tail, rec, head, func(w state.Write) { r.overlay.Put(w, runBatch) })
 	if err != nil {
 		return typed(err, "replaying record %d of partition %d", rec.Index, p.id)
 	}

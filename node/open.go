@@ -162,7 +162,7 @@ func (p *partition) begin(ctx context.Context) error {
 	if !b.worthRecord() && (h.Leap == 0 || p.shared()) {
 		return nil
 	}
-	b.step = state.Begin(p.overlay, p.hints, p.ahead, h, b.write)
+	b.step = state.Begin(&p.room, p.overlay, p.hints, p.ahead, h, b.write)
 	if err := b.encode(); err != nil {
 		return err
 	}

@@ -42,6 +42,7 @@ type partition struct {
 	flight  *batch      // appended, not yet durable
 	landed  chan landing
 	scratch []byte
+	room    state.Room // of the newest judged record
 	// What the batch before has used, to be used again.
 	spareDecided []record.Transaction
 	spareAnswers []pendingAnswer

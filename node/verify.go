@@ -50,6 +50,7 @@ type verifier struct {
 	found Verification
 	store *store.Store
 	tail  *state.Tail
+	room  state.Room
 	// asked is the digest taken after the last checkpoint record.
 	asked record.Checkpoint
 }
@@ -116,7 +117,7 @@ func (v *verifier) step(entry journal.Entry) error {
 		return err
 	}
 	overlay := state.NewOverlay(v.store.Rows())
-	v.tail, err = state.Replay(overlay, nil, v.tail, r, head, func(w state.Write) { overlay.Put(w, r.Index) })
+	v.tail, err = state.Replay(&v.room, overlay, nil, v.tail, r, head, func(w state.Write) { overlay.Put(w, r.Index) })
 	if err != nil {
 		return err
 	}

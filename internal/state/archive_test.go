@@ -12,7 +12,7 @@ import (
 func TestWindowsAreForgottenAtTheirEnd(t *testing.T) {
 	rows, prefix := mapRows{}, nameKey(kindKey, "g", "k")
 	for p := range mainstem.Position(3) {
-		rows[string(versionKey(prefix, p+1))] = string(writeVersion(mainstem.Int(int64(p+1)), 0))
+		rows[string(versionKey(prefix, p+1))] = string(written(mainstem.Int(int64(p+1)), 0))
 	}
 	rows.archive(0, 3)
 	for horizon := mainstem.Position(1); horizon <= 4; horizon++ {

@@ -32,7 +32,7 @@ var decoders = map[byte]func(key, value []byte) (any, []byte, error){
 		if !v.Exists {
 			return v, []byte{0, versionDeleted}, err
 		}
-		return v, writeVersion(v.Value, v.Until), err
+		return v, written(v.Value, v.Until), err
 	},
 	kindStream: func(_, value []byte) (any, []byte, error) {
 		h, err := decodeStream("s", value)
@@ -63,7 +63,9 @@ var decoders = map[byte]func(key, value []byte) (any, []byte, error){
 	},
 	kindID: func(_, value []byte) (any, []byte, error) {
 		row, err := decodeID(value, mainstem.ID{Opaque: "i"})
-		return row, row.encode(), err
+		var w writer
+		row.write(&w)
+		return row, w.b, err
 	},
 	kindSession: func(_, value []byte) (any, []byte, error) {
 		s, err := readSession(mapRows{string(sessionKey(mainstem.SessionID{1})): string(value)}, mainstem.SessionID{1})
@@ -139,4 +141,10 @@ func TestEveryRowIsReadBackAsItIs(t *testing.T) {
 	if len(seen) != len(decoders) {
 		t.Errorf("rows of %d kinds were read, there are decoders for %d", len(seen), len(decoders))
 	}
+}
+
+func written(v mainstem.Value, until mainstem.LogAge) []byte {
+	var w writer
+	writeVersion(&w, v, until)
+	return w.b
 }

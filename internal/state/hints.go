@@ -1,6 +1,7 @@
 package state
 
 import (
+	"encoding/binary"
 	"math"
 	"math/bits"
 
@@ -23,6 +24,9 @@ type Hints struct {
 	expiry mainstem.LogAge
 	// numbers are those of library-made IDs that have committed.
 	numbers map[mainstem.SessionID]*numbers
+	// recent are the numbers of the session asked for last: mostly there is one.
+	recent   *numbers
+	recentOf mainstem.SessionID
 }
 
 // numbers of one session: which of the newest may have committed. Calls at the
@@ -108,15 +112,22 @@ func (h *Hints) note(prefix []byte, p mainstem.Position) {
 
 // bucket is where the key is, and its tag there.
 func (h *Hints) bucket(prefix []byte) (*bucketOfHints, hint) {
-	// FNV-1a, and a mixing step because it leaves the high bits poor.
-	sum := uint64(14695981039346656037)
-	for _, c := range prefix {
-		sum = (sum ^ uint64(c)) * 1099511628211
+	// Eight bytes at a time, folded as in wyhash. It is the same in every process,
+	// so that a simulation with a seed reads the same rows.
+	sum := uint64(len(prefix))
+	for ; len(prefix) >= 8; prefix = prefix[8:] {
+		sum = fold(sum ^ binary.LittleEndian.Uint64(prefix))
 	}
-	sum ^= sum >> 32
-	sum *= 0x9e3779b97f4a7c15
+	var last [8]byte
+	copy(last[:], prefix)
+	sum = fold(fold(sum ^ binary.LittleEndian.Uint64(last[:])))
 	at, _ := bits.Mul64(sum, uint64(len(h.buckets)))
 	return &h.buckets[at], hint(sum & (1<<tagBits - 1))
+}
+
+func fold(n uint64) uint64 {
+	high, low := bits.Mul64(n^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
+	return high ^ low
 }
 
 // NextExpiry is a log age before which no key expires.
@@ -151,13 +162,13 @@ func (h *Hints) committed(id mainstem.ID, newest uint64) {
 	if h == nil {
 		return
 	}
-	n := h.numbers[id.Session]
+	n := h.of(id.Session)
 	if n == nil {
 		if h.numbers == nil || len(h.numbers) >= sessionsKept {
 			h.numbers = make(map[mainstem.SessionID]*numbers)
 		}
 		n = new(numbers)
-		h.numbers[id.Session] = n
+		h.numbers[id.Session], h.recent = n, nil
 		n.floor, n.newest = newest, newest
 	}
 	if newest > n.newest && newest-n.newest >= numbersKept {
@@ -175,6 +186,14 @@ func (h *Hints) committed(id mainstem.ID, newest uint64) {
 	}
 }
 
+// of are the numbers of a session, or nil.
+func (h *Hints) of(id mainstem.SessionID) *numbers {
+	if h.recent == nil || h.recentOf != id {
+		h.recent, h.recentOf = h.numbers[id], id
+	}
+	return h.recent
+}
+
 func (n *numbers) word(number uint64) *uint64 { return &n.bits[number/64%uint64(len(n.bits))] }
 
 // unknown reports that an ID has certainly not committed.
@@ -182,7 +201,7 @@ func (h *Hints) unknown(id mainstem.ID) bool {
 	if h == nil {
 		return false
 	}
-	n := h.numbers[id.Session]
+	n := h.of(id.Session)
 	if n == nil || id.Number <= n.floor {
 		return false
 	}

@@ -54,7 +54,7 @@ func TestHintsDecideNothing(t *testing.T) {
 func (w *world) lose(age mainstem.LogAge, txs []*mainstem.Transaction) string {
 	h := w.header(max(w.tail.Age, age))
 	overlay := NewOverlay(w.rows)
-	s := Begin(overlay, w.hints, w.tail, &h, func(o Write) { overlay.Put(o, h.Index) })
+	s := Begin(&w.room, overlay, w.hints, w.tail, &h, func(o Write) { overlay.Put(o, h.Index) })
 	due, _, err := s.Expired(100)
 	if err != nil {
 		w.tb.Fatal(err)
@@ -67,7 +67,7 @@ func (w *world) lose(age mainstem.LogAge, txs []*mainstem.Transaction) string {
 	}
 	for _, t := range txs {
 		d := decision{asked: t}
-		if d.decided, d.known, d.err = s.Judge(t); d.decided != nil {
+		if d.judge(s); d.decided != nil {
 			if d.position, err = s.Admit(d.decided); err != nil {
 				w.tb.Fatal(err)
 			}

@@ -32,9 +32,11 @@ func (j *judgement) position() mainstem.Position { return j.step.Tail.Last + 1 }
 // Judge decides a transaction against the state at the tail (L3). It returns
 // the decided transaction, or the first receipt of an ID that has committed
 // before, or an error: of the caller's making with a code other than Corrupt,
-// or of the rows. It writes nothing.
+// or of the rows. It writes nothing. The decided transaction is good until the
+// next is judged, its effects and results until the next step begins.
 func (s *Step) Judge(t *mainstem.Transaction) (*record.Transaction, *mainstem.Receipt, error) {
-	j := &judgement{step: s, t: t}
+	j, room := &s.room.judgement, s.room
+	*j = judgement{step: s, t: t}
 	known, err := j.once()
 	if err != nil || known != nil {
 		return nil, known, err
@@ -44,16 +46,17 @@ func (s *Step) Judge(t *mainstem.Transaction) (*record.Transaction, *mainstem.Re
 			return nil, nil, numbered(err, i+1)
 		}
 	}
-	decided := &record.Transaction{
+	decided := &room.decided
+	*decided = record.Transaction{
 		Group: t.Group, ID: t.ID, Attempt: t.Attempt, Fingerprint: t.Fingerprint,
 		Reply: t.Reply, Refused: t.Refused, Meta: t.Meta, Later: s.now.Sub(s.header.Age),
 	}
 	if t.ID.Opaque == "" {
 		decided.ID.Born = 0 // only judging asks for it
 	}
-	if len(t.Operations) > 0 {
-		decided.Effects = make([]mainstem.Effect, 0, len(t.Operations))
-		decided.Results = make([]mainstem.Result, 0, len(t.Operations))
+	if n := len(t.Operations); n > 0 {
+		room.effects, decided.Effects = share(room.effects, n)
+		room.results, decided.Results = share(room.results, n)
 	}
 	for i, o := range t.Operations {
 		j.more = i+1 < len(t.Operations)

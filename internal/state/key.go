@@ -52,29 +52,28 @@ const (
 	versionCounter
 )
 
-func writeVersion(v mainstem.Value, until mainstem.LogAge) []byte {
-	w := writer{b: make([]byte, 1, len(v.Bytes)+13)}
+func writeVersion(w *writer, v mainstem.Value, until mainstem.LogAge) {
+	w.uint(0)
 	if v.Counter {
 		w.uint(versionCounter)
 		w.uint(uint64(until))
 		w.int(v.Int)
-		return w.b
+		return
 	}
 	w.uint(versionBytes)
 	w.uint(uint64(until))
 	w.bytes(v.Bytes)
-	return w.b
 }
 
 // newest is the newest version of a key, deletions included.
 func (s *Step) newest(group, name string) (mainstem.Version, error) {
-	prefix := nameKey(kindKey, group, name)
+	prefix := s.room.name(kindKey, group, name)
 	bound, likely := s.hints.newest(prefix)
 	if bound == 0 {
 		return mainstem.Version{Name: name}, nil
 	}
 	if likely {
-		key := versionKey(prefix, bound)
+		key := s.room.numbered(prefix, ^uint64(bound))
 		value, ok, err := s.rows.Get(key)
 		if err != nil {
 			return mainstem.Version{}, err
@@ -108,7 +107,7 @@ func (j *judgement) setKey(v mainstem.Version) {
 // answer must not depend on when garbage was collected.
 func (j *judgement) keyUnchanged(c mainstem.KeyUnchanged) error {
 	horizon := j.step.Tail.horizon(j.t.Group, c.Name)
-	if bound, _ := j.step.hints.newest(nameKey(kindKey, j.t.Group, c.Name)); bound <= c.Since && c.Since >= horizon {
+	if bound, _ := j.step.hints.newest(j.step.room.name(kindKey, j.t.Group, c.Name)); bound <= c.Since && c.Since >= horizon {
 		return nil // conditions come before operations: the transaction itself has changed nothing yet
 	}
 	v, err := j.key(c.Name)
@@ -202,31 +201,32 @@ func (j *judgement) add(o mainstem.Add) (mainstem.Effect, error) {
 
 // admitKey writes a version, and keeps the list of expiries in step.
 func (s *Step) admitKey(group string, e *mainstem.Effect, p mainstem.Position) error {
-	prefix := nameKey(kindKey, group, e.Name)
-	switch e.Kind {
-	case mainstem.EffectDelete, mainstem.EffectExpire:
-		if e.Kind == mainstem.EffectExpire {
-			s.put(Write{Key: expiryKey(e.Until, group, e.Name), Delete: true})
+	room := s.room
+	switch {
+	case e.Kind == mainstem.EffectExpire:
+		s.put(Write{Key: expiryKey(e.Until, group, e.Name), Delete: true})
+	case e.Kind == mainstem.EffectPut && e.Until > 0:
+		// A key that is renewed again and again must not leave an expiry
+		// behind each time.
+		old, err := s.newest(group, e.Name)
+		if err != nil {
+			return err
 		}
-		s.put(Write{Key: versionKey(prefix, p), Value: []byte{0, versionDeleted}})
-		s.hints.note(prefix, p)
-		return nil
-	case mainstem.EffectPut:
-		if e.Until > 0 {
-			// A key that is renewed again and again must not leave an expiry
-			// behind each time.
-			old, err := s.newest(group, e.Name)
-			if err != nil {
-				return err
-			}
-			if old.Until > 0 {
-				s.put(Write{Key: expiryKey(old.Until, group, e.Name), Delete: true})
-			}
-			s.put(Write{Key: expiryKey(e.Until, group, e.Name)})
-			s.hints.expiring(e.Until)
+		if old.Until > 0 {
+			s.put(Write{Key: expiryKey(old.Until, group, e.Name), Delete: true})
 		}
+		s.put(Write{Key: expiryKey(e.Until, group, e.Name)})
+		s.hints.expiring(e.Until)
 	}
-	s.put(Write{Key: versionKey(prefix, p), Value: writeVersion(e.Value, e.Until)})
+	value := room.empty()
+	if e.Kind == mainstem.EffectDelete || e.Kind == mainstem.EffectExpire {
+		value.uint(0)
+		value.uint(versionDeleted)
+	} else {
+		writeVersion(value, e.Value, e.Until)
+	}
+	prefix := room.name(kindKey, group, e.Name)
 	s.hints.note(prefix, p)
+	s.put(Write{Key: room.numbered(prefix, ^uint64(p)), Value: value.b})
 	return nil
 }

@@ -2,6 +2,7 @@ package state
 
 import (
 	"bytes"
+	"hash/maphash"
 	"slices"
 	"sort"
 )
@@ -9,48 +10,70 @@ import (
 // layer is the writes of one record, found by key at once, and in order when
 // somebody asks for a range. Most records are never asked for one: so keys are
 // put in order only then.
+//
+// Keys and values are copied into memory that the layers of one overlay use one
+// after the other.
 type layer struct {
 	index  uint64
 	writes []Write
-	// at is the newest write of each row; writes before fence stay where they
-	// are, because a range deletion follows them.
-	at    map[string]int
+	// slots are open addresses of rows: half of a hash, and the newest write of
+	// the row plus 1. Writes before fence stay where they are, because a range
+	// deletion follows them.
+	slots []uint64
+	rows  int // rows in slots
 	fence int
-	most  int // rows that at has ever held
 	// passed counts writes that a later one of the same row has replaced.
 	passed int
+	memory []byte // what keys and values go to next, and room behind it
+	used   int    // bytes of keys and values, wherever they are
 
 	sorted []int // the newest writes, by key
 	fresh  []int // rows that sorted lacks
 }
 
-// again is an empty layer, if it can with the room of this one. Clearing a map
-// costs as much as the most it ever held, so after a flood it is let go.
+// Room that an empty layer keeps whatever it was used for, and by how much more
+// than that a layer has to have had room before it is let go, after a flood.
+const (
+	smallLayer = 64 << 10 // bytes, or slots
+	manyTimes  = 8
+)
+
+// again is an empty layer with the room of this one.
 func (l *layer) again() *layer {
-	const small, much = 1 << 10, 8
-	if l.most = max(l.most, len(l.at)); l.most > small && l.most > much*len(l.at) {
-		return nil
-	}
-	clear(l.at)
+	next := &layer{writes: l.writes[:0], slots: l.slots, memory: l.memory[:0], sorted: l.sorted[:0], fresh: l.fresh[:0]}
 	clear(l.writes)
-	return &layer{writes: l.writes[:0], at: l.at, most: l.most, sorted: l.sorted[:0], fresh: l.fresh[:0]}
+	clear(l.slots)
+	if n := len(l.slots); n > smallLayer && n > manyTimes*2*l.rows {
+		next.slots, next.writes, next.sorted, next.fresh = nil, nil, nil, nil
+	}
+	if n := cap(l.memory); n > smallLayer && n > manyTimes*l.used {
+		next.memory = nil
+	}
+	return next
 }
 
+var layerSeed = maphash.MakeSeed()
+
 func (l *layer) put(w Write) {
-	if w.End != nil {
-		l.writes = append(l.writes, w)
-		l.fence = len(l.writes)
-		return
-	}
-	i, known := l.at[string(w.Key)]
-	if known && i >= l.fence {
-		l.writes[i] = w
-		return
-	}
 	n := len(l.writes)
-	l.writes = append(l.writes, w)
-	l.at[string(w.Key)] = n
-	if !known {
+	if w.End != nil {
+		l.writes = append(l.writes, Write{Key: l.copied(w.Key), Delete: true, End: l.copied(w.End)})
+		l.fence = n + 1
+		return
+	}
+	if 2*l.rows >= len(l.slots) {
+		l.widen()
+	}
+	hash, slot := l.find(w.Key)
+	i := int(uint32(*slot)) - 1
+	if i >= 0 && i >= l.fence {
+		l.writes[i].Value, l.writes[i].Delete = l.copied(w.Value), w.Delete
+		return
+	}
+	l.writes = append(l.writes, Write{Key: l.copied(w.Key), Value: l.copied(w.Value), Delete: w.Delete})
+	*slot = hash>>32<<32 | uint64(n+1)
+	if i < 0 {
+		l.rows++
 		l.fresh = append(l.fresh, n)
 		return
 	}
@@ -64,15 +87,54 @@ func (l *layer) put(w Write) {
 	}
 }
 
+// copied is bytes that last as long as the layer.
+func (l *layer) copied(b []byte) []byte {
+	if b == nil {
+		return nil
+	}
+	l.used += len(b)
+	if cap(l.memory)-len(l.memory) < len(b) {
+		l.memory = make([]byte, 0, max(4<<10, 2*cap(l.memory), len(b))) // what was copied stays in the old one
+	}
+	at := len(l.memory)
+	l.memory = append(l.memory, b...)
+	return l.memory[at:len(l.memory):len(l.memory)]
+}
+
+// find is the slot where a row is, or would be, and its hash.
+func (l *layer) find(key []byte) (hash uint64, slot *uint64) {
+	hash = maphash.Bytes(layerSeed, key)
+	for at := hash; ; at++ {
+		slot = &l.slots[at&uint64(len(l.slots)-1)]
+		if *slot == 0 || *slot>>32 == hash>>32 && bytes.Equal(l.writes[uint32(*slot)-1].Key, key) {
+			return hash, slot
+		}
+	}
+}
+
+// widen makes room for more rows.
+func (l *layer) widen() {
+	l.slots = make([]uint64, max(64, 2*len(l.slots)))
+	for i := range l.writes {
+		if l.newest(i) {
+			hash, slot := l.find(l.writes[i].Key)
+			*slot = hash>>32<<32 | uint64(i+1)
+		}
+	}
+}
+
 // newest reports whether a write is the newest of one row.
 func (l *layer) newest(i int) bool { return l.writes[i].Key != nil && l.writes[i].End == nil }
 
 func (l *layer) get(key []byte) (*Write, bool) {
-	i, ok := l.at[string(key)]
-	if !ok {
+	if l.rows == 0 {
 		return nil, false
 	}
-	return &l.writes[i], true
+	_, slot := l.find(key)
+	if *slot == 0 {
+		return nil, false
+	}
+	return &l.writes[uint32(*slot)-1], true
 }
 
 // kept is the writes without those that were replaced.

@@ -49,17 +49,22 @@ const layout = 3
 const suffix = 8 // bytes of a version's or an event's number at a key's end
 
 func groupPrefix(b []byte, kind byte, group string) []byte {
-	b = append(b, kind)
-	b = binary.BigEndian.AppendUint16(b, mainstem.SlotOf(group))
-	b = append(b, group...)
-	return append(b, 0)
+	return appendGroup(b, kind, mainstem.SlotOf(group), group)
+}
+
+func appendGroup(b []byte, kind byte, slot uint16, group string) []byte {
+	b = binary.BigEndian.AppendUint16(append(b, kind), slot)
+	return append(append(b, group...), 0)
+}
+
+func appendName(b []byte, kind byte, slot uint16, group, name string) []byte {
+	return append(append(appendGroup(b, kind, slot, group), name...), 0)
 }
 
 // nameKey is the key, or for versions and events the prefix, of a name.
 func nameKey(kind byte, group, name string) []byte {
 	b := make([]byte, 0, 3+len(group)+1+len(name)+1+suffix)
-	b = append(groupPrefix(b, kind, group), name...)
-	return append(b, 0)
+	return appendName(b, kind, mainstem.SlotOf(group), group, name)
 }
 
 // bound is where a name bound of a range falls among the rows of a group. A

@@ -26,8 +26,7 @@ type idRow struct {
 	results     []mainstem.Result
 }
 
-func (r *idRow) encode() []byte {
-	w := writer{b: make([]byte, 0, 64+len(r.group)+len(r.id.Opaque)+len(r.reply)+12*len(r.results))}
+func (r *idRow) write(w *writer) {
 	w.string(r.group)
 	w.string(r.id.Opaque)
 	w.uint(uint64(r.attempt))
@@ -44,7 +43,6 @@ func (r *idRow) encode() []byte {
 		w.uint(result.Length)
 		w.uint(uint64(result.Token))
 	}
-	return w.b
 }
 
 func decodeID(value []byte, id mainstem.ID) (idRow, error) {
@@ -161,7 +159,9 @@ func (s *Step) admitID(row *idRow) error {
 	case id.Opaque != "":
 		hash := idHash(row.group, id)
 		current := &s.Tail.Buckets[len(s.Tail.Buckets)-1]
-		s.put(Write{Key: append(bucketKey(kindID, current.Start), hash[:]...), Value: row.encode()})
+		value := s.room.empty()
+		row.write(value)
+		s.put(Write{Key: append(bucketKey(kindID, current.Start), hash[:]...), Value: value.b})
 		current.IDs++
 		return nil
 	}
@@ -169,7 +169,7 @@ func (s *Step) admitID(row *idRow) error {
 	if err != nil {
 		return err
 	}
-	t.commit(row)
+	t.commit(row, s.room.empty())
 	s.hints.committed(id, t.newest)
 	return nil
 }

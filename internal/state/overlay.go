@@ -21,14 +21,14 @@ type Overlay struct {
 // overlay already shows, and nothing else.
 func NewOverlay(base Rows) *Overlay { return &Overlay{base: base} }
 
-// Put shows a write of the record with this index, which must be the newest
-// here. Range deletions are not shown: no rule reads what they delete.
+// Put shows a copy of a write of the record with this index, which must be the
+// newest here. Range deletions are not shown: no rule reads what they delete.
 func (o *Overlay) Put(w Write, index uint64) {
 	n := len(o.layers)
 	if n == 0 || o.layers[n-1].index != index {
 		l := o.spare
 		if o.spare = nil; l == nil {
-			l = &layer{at: make(map[string]int)}
+			l = new(layer)
 		}
 		l.index = index
 		o.layers = append(o.layers, l)

@@ -28,6 +28,8 @@ type Rows interface {
 
 // Write is one change of the rows: set a key, delete a key, or delete the
 // range [Key, End). Ranges are only ever deleted where no rule reads any more.
+// Its slices are those of whoever made it: who is given a Write copies what is
+// to outlive the call.
 type Write struct {
 	Key   []byte
 	Value []byte

@@ -106,11 +106,14 @@ func knownNumber(receipt []byte, err error, group string, id mainstem.ID) (*idRo
 type touched struct {
 	session
 	id       mainstem.SessionID
-	receipts writer
+	receipts writer // each a number and what is remembered of it
 }
 
 // session is the step's own view of a session.
 func (s *Step) session(id mainstem.SessionID) (*touched, error) {
+	if n := len(s.sessions); n > 0 && s.sessions[n-1].id == id { // mostly there is one
+		return s.sessions[n-1], nil
+	}
 	if t, ok := s.touched[id]; ok {
 		return t, nil
 	}
@@ -123,6 +126,9 @@ func (s *Step) session(id mainstem.SessionID) (*touched, error) {
 		s.touched = make(map[mainstem.SessionID]*touched)
 	}
 	s.touched[id] = t
+	if len(s.sessions) == 0 {
+		t.receipts.b = s.room.receipts[:0]
+	}
 	s.sessions = append(s.sessions, t)
 	return t, nil
 }
@@ -139,11 +145,12 @@ func (s *Step) number(group string, id mainstem.ID) (*idRow, error) {
 	return t.find(s.rows, t.receipts.b, group, id)
 }
 
-// commit remembers a number.
-func (t *touched) commit(row *idRow) {
+// commit remembers a number. Scratch is for what is remembered of it.
+func (t *touched) commit(row *idRow, scratch *writer) {
 	t.low, t.newest, t.age = max(t.low, row.id.Low), max(t.newest, row.id.Number), row.age
+	row.write(scratch)
 	t.receipts.uint(row.id.Number)
-	t.receipts.bytes(row.encode())
+	t.receipts.bytes(scratch.b)
 }
 
 // purgeEvery is how many numbers of a session become unanswerable before their
@@ -163,9 +170,12 @@ func (s *Step) remember(index uint64) {
 			t.mark, t.markIndex = t.newest, index
 		}
 		s.put(Write{Key: sessionKey(t.id), Value: t.encode()})
-		w := writer{b: make([]byte, 0, binary.MaxVarintLen64+len(t.receipts.b))}
+		w := s.room.empty()
 		w.uint(t.newest)
 		w.raw(t.receipts.b)
 		s.put(Write{Key: receiptsKey(t.id, index), Value: w.b})
+	}
+	if len(s.sessions) > 0 {
+		s.room.receipts = s.sessions[0].receipts.b
 	}
 }

@@ -27,6 +27,7 @@ type Step struct {
 	later  time.Duration
 	now    mainstem.LogAge
 
+	room  *Room
 	rows  Rows
 	hints *Hints
 	put   func(Write)
@@ -38,9 +39,11 @@ type Step struct {
 
 // Begin starts the step of a record with this header. What is put must be
 // visible in rows before the next transaction is judged or admitted. Hints may
-// be nil; otherwise every step on these rows must have been taken with them.
-func Begin(rows Rows, hints *Hints, tail *Tail, h *record.Header, put func(Write)) *Step {
-	s := &Step{Tail: tail.clone(), header: h, now: h.Age, rows: rows, hints: hints, put: put}
+// be nil; otherwise every step on these rows must have been taken with them. The
+// step that had the room before must be at its end, its record encoded.
+func Begin(room *Room, rows Rows, hints *Hints, tail *Tail, h *record.Header, put func(Write)) *Step {
+	room.begin()
+	s := &Step{Tail: tail.clone(), header: h, now: h.Age, room: room, rows: rows, hints: hints, put: put}
 	t := s.Tail
 	if g := h.Genesis; g != nil {
 		t.Genesis, t.Database, t.Partition = *g, h.Database, h.Partition
@@ -319,11 +322,11 @@ func (t *Tail) Follows(r *record.Record) error {
 }
 
 // Replay takes the step of a stored record. Hints may be nil, as for Begin.
-func Replay(rows Rows, hints *Hints, tail *Tail, r *record.Record, head journal.Head, put func(Write)) (*Tail, error) {
+func Replay(room *Room, rows Rows, hints *Hints, tail *Tail, r *record.Record, head journal.Head, put func(Write)) (*Tail, error) {
 	if err := tail.Follows(r); err != nil {
 		return nil, err
 	}
-	s := Begin(rows, hints, tail, &r.Header, put)
+	s := Begin(room, rows, hints, tail, &r.Header, put)
 	for i := range r.Transactions {
 		if _, err := s.Admit(&r.Transactions[i]); err != nil {
 			return nil, err

@@ -81,16 +81,15 @@ func (j *judgement) append(o mainstem.Append) (mainstem.Effect, error) {
 }
 
 func (s *Step) admitAppend(group string, e *mainstem.Effect, p mainstem.Position) {
-	prefix := nameKey(kindEvent, group, e.Name)
 	for i, event := range e.Events {
-		w := writer{b: make([]byte, 0, len(event.Type)+len(event.Data)+16)}
+		w := s.room.empty()
 		w.uint(uint64(p))
 		w.string(event.Type)
 		w.bytes(event.Data)
-		s.put(Write{Key: eventKey(prefix, e.First+uint64(i)), Value: w.b})
+		s.put(Write{Key: s.room.numbered(s.room.name(kindEvent, group, e.Name), e.First+uint64(i)), Value: w.b})
 	}
-	var w writer
+	w := s.room.empty()
 	w.uint(e.First + uint64(len(e.Events)) - 1)
 	w.uint(uint64(p))
-	s.put(Write{Key: nameKey(kindStream, group, e.Name), Value: w.b})
+	s.put(Write{Key: s.room.name(kindStream, group, e.Name), Value: w.b})
 }

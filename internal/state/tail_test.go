@@ -117,7 +117,7 @@ func TestLeapsStayWithinTheirBudget(t *testing.T) {
 				continue
 			}
 			h := &record.Header{Index: 2, Age: tail.Age + mainstem.LogAge(leap), Leap: leap}
-			tail = Begin(mapRows{}, nil, tail, h, func(Write) {}).Tail
+			tail = Begin(new(Room), mapRows{}, nil, tail, h, func(Write) {}).Tail
 			taken = append(taken, Leap{At: h.Age, Amount: leap})
 		}
 		for i := range taken {

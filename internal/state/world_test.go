@@ -1,6 +1,7 @@
 package state
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"time"
@@ -20,6 +21,8 @@ type world struct {
 	replay mapRows
 	read   *Tail
 	hints  *Hints // small, so that they forget
+	// Rooms are used again and again, as a node does.
+	room, replayRoom Room
 }
 
 // judge is a *testing.T or a *rapid.T.
@@ -60,14 +63,29 @@ type decision struct {
 	err      error
 }
 
+func (w Write) clone() Write {
+	w.Key, w.Value, w.End = bytes.Clone(w.Key), bytes.Clone(w.Value), bytes.Clone(w.End)
+	return w
+}
+
+// judge asks the step, and keeps what it says.
+func (d *decision) judge(s *Step) {
+	decided, known, err := s.Judge(d.asked)
+	d.known, d.err = known, err
+	if decided != nil {
+		kept := *decided
+		d.decided = &kept
+	}
+}
+
 // write judges transactions into one record, as a node's loop does, and
 // returns what became of each and which rows were written.
 func (w *world) write(h record.Header, expire int, txs []*mainstem.Transaction) ([]decision, []Write) {
 	w.tb.Helper()
 	overlay := NewOverlay(w.rows)
 	var writes []Write
-	s := Begin(overlay, w.hints, w.tail, &h, func(o Write) {
-		writes = append(writes, o)
+	s := Begin(&w.room, overlay, w.hints, w.tail, &h, func(o Write) {
+		writes = append(writes, o.clone())
 		overlay.Put(o, h.Index)
 	})
 	var all []decision
@@ -90,7 +108,7 @@ func (w *world) write(h record.Header, expire int, txs []*mainstem.Transaction) 
 	for _, t := range txs {
 		d := decision{asked: t}
 		if d.err = t.Validate(); d.err == nil {
-			d.decided, d.known, d.err = s.Judge(t)
+			d.judge(s)
 		}
 		if d.decided != nil {
 			admit(d)
@@ -137,8 +155,8 @@ func (w *world) land(s *Step, r *record.Record, writes []Write) {
 	}
 	overlay := NewOverlay(w.replay)
 	var replayed []Write
-	tail, err := Replay(overlay, nil, w.read, again, head, func(o Write) {
-		replayed = append(replayed, o)
+	tail, err := Replay(&w.replayRoom, overlay, nil, w.read, again, head, func(o Write) {
+		replayed = append(replayed, o.clone())
 		overlay.Put(o, r.Index)
 	})
 	if err != nil {
