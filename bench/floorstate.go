@@ -175,7 +175,7 @@ func batchesOf(dir string) (batches [][]state.Write, transactions int64, err err
 		if err != nil {
 			return nil, 0, err
 		}
-		overlay := state.NewOverlay(scratch.Rows())
+		overlay := state.NewOverlay(scratch.Rows(), 0)
 		head := journal.Head{Index: r.Index, Hash: journal.Sum(frame.Record), Slot: r.Index}
 		tail, err = state.Replay(&room, overlay, nil, tail, r, head, func(w state.Write) { overlay.Put(w, r.Index) })
 		if err != nil {

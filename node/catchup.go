@@ -133,7 +133,7 @@ type fedRecord struct {
 const runBatch = 1
 
 func (p *partition) beginRun(tail *state.Tail, hints *state.Hints) *run {
-	return &run{p: p, overlay: state.NewOverlay(p.store.Rows()), hints: hints, tail: tail, slot: p.scanned.Load()}
+	return &run{p: p, overlay: state.NewOverlay(p.store.Rows(), p.seed), hints: hints, tail: tail, slot: p.scanned.Load()}
 }
 
 // add takes the record of the next slot.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -24,6 +25,7 @@ type partition struct {
 	id     int
 	node   *Node
 	logger *slog.Logger
+	seed   uint64 // of tables in memory, which callers must not know
 	store  *store.Store
 	time   *chronometer
 
@@ -70,7 +72,7 @@ type partition struct {
 
 func newPartition(n *Node, id int, part Part) *partition {
 	p := &partition{
-		Part: part, id: id, node: n, logger: n.cfg.Logger.With("partition", id),
+		Part: part, id: id, node: n, logger: n.cfg.Logger.With("partition", id), seed: rand.Uint64(),
 		tail: &state.Tail{}, ahead: &state.Tail{}, landed: make(chan landing, 1), arrived: make(chan struct{}, 1),
 		stopping: make(chan struct{}), stopped: make(chan struct{}), counted: counted{start: time.Now().Add(-1)},
 	}

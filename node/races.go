@@ -105,7 +105,7 @@ func (p *partition) requeue(b *batch) {
 
 // rewind forgets everything speculative.
 func (p *partition) rewind() {
-	p.overlay = state.NewOverlay(p.store.Rows())
+	p.overlay = state.NewOverlay(p.store.Rows(), p.seed)
 	p.ahead = p.tail
 	p.hints.Forget()
 	p.sweeper.lost()

@@ -116,7 +116,7 @@ func (v *verifier) step(entry journal.Entry) error {
 	if err != nil || r == nil {
 		return err
 	}
-	overlay := state.NewOverlay(v.store.Rows())
+	overlay := state.NewOverlay(v.store.Rows(), v.p.seed)
 	v.tail, err = state.Replay(&v.room, overlay, nil, v.tail, r, head, func(w state.Write) { overlay.Put(w, r.Index) })
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package state
 
 import (
-	"encoding/binary"
 	"math"
 	"math/bits"
 
@@ -112,22 +111,9 @@ func (h *Hints) note(prefix []byte, p mainstem.Position) {
 
 // bucket is where the key is, and its tag there.
 func (h *Hints) bucket(prefix []byte) (*bucketOfHints, hint) {
-	// Eight bytes at a time, folded as in wyhash. It is the same in every process,
-	// so that a simulation with a seed reads the same rows.
-	sum := uint64(len(prefix))
-	for ; len(prefix) >= 8; prefix = prefix[8:] {
-		sum = fold(sum ^ binary.LittleEndian.Uint64(prefix))
-	}
-	var last [8]byte
-	copy(last[:], prefix)
-	sum = fold(fold(sum ^ binary.LittleEndian.Uint64(last[:])))
+	sum := hashOf(0, prefix)
 	at, _ := bits.Mul64(sum, uint64(len(h.buckets)))
 	return &h.buckets[at], hint(sum & (1<<tagBits - 1))
-}
-
-func fold(n uint64) uint64 {
-	high, low := bits.Mul64(n^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
-	return high ^ low
 }
 
 // NextExpiry is a log age before which no key expires.

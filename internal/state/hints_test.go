@@ -53,7 +53,7 @@ func TestHintsDecideNothing(t *testing.T) {
 // lose judges a record that never becomes durable.
 func (w *world) lose(age mainstem.LogAge, txs []*mainstem.Transaction) string {
 	h := w.header(max(w.tail.Age, age))
-	overlay := NewOverlay(w.rows)
+	overlay := NewOverlay(w.rows, 1)
 	s := Begin(&w.room, overlay, w.hints, w.tail, &h, func(o Write) { overlay.Put(o, h.Index) })
 	due, _, err := s.Expired(100)
 	if err != nil {

@@ -2,7 +2,6 @@ package state
 
 import (
 	"bytes"
-	"hash/maphash"
 	"slices"
 	"sort"
 )
@@ -15,6 +14,7 @@ import (
 // after the other.
 type layer struct {
 	index  uint64
+	seed   uint64 // of hashes
 	writes []Write
 	// slots are open addresses of rows: half of a hash, and the newest write of
 	// the row plus 1. Writes before fence stay where they are, because a range
@@ -40,7 +40,7 @@ const (
 
 // again is an empty layer with the room of this one.
 func (l *layer) again() *layer {
-	next := &layer{writes: l.writes[:0], slots: l.slots, memory: l.memory[:0], sorted: l.sorted[:0], fresh: l.fresh[:0]}
+	next := &layer{seed: l.seed, writes: l.writes[:0], slots: l.slots, memory: l.memory[:0], sorted: l.sorted[:0], fresh: l.fresh[:0]}
 	clear(l.writes)
 	clear(l.slots)
 	if n := len(l.slots); n > smallLayer && n > manyTimes*2*l.rows {
@@ -51,8 +51,6 @@ func (l *layer) again() *layer {
 	}
 	return next
 }
-
-var layerSeed = maphash.MakeSeed()
 
 func (l *layer) put(w Write) {
 	n := len(l.writes)
@@ -103,7 +101,7 @@ func (l *layer) copied(b []byte) []byte {
 
 // find is the slot where a row is, or would be, and its hash.
 func (l *layer) find(key []byte) (hash uint64, slot *uint64) {
-	hash = maphash.Bytes(layerSeed, key)
+	hash = hashOf(l.seed, key)
 	for at := hash; ; at++ {
 		slot = &l.slots[at&uint64(len(l.slots)-1)]
 		if *slot == 0 || *slot>>32 == hash>>32 && bytes.Equal(l.writes[uint32(*slot)-1].Key, key) {

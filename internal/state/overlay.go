@@ -13,13 +13,16 @@ import (
 // Invariant: layers are in the order of their indexes, without an empty one.
 type Overlay struct {
 	base   Rows
+	seed   uint64
 	layers []*layer
 	spare  *layer // dropped, to be used again
 }
 
 // NewOverlay puts an empty overlay on base. Base may gain rows that the
-// overlay already shows, and nothing else.
-func NewOverlay(base Rows) *Overlay { return &Overlay{base: base} }
+// overlay already shows, and nothing else. The seed decides where rows lie in
+// memory, and no answer: one that callers do not know keeps them from choosing
+// names that are slow to find.
+func NewOverlay(base Rows, seed uint64) *Overlay { return &Overlay{base: base, seed: seed} }
 
 // Put shows a copy of a write of the record with this index, which must be the
 // newest here. Range deletions are not shown: no rule reads what they delete.
@@ -28,7 +31,7 @@ func (o *Overlay) Put(w Write, index uint64) {
 	if n == 0 || o.layers[n-1].index != index {
 		l := o.spare
 		if o.spare = nil; l == nil {
-			l = new(layer)
+			l = &layer{seed: o.seed}
 		}
 		l.index = index
 		o.layers = append(o.layers, l)

@@ -68,7 +68,7 @@ func TestOverlayShowsWhatItsRecordsLeave(t *testing.T) {
 		for range rapid.IntRange(0, 6).Draw(t, "rows below") {
 			s.base[key(t)] = "base"
 		}
-		s.overlay = NewOverlay(s.base)
+		s.overlay = NewOverlay(s.base, 1)
 		t.Repeat(map[string]func(*rapid.T){
 			"": s.same,
 			"record": func(t *rapid.T) {
@@ -99,7 +99,7 @@ func TestOverlayShowsWhatItsRecordsLeave(t *testing.T) {
 // TestOverlayPassesErrors: an error of the base reaches the reader, once.
 func TestOverlayPassesErrors(t *testing.T) {
 	broken := fmt.Errorf("broken")
-	o := NewOverlay(failing{err: broken})
+	o := NewOverlay(failing{err: broken}, 1)
 	o.Put(Write{Key: []byte("a"), Value: []byte("1")}, 1)
 	for name, rows := range map[string]iter.Seq2[Row, error]{
 		"Scan": o.Scan([]byte("a"), []byte("z")), "ScanBack": o.ScanBack([]byte("a"), []byte("z")),

@@ -82,7 +82,7 @@ func (d *decision) judge(s *Step) {
 // returns what became of each and which rows were written.
 func (w *world) write(h record.Header, expire int, txs []*mainstem.Transaction) ([]decision, []Write) {
 	w.tb.Helper()
-	overlay := NewOverlay(w.rows)
+	overlay := NewOverlay(w.rows, 1)
 	var writes []Write
 	s := Begin(&w.room, overlay, w.hints, w.tail, &h, func(o Write) {
 		writes = append(writes, o.clone())
@@ -153,7 +153,7 @@ func (w *world) land(s *Step, r *record.Record, writes []Write) {
 	if err != nil {
 		w.tb.Fatal(err)
 	}
-	overlay := NewOverlay(w.replay)
+	overlay := NewOverlay(w.replay, 1)
 	var replayed []Write
 	tail, err := Replay(&w.replayRoom, overlay, nil, w.read, again, head, func(o Write) {
 		replayed = append(replayed, o.clone())
