@@ -77,11 +77,10 @@ func (g Group) Do(ctx context.Context, id string, fn func(tx *Txn) error, opts .
 	if fn == nil {
 		return nil, Errorf(Invalid, "Do in group %q has no function", g.name)
 	}
-	settings := doSettings{reruns: DefaultReruns}
+	d := &doing{group: g, slot: SlotOf(g.name), settings: doSettings{reruns: DefaultReruns}, fn: fn}
 	for _, o := range opts {
-		o.apply(&settings)
+		o.apply(&d.settings)
 	}
-	d := doing{group: g, settings: settings, fn: fn}
 	if id == "" {
 		if err := d.patiently(ctx, d.make); err != nil {
 			return nil, err
@@ -92,15 +91,16 @@ func (g Group) Do(ctx context.Context, id string, fn func(tx *Txn) error, opts .
 		if err != nil {
 			return nil, err
 		}
-		parsed.Born = settings.born
+		parsed.Born = d.settings.born
 		d.id, d.lookup = parsed, true
 	}
 	return d.run(ctx)
 }
 
-// doing is one Do under way.
+// doing is one Do under way. With what it mostly needs in it, it is one object.
 type doing struct {
 	group    Group
+	slot     uint16
 	settings doSettings
 	fn       func(*Txn) error
 	id       ID
@@ -109,13 +109,15 @@ type doing struct {
 	attempt  uint32 // attempts sent so far
 
 	undecided bool // an attempt that was sent may have committed
+
+	first Txn // of the first run of the function
 }
 
 // make gives the Do an ID of the library's. It is born no later than now, in
 // log age as far as this DB has heard; when that was long ago, the ID is refused
 // as too old at its first attempt, and anew makes another.
 func (d *doing) make(ctx context.Context) error {
-	born, err := d.group.age(ctx)
+	born, err := d.age(ctx)
 	if err != nil {
 		return err
 	}
@@ -150,7 +152,7 @@ func (d *doing) anew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.group.db.ages.learn(d.group.name, now)
+	d.group.db.ages.learn(d.slot, now)
 	old := d.id
 	if err := d.make(ctx); err != nil {
 		return err
@@ -162,12 +164,12 @@ func (d *doing) anew(ctx context.Context) error {
 
 func (d *doing) run(ctx context.Context) (*Receipt, error) {
 	pause, renewed := time.Millisecond, false
-	for reruns := 0; ; {
-		receipt, again, err := d.once(ctx)
+	for reruns, tx := 0, &d.first; ; tx = new(Txn) {
+		receipt, again, err := d.once(ctx, tx)
 		code := CodeOf(err)
 		switch {
 		case err == nil:
-			d.group.db.ages.learn(d.group.name, receipt.Age)
+			d.group.db.ages.learn(d.slot, receipt.Age)
 			return receipt, nil
 		case d.stale(code) && !renewed:
 			renewed = true
@@ -215,8 +217,8 @@ func (d *doing) view(ctx context.Context) (Snapshot, error) {
 // once runs the function and sends what it asked for. again says that running
 // it again can help: a failed condition is one that the function's reads
 // implied, or the attempt had a number that was refused before.
-func (d *doing) once(ctx context.Context) (r *Receipt, again bool, err error) {
-	tx := &Txn{group: d.group, open: d.view}
+func (d *doing) once(ctx context.Context, tx *Txn) (r *Receipt, again bool, err error) {
+	tx.begin(d)
 	defer func() {
 		if failed := tx.close(); err == nil {
 			err = failed

@@ -15,7 +15,8 @@ type idSource struct {
 	session SessionID
 	last    uint64
 	low     uint64
-	ended   map[uint64]struct{} // numbers above low that are no longer outstanding
+	// ended says of the numbers from low on, in a ring, which are no longer outstanding.
+	ended [LimitOutstanding / 64]uint64
 }
 
 // LimitOutstanding is the widest span between the lowest outstanding and the
@@ -32,7 +33,8 @@ func newIDSource() *idSource {
 
 func (s *idSource) renew() {
 	rand.Read(s.session[:]) // never fails (Go 1.24)
-	s.last, s.low, s.ended = 0, 1, make(map[uint64]struct{})
+	s.last, s.low = 0, 1
+	clear(s.ended[:])
 }
 
 func (s *idSource) next() ID {
@@ -48,17 +50,25 @@ func (s *idSource) next() ID {
 func (s *idSource) done(id ID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if id.Session != s.session {
+	if id.Session != s.session || id.Number < s.low {
 		return
 	}
-	s.ended[id.Number] = struct{}{}
+	word, bit := s.place(id.Number)
+	*word |= bit
 	for {
-		if _, ok := s.ended[s.low]; !ok {
+		word, bit := s.place(s.low)
+		if *word&bit == 0 {
 			return
 		}
-		delete(s.ended, s.low)
+		*word &^= bit
 		s.low++
 	}
+}
+
+// place is the bit of a number. The span is below LimitOutstanding, so no two
+// numbers in it share one.
+func (s *idSource) place(number uint64) (word *uint64, bit uint64) {
+	return &s.ended[number%LimitOutstanding/64], 1 << (number % 64)
 }
 
 // ages is the newest log age that a DB has heard of, per slot, so that an ID can
@@ -66,11 +76,11 @@ func (s *idSource) done(id ID) {
 // own, and which slots share one is the Backend's to know.
 type ages [Slots]atomic.Int64
 
-func (a *ages) learn(group string, age LogAge) {
-	slot := &a[SlotOf(group)]
+func (a *ages) learn(slot uint16, age LogAge) {
+	newest := &a[slot]
 	for {
-		known := slot.Load()
-		if int64(age) <= known || slot.CompareAndSwap(known, int64(age)) {
+		known := newest.Load()
+		if int64(age) <= known || newest.CompareAndSwap(known, int64(age)) {
 			return
 		}
 	}
@@ -78,13 +88,14 @@ func (a *ages) learn(group string, age LogAge) {
 
 // age is a log age that the group's partition has reached. The first question
 // for a slot is a read; receipts answer the later ones.
-func (g Group) age(ctx context.Context) (LogAge, error) {
-	if known := LogAge(g.db.ages[SlotOf(g.name)].Load()); known > 0 {
+func (d *doing) age(ctx context.Context) (LogAge, error) {
+	db := d.group.db
+	if known := LogAge(db.ages[d.slot].Load()); known > 0 {
 		return known, nil
 	}
-	now, err := g.Now(ctx)
+	now, err := d.group.Now(ctx)
 	if err == nil {
-		g.db.ages.learn(g.name, now)
+		db.ages.learn(d.slot, now)
 	}
 	return now, err
 }

@@ -14,7 +14,7 @@ import (
 // function.
 type Txn struct {
 	group    Group
-	open     func(ctx context.Context) (Snapshot, error)
+	doing    *doing
 	snapshot Snapshot // opened by the first read
 
 	reads      []Condition
@@ -30,6 +30,16 @@ type Txn struct {
 
 	reply   []byte
 	refused bool
+
+	sent Transaction
+	// Most transactions have one condition and one operation, which lie here.
+	oneRequired  [1]Condition
+	oneOperation [1]Operation
+}
+
+func (tx *Txn) begin(d *doing) {
+	tx.group, tx.doing = d.group, d
+	tx.required, tx.operations = tx.oneRequired[:0], tx.oneOperation[:0]
 }
 
 // pending is a key as this transaction leaves it.
@@ -178,7 +188,7 @@ func (tx *Txn) view(ctx context.Context) (Snapshot, error) {
 	if tx.snapshot != nil {
 		return tx.snapshot, nil
 	}
-	s, err := tx.open(ctx)
+	s, err := tx.doing.view(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -276,12 +286,11 @@ func (tx *Txn) storedLength(ctx context.Context, stream string) (uint64, error) 
 
 // transaction is what the function asked for, ready to be sent.
 func (tx *Txn) transaction() *Transaction {
-	t := &Transaction{
-		Group:      tx.group.name,
-		Conditions: append(tx.reads, tx.required...),
-		Operations: tx.operations,
-		Reply:      tx.reply,
-		Refused:    tx.refused,
+	t := &tx.sent
+	t.Group, t.Conditions, t.Operations = tx.group.name, tx.required, tx.operations
+	t.Reply, t.Refused = tx.reply, tx.refused
+	if len(tx.reads) > 0 {
+		t.Conditions = append(tx.reads, tx.required...)
 	}
 	if tx.refused {
 		t.Operations = nil
