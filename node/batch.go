@@ -261,7 +261,7 @@ func (b *batch) fail(code mainstem.Code, err error) {
 		if a.w.t == nil {
 			c = mainstem.Unavailable
 		}
-		a.w.answer <- answer{err: mainstem.Errorf(c, "%s: %w", a.w, err)}
+		a.w.tell(answer{err: mainstem.Errorf(c, "%s: %w", a.w, err)})
 	}
 }
 
@@ -272,5 +272,5 @@ func (a pendingAnswer) give(p *partition) {
 			a.receipt, a.err = nil, err
 		}
 	}
-	a.w.answer <- answer{receipt: a.receipt, err: a.err}
+	a.w.tell(answer{receipt: a.receipt, err: a.err})
 }

@@ -74,7 +74,7 @@ func (p *partition) confirm(ctx context.Context, direct bool) error {
 	if err := ctx.Err(); err != nil {
 		return typed(err, "confirming the tail of partition %d", p.id)
 	}
-	w := &waiter{size: 64, answer: make(chan answer, 1)}
+	w := newWaiter(nil, 64)
 	_, err := p.await(ctx, w)
 	return err
 }

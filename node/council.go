@@ -114,7 +114,8 @@ func (p *partition) take(b *batch) []*waiter {
 	if p.council.vote != nil || p.contested() {
 		return nil
 	}
-	return p.queue.take(b.room)
+	p.taken = p.queue.take(p.taken[:0], b.room, p.ripe())
+	return p.taken
 }
 
 // speak puts into a batch what this node has to say of itself and of digests.

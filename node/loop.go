@@ -118,11 +118,12 @@ func (p *partition) gather(b *batch) *batch {
 			}
 			if err != nil {
 				for _, rest := range taken[i:] {
-					rest.answer <- answer{err: typed(err, "partition %d", p.id)}
+					rest.tell(answer{err: typed(err, "partition %d", p.id)})
 				}
 				break
 			}
 		}
+		clear(taken)
 	}
 	b.checkpoint = b.checkpoint || p.leads() && p.sweeper.due()
 	if p.shared() {
@@ -141,6 +142,16 @@ func (p *partition) gather(b *batch) *batch {
 	b.recycle()
 	p.clear(b.outlived)
 	return nil
+}
+
+// ripe is from how many waiting transactions on the loop looks at them. While a
+// record flies nobody is answered earlier for being judged at once: a few times
+// per record is enough to have the next one ready when this one lands.
+func (p *partition) ripe() int {
+	if p.flight == nil {
+		return 1
+	}
+	return max(1, len(p.flight.answers)/4)
 }
 
 // clear deletes expiries that their keys have outlived where no record does it

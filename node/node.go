@@ -160,6 +160,9 @@ func (n *Node) Close() error {
 
 // partitionOf finds the partition of a group.
 func (n *Node) partitionOf(group string) *partition {
+	if len(n.parts) == 1 {
+		return n.parts[0]
+	}
 	slot := int(mainstem.SlotOf(group))
 	// The slots are shared out evenly: partition i ends at (i+1)*Slots/count.
 	count := len(n.parts)

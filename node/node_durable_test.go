@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/embedded"
@@ -101,6 +102,41 @@ func TestNothingSpeculativeLeaves(t *testing.T) {
 		}
 		w.wantValue("g", "k", "new")
 		cancel()
+		w.close()
+	})
+}
+
+// TestFewWhoWaitAreServed: while a record of many flies, a few who come do not make
+// the loop look at them one by one; they are served all the same, with the next.
+func TestFewWhoWaitAreServed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t)
+		const many, few = 40, 3
+		var told []<-chan answer
+		send := func(n int) {
+			for range n {
+				told = append(told, w.later("g", fmt.Sprint(len(told)), mainstem.Add{Name: "n", Delta: 1}))
+			}
+			synctest.Wait()
+		}
+		began := time.Now()
+		release := w.hang()
+		send(1)
+		send(many)
+		next := w.hang()
+		release()
+		synctest.Wait()
+		send(few)
+		next()
+		for i, c := range told {
+			if a := <-c; a.err != nil {
+				t.Errorf("transaction %d: %v", i, a.err)
+			}
+		}
+		if waited := time.Since(began); waited > 0 {
+			t.Errorf("they waited for %s, until the loop looked by itself", waited)
+		}
+		w.wantValue("g", "n", fmt.Sprint(1+many+few))
 		w.close()
 	})
 }

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/mainstemdb/mainstem"
@@ -14,9 +15,20 @@ import (
 type waiter struct {
 	t      *mainstem.Transaction
 	size   int
-	answer chan answer // of capacity 1, so that the loop never waits
-	taken  bool        // the loop has it: guarded by queue.mu
-	races  int         // how often another node wrote first: the loop's own
+	taken  bool          // the loop has it: guarded by queue.mu
+	races  int           // how often another node wrote first: the loop's own
+	told   chan struct{} // closed once there is an answer
+	answer answer
+}
+
+func newWaiter(t *mainstem.Transaction, size int) *waiter {
+	return &waiter{t: t, size: size, told: make(chan struct{})}
+}
+
+// tell answers, once; whoever does never waits.
+func (w *waiter) tell(a answer) {
+	w.answer = a
+	close(w.told)
 }
 
 type answer struct {
@@ -34,6 +46,7 @@ type queue struct {
 	waiting []*waiter
 	bytes   int64
 	limit   int64
+	ripe    int // from how many on the loop is woken
 	closed  error
 	wake    chan struct{}
 }
@@ -57,7 +70,9 @@ func (q *queue) push(w *waiter) error {
 	}
 	q.waiting = append(q.waiting, w)
 	q.bytes += int64(w.size)
-	q.poke()
+	if len(q.waiting) >= q.ripe {
+		q.poke()
+	}
 	return nil
 }
 
@@ -69,10 +84,12 @@ func (q *queue) poke() {
 	}
 }
 
-// take hands over waiting transactions while room lets them in.
-func (q *queue) take(room func(size int) bool) []*waiter {
+// take appends waiting transactions to taken while room lets them in, and says
+// from how many on to wake the loop again.
+func (q *queue) take(taken []*waiter, room func(size int) bool, ripe int) []*waiter {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.ripe = ripe
 	n := 0
 	for n < len(q.waiting) && room(q.waiting[n].size) {
 		w := q.waiting[n]
@@ -80,8 +97,8 @@ func (q *queue) take(room func(size int) bool) []*waiter {
 		q.bytes -= int64(w.size)
 		n++
 	}
-	taken := q.waiting[:n:n]
-	q.waiting = q.waiting[n:]
+	taken = append(taken, q.waiting[:n]...)
+	q.waiting = slices.Delete(q.waiting, 0, n)
 	return taken
 }
 
@@ -91,7 +108,7 @@ func (q *queue) putBack(again []*waiter) {
 	defer q.mu.Unlock()
 	for _, w := range again {
 		if q.closed != nil {
-			w.answer <- answer{err: q.closed}
+			w.tell(answer{err: q.closed})
 			continue
 		}
 		w.taken = false
@@ -110,14 +127,13 @@ func (q *queue) withdraw(w *waiter) bool {
 	if w.taken {
 		return false
 	}
-	for i, other := range q.waiting {
-		if other == w {
-			q.waiting = append(q.waiting[:i:i], q.waiting[i+1:]...)
-			q.bytes -= int64(w.size)
-			return true
-		}
+	i := slices.Index(q.waiting, w)
+	if i < 0 {
+		return false
 	}
-	return false
+	q.waiting = slices.Delete(q.waiting, i, i+1)
+	q.bytes -= int64(w.size)
+	return true
 }
 
 // close refuses everything that waits and whatever comes later.
@@ -127,7 +143,7 @@ func (q *queue) close(reason error) {
 	q.closed = reason
 	for _, w := range q.waiting {
 		w.taken = true
-		w.answer <- answer{err: reason}
+		w.tell(answer{err: reason})
 	}
 	q.waiting, q.bytes = nil, 0
 }
@@ -170,7 +186,7 @@ func (n *Node) admit(ctx context.Context, t *mainstem.Transaction) (*partition, 
 
 // commit has the loop judge a transaction.
 func (p *partition) commit(ctx context.Context, t *mainstem.Transaction) (*mainstem.Receipt, error) {
-	return p.await(ctx, &waiter{t: t, size: t.Size() + len(t.Group) + 256, answer: make(chan answer, 1)})
+	return p.await(ctx, newWaiter(t, t.Size()+len(t.Group)+256))
 }
 
 // await waits for the loop's answer.
@@ -179,8 +195,8 @@ func (p *partition) await(ctx context.Context, w *waiter) (*mainstem.Receipt, er
 		return nil, err
 	}
 	select {
-	case a := <-w.answer:
-		return a.receipt, a.err
+	case <-w.told:
+		return w.answer.receipt, w.answer.err
 	case <-ctx.Done():
 	}
 	if p.queue.withdraw(w) {
@@ -188,8 +204,8 @@ func (p *partition) await(ctx context.Context, w *waiter) (*mainstem.Receipt, er
 	}
 	// The answer may have come in the same moment.
 	select {
-	case a := <-w.answer:
-		return a.receipt, a.err
+	case <-w.told:
+		return w.answer.receipt, w.answer.err
 	default:
 		return nil, mainstem.Errorf(w.undecided(), "%s is under way: %w", w, ctx.Err())
 	}

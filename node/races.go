@@ -93,7 +93,7 @@ func (p *partition) requeue(b *batch) {
 	var again []*waiter
 	for _, a := range b.answers {
 		if a.w.races++; a.w.races > LimitRaces {
-			a.w.answer <- answer{err: mainstem.Errorf(mainstem.Overloaded, "%s: other nodes wrote first, %d times (L10)", a.w, a.w.races)}
+			a.w.tell(answer{err: mainstem.Errorf(mainstem.Overloaded, "%s: other nodes wrote first, %d times (L10)", a.w, a.w.races)})
 			continue
 		}
 		again = append(again, a.w)
