@@ -151,6 +151,11 @@ func applyAll(dir string, memory int64, batches [][]state.Write) (took time.Dura
 			return 0, errors.Join(err, s.Close())
 		}
 	}
+	// What is applied has to come into tables some time. Without waiting for that, a
+	// sample that fits into the store's memory would show a floor that no disk has.
+	if err := s.Flush(); err != nil {
+		return 0, errors.Join(err, s.Close())
+	}
 	took = time.Since(from)
 	return took, errors.Join(s.Close(), os.RemoveAll(dir))
 }

@@ -44,7 +44,7 @@ type partition struct {
 	flight  *batch      // appended, not yet durable
 	landed  chan landing
 	scratch []byte
-	taken   []*waiter // from the queue, at last
+	taken   []*waiter  // from the queue, at last
 	room    state.Room // of the newest judged record
 	// What the batch before has used, to be used again.
 	spareDecided []record.Transaction
