@@ -13,6 +13,8 @@ import (
 // others go where windows follow each other in time: nothing is ever merged
 // with them, and one range deletion forgets a window. A version says which
 // window it was written with, so that a reader of the past finds the others.
+// Those of one key go there in packs, several to a row: a row of its own would cost
+// more to write than the version in it.
 //
 // Which versions fall into one window is the store's affair, and differs
 // between two states of one log. A store that moves nothing is a store too.
@@ -37,10 +39,40 @@ func OneKey(from, to []byte) (prefix []byte, ok bool) {
 	return from[: n+1 : n+1], bytes.IndexByte(from[head:n], 0) >= 0
 }
 
-// Window is where a version that is not the newest of its window goes; last is
-// the newest position of the window.
-func Window(b []byte, last mainstem.Position, version []byte) []byte {
-	return append(binary.BigEndian.AppendUint64(append(b, kindHistory), uint64(last)), version...)
+// PackBytes is from which size on a pack of versions is full.
+const PackBytes = 4 << 10
+
+// Window is where versions that are not the newest of their window go, as a pack
+// under the key of the oldest of them; last is the newest position of the window.
+func Window(b []byte, last mainstem.Position, oldest []byte) []byte {
+	return append(binary.BigEndian.AppendUint64(append(b, kindHistory), uint64(last)), oldest...)
+}
+
+// Pack appends a version to a pack of newer ones.
+func Pack(b []byte, version Row) []byte {
+	b = append(b, version.Key[len(version.Key)-suffix:]...)
+	b = binary.AppendUvarint(b, uint64(len(version.Value)))
+	return append(b, version.Value...)
+}
+
+// unpack yields the versions of a pack at or before p, newest first.
+func unpack(pack Row, p mainstem.Position, yield func(Row) bool) (goesOn bool, err error) {
+	r := reader{b: pack.Value, bad: len(pack.Key) < 1+2*suffix || len(pack.Value) == 0}
+	if r.bad {
+		return false, r.end("older versions of a key")
+	}
+	key := bytes.Clone(pack.Key[1+suffix:])
+	for len(r.b) > 0 {
+		r.fill(key[len(key)-suffix:])
+		value := r.bytes()
+		if r.bad {
+			return false, r.end("older versions of a key")
+		}
+		if VersionPosition(key) <= p && !yield(Row{Key: key, Value: value}) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // Newest is the value of a version whose window, up to last, has others of its
@@ -87,11 +119,16 @@ func versionAt(rows Rows, prefix []byte, p mainstem.Position) (Row, bool, error)
 	if err != nil || newer == 0 {
 		return row, ok, err
 	}
-	older, found, err := rows.First(Window(nil, newer, versionKey(prefix, p)), Window(nil, newer, after(prefix)))
+	// The first pack with a version at or before p has the newest of them.
+	pack, found, err := rows.First(Window(nil, newer, versionKey(prefix, p)), Window(nil, newer, after(prefix)))
 	if err != nil || !found {
 		return row, ok, err
 	}
-	return Row{Key: older.Key[1+suffix:], Value: older.Value}, true, nil
+	_, err = unpack(pack, p, func(older Row) bool {
+		row, ok = older, true
+		return false
+	})
+	return row, ok, err
 }
 
 // nextNewer is the window of the first version after p that is in its place.
@@ -135,8 +172,11 @@ func olderOf(rows Rows, prefix []byte, window, p mainstem.Position, yield func(R
 	if window == 0 {
 		return true, nil
 	}
-	for row, err := range rows.Scan(Window(nil, window, versionKey(prefix, p)), Window(nil, window, after(prefix))) {
-		if err != nil || !yield(Row{Key: row.Key[1+suffix:], Value: row.Value}) {
+	for pack, err := range rows.Scan(Window(nil, window, versionKey(prefix, p)), Window(nil, window, after(prefix))) {
+		if err != nil {
+			return false, err
+		}
+		if goesOn, err := unpack(pack, p, yield); err != nil || !goesOn {
 			return false, err
 		}
 	}

@@ -23,7 +23,7 @@ func TestWindowsAreForgottenAtTheirEnd(t *testing.T) {
 			}
 		}
 		if left := len(rows) - 1; (left > 0) != (horizon < 3) {
-			t.Errorf("horizon %d: %d versions are left in a window that ends at 3", horizon, left)
+			t.Errorf("horizon %d: %d packs are left in a window that ends at 3", horizon, left)
 		}
 	}
 }

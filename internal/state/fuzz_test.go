@@ -1,7 +1,9 @@
 package state
 
 import (
+	"bytes"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"testing"
@@ -18,6 +20,9 @@ func full(t judge) *world {
 		mainstem.Acquire{Lease: "l", Owner: "o", TTL: time.Second}, mainstem.Present{Lease: "f", Token: 3}, mainstem.Void{ID: "x"})
 	id := mainstem.ID{Session: mainstem.SessionID{7}, Number: 1, Low: 1}
 	w.write(w.header(w.tail.Age), 0, []*mainstem.Transaction{{Group: "g", ID: id, Operations: []mainstem.Operation{mainstem.Delete{Name: "k"}}}})
+	archived := maps.Clone(w.rows)
+	archived.archive(0, w.tail.Last)
+	maps.Copy(w.rows, archived.without([]byte("nmkseitlpxhrf")...))
 	return w
 }
 
@@ -33,6 +38,16 @@ var decoders = map[byte]func(key, value []byte) (any, []byte, error){
 			return v, []byte{0, versionDeleted}, err
 		}
 		return v, written(v.Value, v.Until), err
+	},
+	kindHistory: func(key, value []byte) (any, []byte, error) {
+		var versions []Row
+		var again []byte
+		_, err := unpack(Row{Key: key, Value: value}, math.MaxUint64, func(v Row) bool {
+			v.Key = bytes.Clone(v.Key)
+			versions, again = append(versions, v), Pack(again, v)
+			return true
+		})
+		return versions, again, err
 	},
 	kindStream: func(_, value []byte) (any, []byte, error) {
 		h, err := decodeStream("s", value)

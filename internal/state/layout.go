@@ -14,8 +14,8 @@ import (
 const (
 	// k slot group NUL name NUL ^position -> version of a key.
 	kindKey = 'k'
-	// v window key of a version -> version, moved there because a newer one of
-	// its window is in the key's place.
+	// v window key of a version -> that version and newer ones of its key, moved
+	// there because one that is newer still, of their window, is in the key's place.
 	kindHistory = 'v'
 	// s slot group NUL stream NUL -> length and last position of a stream.
 	kindStream = 's'
@@ -44,7 +44,7 @@ const (
 )
 
 // layout is the version of everything here.
-const layout = 3
+const layout = 4
 
 const suffix = 8 // bytes of a version's or an event's number at a key's end
 

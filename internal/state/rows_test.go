@@ -82,21 +82,28 @@ func (m mapRows) without(kinds ...byte) mapRows {
 // archive does what a store may do at any time with the versions after one
 // position and up to another: it keeps the newest of each key in its place.
 func (m mapRows) archive(after, last mainstem.Position) {
-	var newest string
+	var newest, pack string
+	var packed []byte
 	for _, key := range slices.Sorted(maps.Keys(m)) {
 		prefix, versioned := Prefix([]byte(key))
 		if p := versionPositionOf(key, versioned); p <= after || p > last {
 			continue
 		}
 		if before, _ := Prefix([]byte(newest)); newest != "" && bytes.Equal(before, prefix) {
-			m[string(Window(nil, last, []byte(key)))] = m[key]
+			if VersionPosition([]byte(key))%3 == 0 {
+				pack, packed = "", nil // as if it were full
+			}
+			delete(m, pack)
+			packed = Pack(packed, Row{Key: []byte(key), Value: []byte(m[key])})
+			pack = string(Window(nil, last, []byte(key)))
+			m[pack] = string(packed)
 			delete(m, key)
 			if m[newest][0] == 0 {
 				m[newest] = string(Newest(nil, last, Row{Key: []byte(newest), Value: []byte(m[newest])}))
 			}
 			continue
 		}
-		newest = key
+		newest, pack, packed = key, "", nil
 	}
 }
 

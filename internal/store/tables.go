@@ -37,10 +37,11 @@ type tables struct {
 	layer layer
 	gaps  []gap    // disjoint, in order; those still to be written
 	bury  [][]byte // in order; versions still to be deleted
-	// moved are the versions that leave the place of their key, in order.
-	moved      []int
-	movedBytes int64
-	window     []byte // where they go
+	// moved are the versions that leave the place of their key, in order, and ends
+	// where those of each key end.
+	moved, ends []int
+	movedBytes  int64
+	window      []byte // where they go
 
 	out    *sstable.Writer
 	names  []string
@@ -49,7 +50,9 @@ type tables struct {
 	rows   int
 	gapped bool
 	until  []byte // end of the last gap in the table
-	buf    [2][]byte
+
+	chain      []int // of the group that is being written
+	key, value []byte
 }
 
 // writeTables writes a full delta to tables, syncs them, and gives all of them
@@ -103,18 +106,20 @@ func (t *tables) group(group []byte) error {
 		}
 		return t.put(d.key(newest), d.value(newest), d.entry(newest).dead)
 	}
-	rows := slices.DeleteFunc(d.rowsOf(nil, newest, nil, nil), t.gone)
+	t.chain = slices.DeleteFunc(d.rowsOf(t.chain[:0], newest, nil, nil), t.gone)
+	rows := t.chain
 	if len(rows) == 0 {
 		return nil
 	}
 	row := state.Row{Key: d.key(rows[0]), Value: d.value(rows[0])}
 	if len(rows) > 1 {
-		t.buf[0] = state.Newest(t.buf[0][:0], mainstem.Position(d.last), row)
-		row.Value = t.buf[0]
-	}
-	for _, i := range rows[1:] {
-		t.moved = append(t.moved, i)
-		t.movedBytes += int64(len(d.key(i)) + len(d.value(i)))
+		t.value = state.Newest(t.value[:0], mainstem.Position(d.last), row)
+		row.Value = t.value
+		for _, i := range rows[1:] {
+			t.movedBytes += int64(d.entry(i).value)
+		}
+		t.moved = append(t.moved, rows[1:]...)
+		t.ends = append(t.ends, len(t.moved))
 	}
 	return t.put(row.Key, row.Value, false)
 }
@@ -130,15 +135,22 @@ func (t *tables) gone(i int) bool {
 	return t.layer.deleted(key, i)
 }
 
-// move writes the versions that leave their place.
+// move writes the versions that leave their place, in packs.
 func (t *tables) move() error {
-	for _, i := range t.moved {
-		t.buf[1] = state.Window(t.buf[1][:0], mainstem.Position(t.layer.last), t.layer.key(i))
-		if err := t.put(t.buf[1], t.layer.value(i), false); err != nil {
-			return err
+	d, i := t.layer.delta, 0
+	for _, end := range t.ends {
+		for i < end {
+			t.value = t.value[:0]
+			for ; i < end && len(t.value) < state.PackBytes; i++ {
+				t.value = state.Pack(t.value, state.Row{Key: d.key(t.moved[i]), Value: d.value(t.moved[i])})
+			}
+			t.key = state.Window(t.key[:0], mainstem.Position(d.last), d.key(t.moved[i-1]))
+			if err := t.put(t.key, t.value, false); err != nil {
+				return err
+			}
 		}
 	}
-	t.moved = nil
+	t.moved, t.ends = nil, nil
 	return nil
 }
 
