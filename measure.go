@@ -6,10 +6,16 @@ import (
 )
 
 // measure adds up the bytes of a transaction while checking each part.
-type measure struct{ bytes int }
+type measure struct {
+	bytes   int
+	checked bool // only the bytes are asked for: names need not be read again
+}
 
 func (m *measure) name(noun, name string) error {
 	m.bytes += len(name)
+	if m.checked {
+		return nil
+	}
 	return CheckName(noun, name)
 }
 

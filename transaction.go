@@ -109,7 +109,7 @@ func (t *Transaction) Validate() error {
 
 // Size is the number of bytes that Validate holds against LimitTransaction.
 func (t *Transaction) Size() int {
-	var size measure
+	size := measure{checked: true}
 	for _, c := range t.Conditions {
 		_ = size.condition(c)
 	}

@@ -52,8 +52,10 @@ func (b *batch) now() {
 		b.step.Now(p.age(b.step.Tail))
 		return
 	}
-	b.decided, b.answers = p.spareDecided, p.spareAnswers
-	p.spareDecided, p.spareAnswers = nil, nil
+	if n := len(p.spares); n > 0 {
+		b.decided, b.answers = p.spares[n-1].decided, p.spares[n-1].answers
+		p.spares = p.spares[:n-1]
+	}
 	b.header, b.after = p.header(p.ahead), p.ahead.Head
 	b.step = state.Begin(&p.room, p.overlay, p.hints, p.ahead, &b.header, b.write)
 }
@@ -185,11 +187,20 @@ func (b *batch) worthRecord() bool {
 // abandon forgets a batch that nothing came of.
 func (b *batch) abandon() { b.p.overlay.Drop(b.header.Index) }
 
-// recycle leaves to the next batch the room that this one has used.
+// spare is memory that a batch has used.
+type spare struct {
+	decided []record.Transaction
+	answers []pendingAnswer
+}
+
+// recycle leaves to batches to come the memory that this one has used. Two are on
+// their way at a time.
 func (b *batch) recycle() {
 	clear(b.decided)
 	clear(b.answers)
-	b.p.spareDecided, b.p.spareAnswers = b.decided[:0], b.answers[:0]
+	if len(b.p.spares) < 2 {
+		b.p.spares = append(b.p.spares, spare{b.decided[:0], b.answers[:0]})
+	}
 	b.decided, b.answers = nil, nil
 }
 

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/mainstemdb/mainstem"
-	"github.com/mainstemdb/mainstem/internal/record"
 	"github.com/mainstemdb/mainstem/internal/state"
 	"github.com/mainstemdb/mainstem/internal/store"
 )
@@ -46,10 +45,8 @@ type partition struct {
 	scratch []byte
 	taken   []*waiter  // from the queue, at last
 	room    state.Room // of the newest judged record
-	// What the batch before has used, to be used again.
-	spareDecided []record.Transaction
-	spareAnswers []pendingAnswer
-	full         bool // the last append found no room: expiries wait for the next tick
+	spares  []spare    // to be used again
+	full    bool       // the last append found no room: expiries wait for the next tick
 
 	counted counted
 

@@ -132,7 +132,7 @@ func ReadAll(f File, limit int64) ([]byte, error) {
 }
 
 // zeroChunk is how much Zero writes at a time, in bytes.
-const zeroChunk = 1 << 20
+const zeroChunk = 64 << 10
 
 // Zero fills a new, empty file with size zero bytes and reserves their blocks.
 // After the next Sync of f, writing within them changes no metadata, so that

@@ -15,7 +15,7 @@ type Overlay struct {
 	base   Rows
 	seed   uint64
 	layers []*layer
-	spare  *layer // dropped, to be used again
+	spares []*layer // dropped, to be used again: of a record that flies, and of the next
 }
 
 // NewOverlay puts an empty overlay on base. Base may gain rows that the
@@ -29,14 +29,21 @@ func NewOverlay(base Rows, seed uint64) *Overlay { return &Overlay{base: base, s
 func (o *Overlay) Put(w Write, index uint64) {
 	n := len(o.layers)
 	if n == 0 || o.layers[n-1].index != index {
-		l := o.spare
-		if o.spare = nil; l == nil {
-			l = &layer{seed: o.seed}
-		}
-		l.index = index
-		o.layers = append(o.layers, l)
+		o.layers = append(o.layers, o.layer(index))
 	}
 	o.layers[len(o.layers)-1].put(w)
+}
+
+// layer is an empty one.
+func (o *Overlay) layer(index uint64) *layer {
+	n := len(o.spares) - 1
+	if n < 0 {
+		return &layer{seed: o.seed, index: index}
+	}
+	l := o.spares[n]
+	o.spares = o.spares[:n]
+	l.index = index
+	return l
 }
 
 // Writes is what a record does to the rows: in order, and of several writes of
@@ -56,7 +63,9 @@ func (o *Overlay) Drop(index uint64) {
 		if l.index != index {
 			return false
 		}
-		o.spare = l.again()
+		if len(o.spares) < 2 {
+			o.spares = append(o.spares, l.again())
+		}
 		return true
 	})
 }
