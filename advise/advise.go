@@ -10,6 +10,7 @@ package advise
 import (
 	"slices"
 
+	"github.com/mainstemdb/mainstem/advise/model"
 	"github.com/mainstemdb/mainstem/advise/rules"
 	"github.com/mainstemdb/mainstem/advise/workload"
 )
@@ -28,6 +29,7 @@ func Advise(w *workload.Workload) *Answer {
 	}
 	a.Contradictions = c.contradictions()
 	a.Decisions = c.decisions()
+	a.Model = model.Propose(w, func(rule string) rules.Finding { return c.byID[rule].Finding })
 	a.Examples = c.advice(rules.Example)
 	a.Exposures = c.exposures()
 	a.Wishes = c.wishes()

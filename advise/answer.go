@@ -1,6 +1,9 @@
 package advise
 
-import "github.com/mainstemdb/mainstem/advise/rules"
+import (
+	"github.com/mainstemdb/mainstem/advise/model"
+	"github.com/mainstemdb/mainstem/advise/rules"
+)
 
 // Answer is what the rules make of a workload. What is assumed comes first. An
 // answer that turns away has no decisions.
@@ -12,6 +15,7 @@ type Answer struct {
 	TurnedAway     []Turned          `json:"turned_away,omitempty"`
 	Contradictions []Contradiction   `json:"contradictions,omitempty"` // requirements that cannot all be had
 	Decisions      []Decision        `json:"decisions"`                // ranked
+	Model          *model.Model      `json:"model,omitempty"`          // where the data lives, as proposed
 	Examples       []Advice          `json:"examples,omitempty"`       // worked examples that apply
 	Wishes         []Wish            `json:"wishes,omitempty"`         // what must never happen, and whether it still can
 	Remaining      []Anomaly         `json:"remaining,omitempty"`      // anomalies that the decisions leave

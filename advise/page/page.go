@@ -21,6 +21,7 @@ var functions = map[string]any{
 	"lines": source,
 	"cell":  cell,
 	"code":  code,
+	"codes": codes,
 	"fact":  fact,
 }
 
@@ -66,6 +67,15 @@ func code(s string) string {
 		return fence + " " + s + " " + fence
 	}
 	return fence + s + fence
+}
+
+// codes are several code spans.
+func codes(list []string) string {
+	var spans []string
+	for _, one := range list {
+		spans = append(spans, code(one))
+	}
+	return strings.Join(spans, ", ")
 }
 
 // fact is one comparison in words.

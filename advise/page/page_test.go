@@ -70,7 +70,7 @@ func texts(t *testing.T, a *advise.Answer) (all []string) {
 // between rules, and what stands in a command's place.
 var hidden = map[string]bool{
 	"kind": true, "rule": true, "source": true, "see": true, "note": true, "workload": true, "means": true, "cost": true,
-	"reason": true, "because": true, "verify": true, "run": true, "shows": true, "not_yet": true, "field": true, "name": true,
+	"reason": true, "because": true, "at": true, "verify": true, "run": true, "shows": true, "not_yet": true, "field": true, "name": true,
 }
 
 var blank = regexp.MustCompile(`\s+`)

@@ -13,7 +13,7 @@ import (
 var figures = map[string]string{
 	"about.purpose": "words", "never[].words": "words", "never[].cost": "the rank of decisions", "steps[].service": "words",
 	"scope.deadline": "words", "operations[].size": "capacity", "operations[].share": "capacity", "operations[].compensable": "words",
-	"reads[].rate": "capacity", "objectives.availability": "the error budget", "architecture.stores[].engine": "isolation levels",
+	"operations[].key": "the data model", "operations[].event": "the data model", "reads[].rate": "capacity", "objectives.availability": "the error budget", "architecture.stores[].engine": "isolation levels",
 }
 
 // TestNothingIsAskedForNothing: each field is used by a rule, or stands above.
