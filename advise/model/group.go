@@ -117,9 +117,13 @@ func (p *proposal) key(o operation) {
 	sourced := p.fires("event-sourcing")
 	careful := p.fired("linearizable", "serializable", "compare-and-set")
 	k := Key{Group: o.group, For: []string{o.title}}
+	of := ""
+	if !strings.HasSuffix(o.group, "}") { // one group for all: the key has to tell them apart
+		of = "/{" + o.group + "}"
+	}
 	switch {
 	case o.kind == "decide" && o.hot:
-		k.Name, k.Counter = "left", true
+		k.Name, k.Counter = "left"+of, true
 		k.Says = "a counter: what may still be given away; it is changed by adding, with a floor of 0"
 		k.Basis = Basis{
 			Reason:   fmt.Sprintf("One key gets %s of %s; an addition with a floor needs no reading, so that there is nothing to conflict on.", p.text(o.element, "hottest_key"), o.title),
@@ -132,7 +136,7 @@ func (p *proposal) key(o operation) {
 		p.open("how "+o.title+" decides", p.missing("linearizable", "serializable", "compare-and-set")...)
 		return
 	case o.kind == "decide":
-		k.Name, k.Reads = "state", true
+		k.Name, k.Reads = "state"+of, true
 		k.Says = "one value that is read and written in the transaction that decides; what was read is its condition"
 		k.Basis = Basis{
 			Reason:   "The decision commits only if what it was made on is still so, whoever else decides.",
@@ -140,7 +144,7 @@ func (p *proposal) key(o operation) {
 			Rules: careful, Fields: []string{o.path("kind")},
 		}
 	default:
-		k.Name = "state"
+		k.Name = "state" + of
 		k.Says = "one value that is written without being read"
 		k.Basis = Basis{
 			Reason:   o.title + " does not look at what is there, so there is no condition to check.",

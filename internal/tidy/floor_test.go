@@ -69,9 +69,11 @@ var floors = []struct {
 	{"advise/numbers", nil},
 	{"advise/model", []string{"advise/workload", "advise/rules"}},
 	{"advise", []string{"advise/workload", "advise/rules", "advise/anomaly", "advise/numbers", "advise/model"}},
+	{"advise/program", []string{"advise", "advise/model", "advise/rules", "advise/workload"}},
 	{"advise/page", []string{"advise", "advise/rules"}},
 	{"cmd/mainstem", []string{"*"}},
 	{"cmd/mainstem/internal/*", []string{"*"}},
+	{"cmd/mainstem/internal/decided/*", []string{".", "embedded", "lease", "pg"}}, // programs that advise writes: what a user may import
 	{"examples/payments/internal/pace", nil},
 	{"examples/payments/internal/wire", nil},
 	{"examples/payments/internal/audit", nil}, // it shares nothing with what it judges

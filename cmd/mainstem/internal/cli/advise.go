@@ -37,6 +37,7 @@ func (*adviseCmd) Help() string {
 type adviseReportCmd struct {
 	File string `arg:"" name:"FILE.yaml" help:"The description; - is standard input."`
 	As   string `help:"markdown, html, or json (which --json means too)." enum:"markdown,html,json" default:"markdown" placeholder:"FORM"`
+	Go   string `help:"Write a Go program for what is recommended into this directory, which must be new or empty, and say how to run it, in place of the answer." placeholder:"DIR" type:"path"`
 }
 
 // Help is shown below the flags.
@@ -48,13 +49,17 @@ Examples:
     mainstem advise init > shop.yaml
     mainstem advise shop.yaml
     mainstem advise shop.yaml --as html > shop.html
-    mainstem advise shop.yaml --json`
+    mainstem advise shop.yaml --json
+    mainstem advise shop.yaml --go shop`
 }
 
 func (c *adviseReportCmd) Run(e *env) error {
 	answer, err := e.advice(c.File)
 	if err != nil {
 		return err
+	}
+	if c.Go != "" {
+		return e.program(answer, c.Go)
 	}
 	if e.json || c.As == "json" {
 		return e.object(answer)
