@@ -10,6 +10,7 @@ package advise
 import (
 	"slices"
 
+	"github.com/mainstemdb/mainstem/advise/control"
 	"github.com/mainstemdb/mainstem/advise/model"
 	"github.com/mainstemdb/mainstem/advise/rules"
 	"github.com/mainstemdb/mainstem/advise/workload"
@@ -35,6 +36,8 @@ func Advise(w *workload.Workload) *Answer {
 	a.Wishes = c.wishes()
 	a.Remaining = c.remaining()
 	a.Anomalies = c.anomalies()
+	a.Traces = c.traces(a)
+	a.Controls = control.Propose(w, func(rule string) bool { return c.byID[rule].Truth == rules.True })
 	a.ChangeFirst = c.changes()
 	a.Unclear = c.unclear()
 	a.Gates = c.gates()
@@ -134,7 +137,8 @@ func (c *considered) gates() (gates []Gate) {
 			state = "not passed"
 		}
 		gates = append(gates, Gate{
-			Rule: r.ID, Title: r.Title, Decide: r.Decide, Reason: r.Reason, State: state, Field: r.Field, Verify: r.Verify, Source: r.Source,
+			Rule: r.ID, Title: r.Title, Decide: r.Decide, Reason: r.Reason, State: state, Field: r.Field,
+			Measure: r.Measure, Threshold: r.Threshold, Verify: r.Verify, Source: r.Source,
 		})
 	}
 	return gates

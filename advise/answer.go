@@ -1,6 +1,7 @@
 package advise
 
 import (
+	"github.com/mainstemdb/mainstem/advise/control"
 	"github.com/mainstemdb/mainstem/advise/model"
 	"github.com/mainstemdb/mainstem/advise/rules"
 )
@@ -21,6 +22,8 @@ type Answer struct {
 	Remaining      []Anomaly         `json:"remaining,omitempty"`      // anomalies that the decisions leave
 	Exposures      []Exposure        `json:"exposures,omitempty"`      // what the architecture in place is open to
 	Anomalies      []Anomaly         `json:"anomalies,omitempty"`      // anomalies that it lets in
+	Traces         []Trace           `json:"traces,omitempty"`         // each anomaly that is possible, as an example
+	Controls       *control.Set      `json:"controls,omitempty"`       // timeouts, breakers, retries, alerts, with values
 	ChangeFirst    []Change          `json:"change_first,omitempty"`   // remedies, the most urgent first
 	Unclear        []Unclear         `json:"unclear,omitempty"`        // what it may be open to
 	Gates          []Gate            `json:"gates,omitempty"`          // what has to be true before it goes live
@@ -142,6 +145,19 @@ type Anomaly struct {
 	By    []string `json:"by"`
 }
 
+// Trace is a history in which an anomaly happens, told with the operations of the
+// description where it names enough of them.
+type Trace struct {
+	Anomaly   string   `json:"anomaly"`
+	Title     string   `json:"title"`
+	Because   []string `json:"because"` // remains, not prevented, open now
+	By        []string `json:"by"`      // the rules that leave it or let it in
+	Own       bool     `json:"own"`     // told with the description's names
+	History   string   `json:"history"` // a column for each who acts, time going down
+	Wrong     string   `json:"wrong"`
+	Prevented []string `json:"prevented_by"`
+}
+
 // Exposure is a failure mode or a weakness that the architecture in place has.
 type Exposure struct {
 	Rule     string        `json:"rule"`
@@ -176,14 +192,16 @@ type Unclear struct {
 
 // Gate is a quality gate with its state.
 type Gate struct {
-	Rule   string        `json:"rule"`
-	Title  string        `json:"title"`
-	Decide string        `json:"decide"`
-	Reason string        `json:"reason"`
-	State  string        `json:"state"` // passed, not passed, unknown
-	Field  string        `json:"field"`
-	Verify []rules.Check `json:"verify"`
-	Source []string      `json:"source"`
+	Rule      string        `json:"rule"`
+	Title     string        `json:"title"`
+	Decide    string        `json:"decide"`
+	Reason    string        `json:"reason"`
+	State     string        `json:"state"` // passed, not passed, unknown
+	Field     string        `json:"field"`
+	Measure   string        `json:"measure"`
+	Threshold string        `json:"threshold"`
+	Verify    []rules.Check `json:"verify"`
+	Source    []string      `json:"source"`
 }
 
 // Delegation is a question that is answered in part, and handed on.

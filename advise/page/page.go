@@ -17,12 +17,13 @@ import (
 var files embed.FS
 
 var functions = map[string]any{
-	"join":  func(list []string) string { return strings.Join(list, ", ") },
-	"lines": source,
-	"cell":  cell,
-	"code":  code,
-	"codes": codes,
-	"fact":  fact,
+	"join":   func(list []string) string { return strings.Join(list, ", ") },
+	"lines":  source,
+	"cell":   cell,
+	"code":   code,
+	"codes":  codes,
+	"fenced": fenced,
+	"fact":   fact,
 }
 
 var (
@@ -76,6 +77,15 @@ func codes(list []string) string {
 		spans = append(spans, code(one))
 	}
 	return strings.Join(spans, ", ")
+}
+
+// fenced is text as it stands, in a fence that it does not contain.
+func fenced(s string) string {
+	fence := "```"
+	for strings.Contains(s, fence) {
+		fence += "`"
+	}
+	return fence + "text\n" + s + "\n" + fence
 }
 
 // fact is one comparison in words.

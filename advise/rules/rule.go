@@ -68,6 +68,8 @@ type Rule struct {
 	Bears           []string   `json:"bears,omitempty"            yaml:"bears"`        // the decisions that a contradiction takes the ground from
 	Choose          []string   `json:"choose,omitempty"           yaml:"choose"`       // ways out of a contradiction
 	Field           string     `json:"field,omitempty"            yaml:"field"`        // of a gate: whether it is passed
+	Measure         string     `json:"measure,omitempty"          yaml:"measure"`      // of a gate: what is counted
+	Threshold       string     `json:"threshold,omitempty"        yaml:"threshold"`    // of a gate: what it may be
 	TurnTo          string     `json:"turn_to,omitempty"          yaml:"turn_to"`      // of a boundary or delegation
 	Unanswered      string     `json:"unanswered,omitempty"       yaml:"unanswered"`   // of a delegation
 	Nevertheless    string     `json:"nevertheless,omitempty"     yaml:"nevertheless"` // of a boundary: what is right all the same

@@ -181,6 +181,7 @@ func lacks(r *Rule) (parts []string) {
 		need(r.TurnTo != "" && r.Unanswered != "", "what is not answered, and where to turn")
 	case Gate:
 		need(r.Field != "" && len(r.Verify) > 0, "its field, or checks")
+		need(r.Measure != "" && r.Threshold != "", "what is measured, and what it may be")
 	case Example, Principle, Always, Never, Prefer, Pattern, Question, Move, FAQ:
 		need(r.Kind == Example || len(r.See) > 0, "the rules that decide")
 	}
