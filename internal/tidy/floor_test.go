@@ -70,6 +70,7 @@ var floors = []struct {
 	{"advise/model", []string{"advise/workload", "advise/rules"}},
 	{"advise/control", []string{"advise/workload", "advise/rules", "advise/numbers"}},
 	{"advise", []string{"advise/workload", "advise/rules", "advise/anomaly", "advise/numbers", "advise/model", "advise/control"}},
+	{"advise/gate", []string{"advise", "advise/control", "advise/model", "advise/rules"}},
 	{"advise/program", []string{"advise", "advise/model", "advise/rules", "advise/workload"}},
 	{"advise/page", []string{"advise", "advise/rules"}},
 	{"cmd/mainstem", []string{"*"}},

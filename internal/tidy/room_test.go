@@ -27,7 +27,7 @@ var dependencies = []struct {
 	{"github.com/failsafe-go/failsafe-go", []string{"remote"}, false},
 	{"golang.org/x/sys", []string{"internal/disk", "node", "cmd/mainstem", "cmd/mainstem/internal/*"}, false},
 	{"github.com/anishathalye/porcupine", []string{"internal/check", "cmd/mainstem/internal/*"}, true},
-	{"go.yaml.in/yaml/v3", []string{"cmd/mainstem/internal/cli", "access", "advise/workload", "advise/rules", "advise/anomaly", "advise/numbers"}, true},
+	{"go.yaml.in/yaml/v3", []string{"cmd/mainstem/internal/cli", "access", "advise/workload", "advise/rules", "advise/anomaly", "advise/numbers", "advise/gate"}, true},
 	{"github.com/santhosh-tekuri/jsonschema/v6", nil, true},
 	{"github.com/cockroachdb/datadriven", nil, true},
 	{"go.uber.org/goleak", nil, true},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mainstemdb/mainstem/advise"
 	"github.com/mainstemdb/mainstem/advise/anomaly"
+	"github.com/mainstemdb/mainstem/advise/gate"
 	"github.com/mainstemdb/mainstem/advise/page"
 	"github.com/mainstemdb/mainstem/advise/rules"
 	"github.com/mainstemdb/mainstem/advise/workload"
@@ -36,7 +37,7 @@ func (*adviseCmd) Help() string {
 
 type adviseReportCmd struct {
 	File string `arg:"" name:"FILE.yaml" help:"The description; - is standard input."`
-	As   string `help:"markdown, html, or json (which --json means too)." enum:"markdown,html,json" default:"markdown" placeholder:"FORM"`
+	As   string `help:"markdown, html, json (which --json means too), or gates: the quality gates as YAML, to be kept beside the code." enum:"markdown,html,json,gates" default:"markdown" placeholder:"FORM"`
 	Go   string `help:"Write a Go program for what is recommended into this directory, which must be new or empty, and say how to run it, in place of the answer." placeholder:"DIR" type:"path"`
 }
 
@@ -50,6 +51,7 @@ Examples:
     mainstem advise shop.yaml
     mainstem advise shop.yaml --as html > shop.html
     mainstem advise shop.yaml --json
+    mainstem advise shop.yaml --as gates > gates.yaml
     mainstem advise shop.yaml --go shop`
 }
 
@@ -63,6 +65,13 @@ func (c *adviseReportCmd) Run(e *env) error {
 	}
 	if e.json || c.As == "json" {
 		return e.object(answer)
+	}
+	if c.As == "gates" {
+		text, err := gate.Of(answer).YAML()
+		if err == nil {
+			_, err = e.out.Write(text)
+		}
+		return err
 	}
 	write := page.Markdown
 	if c.As == "html" {
