@@ -80,6 +80,7 @@ type Decision struct {
 	Prevents   []string          `json:"prevents,omitempty"`
 	Remains    []string          `json:"remains,omitempty"`
 	Costs      []string          `json:"costs"`
+	Pays       []string          `json:"pays"` // the kind of each cost, one of rules.CostKinds
 	Verify     []rules.Check     `json:"verify"`
 	Built      []rules.Part      `json:"built,omitempty"`
 	Unbuilt    string            `json:"unbuilt,omitempty"`

@@ -19,7 +19,7 @@ func (c *considered) decisions() []Decision {
 		found = append(found, Decision{
 			Rule: r.ID, Title: r.Title, Decide: r.Decide, Reason: r.Reason, Confidence: c.confidence(v),
 			Because: v.Facts, For: c.about(v), Beside: c.beside(r), Instead: c.alternatives(r),
-			Prevents: r.Prevents, Remains: r.Remains, Costs: r.Costs, Verify: r.Verify, Built: r.Built, Unbuilt: r.Unbuilt,
+			Prevents: r.Prevents, Remains: r.Remains, Costs: r.Costs, Pays: r.Pays, Verify: r.Verify, Built: r.Built, Unbuilt: r.Unbuilt,
 			Thresholds: r.Thresholds(), Source: r.Source,
 		})
 	}

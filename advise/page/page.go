@@ -10,6 +10,7 @@ import (
 	text "text/template"
 
 	"github.com/mainstemdb/mainstem/advise"
+	"github.com/mainstemdb/mainstem/advise/flow"
 	"github.com/mainstemdb/mainstem/advise/rules"
 )
 
@@ -24,6 +25,12 @@ var functions = map[string]any{
 	"codes":  codes,
 	"fenced": fenced,
 	"fact":   fact,
+	"pairs":  pairs,
+	"chart":  tradeOffs,
+	"flow":   flow.Of,
+	"costs":  func() []rules.CostKind { return rules.CostKinds },
+	// What draws escapes what a user wrote; TestNothingIsInjected holds it to that.
+	"drawn": func(svg string) template.HTML { return template.HTML(svg) }, //nolint:gosec // as said above
 }
 
 var (
@@ -79,13 +86,24 @@ func codes(list []string) string {
 	return strings.Join(spans, ", ")
 }
 
+// pair is a cost with its kind.
+type pair struct{ Says, Kind string }
+
+// pairs sets each cost beside its kind.
+func pairs(d advise.Decision) (all []pair) {
+	for i, cost := range d.Costs {
+		all = append(all, pair{cost, d.Pays[i]})
+	}
+	return all
+}
+
 // fenced is text as it stands, in a fence that it does not contain.
-func fenced(s string) string {
+func fenced(language, s string) string {
 	fence := "```"
 	for strings.Contains(s, fence) {
 		fence += "`"
 	}
-	return fence + "text\n" + s + "\n" + fence
+	return fence + language + "\n" + strings.TrimRight(s, "\n") + "\n" + fence
 }
 
 // fact is one comparison in words.

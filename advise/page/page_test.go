@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/mainstemdb/mainstem/advise"
+	"github.com/mainstemdb/mainstem/advise/model"
 	"github.com/mainstemdb/mainstem/advise/workload"
 )
 
@@ -117,15 +118,22 @@ func TestNothingIsInjected(t *testing.T) {
 	evil := `<script>alert(1)</script> | x`
 	a := &advise.Answer{
 		Name: evil, Purpose: evil, Assumptions: []advise.Assumption{{Field: "`" + evil, Ask: evil, Assumed: evil}},
-		Wishes: []advise.Wish{{Words: evil}},
+		Wishes:    []advise.Wish{{Words: evil, Anomaly: evil}},
+		Decisions: []advise.Decision{{Title: evil, Costs: []string{evil}, Pays: []string{"code"}}},
+		Model: &model.Model{
+			Door: model.Entrance{Says: evil}, Groups: []model.Group{{Name: evil, For: []string{evil}}}, Streams: []model.Stream{{Group: evil, Name: evil}},
+			Views: []model.View{{Title: evil, Follower: evil, Lag: evil, Kept: evil}}, Reads: []model.Read{{Title: evil, From: evil, At: "latest"}},
+			Leases: []model.Lease{{Title: evil, TTL: evil}}, Calls: []model.Call{{Title: evil}}, Steps: []model.Step{{Title: evil, Service: evil}},
+		},
+		Traces: []advise.Trace{{History: evil + "\n```\n" + evil}},
 	}
 	page, err := HTML(a)
 	if err != nil || strings.Contains(page, "<script>") {
 		t.Errorf("the page has a script of the user's: %v", err)
 	}
 	text, err := Markdown(a)
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || !strings.Contains(text, "````text\n") {
+		t.Fatalf("%v\n%s", err, text)
 	}
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(line, "| "+"``") && strings.Count(strings.ReplaceAll(line, `\|`, ""), "|") != 6 {

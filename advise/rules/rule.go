@@ -56,6 +56,7 @@ type Rule struct {
 	Remains  []string      `json:"remains,omitempty"  yaml:"remains"`  // anomalies that it does not prevent
 	Opens    []string      `json:"opens,omitempty"    yaml:"opens"`    // anomalies that a failure mode or an exposure lets in
 	Costs    []string      `json:"costs,omitempty"    yaml:"costs"`
+	Pays     []string      `json:"pays,omitempty"            yaml:"pays"` // of each cost the kind, in the same order
 	Verify   []Check       `json:"verify,omitempty"   yaml:"verify"`
 	Built    []Part        `json:"built,omitempty"    yaml:"built"`   // what implements it in Mainstem
 	Unbuilt  string        `json:"unbuilt,omitempty"  yaml:"unbuilt"` // what to use where nothing here does

@@ -167,6 +167,7 @@ func lacks(r *Rule) (parts []string) {
 	case Decision:
 		need(len(r.Instead) > 0, "alternatives")
 		need(len(r.Costs) > 0 && len(r.Verify) > 0, "costs or checks")
+		need(len(r.Pays) == len(r.Costs) && !slices.ContainsFunc(r.Pays, unnamed), "a kind of each cost")
 		need((len(r.Built) > 0) != (r.Unbuilt != ""), "what implements it, or what to use instead")
 	case Failure:
 		need(len(r.Symptoms) > 0 && len(r.Causes) > 0 && r.Detect != "", "symptoms, causes or detection")
@@ -186,6 +187,11 @@ func lacks(r *Rule) (parts []string) {
 		need(r.Kind == Example || len(r.See) > 0, "the rules that decide")
 	}
 	return parts
+}
+
+// unnamed is a kind of costs that is none.
+func unnamed(kind string) bool {
+	return !slices.ContainsFunc(CostKinds, func(k CostKind) bool { return k.Name == kind })
 }
 
 // references are the other rules that a rule names.

@@ -72,7 +72,8 @@ var floors = []struct {
 	{"advise", []string{"advise/workload", "advise/rules", "advise/anomaly", "advise/numbers", "advise/model", "advise/control"}},
 	{"advise/gate", []string{"advise", "advise/control", "advise/model", "advise/rules"}},
 	{"advise/program", []string{"advise", "advise/model", "advise/rules", "advise/workload"}},
-	{"advise/page", []string{"advise", "advise/rules"}},
+	{"advise/flow", []string{"advise/model"}},
+	{"advise/page", []string{"advise", "advise/flow", "advise/rules"}},
 	{"cmd/mainstem", []string{"*"}},
 	{"cmd/mainstem/internal/*", []string{"*"}},
 	{"cmd/mainstem/internal/decided/*", []string{".", "embedded", "lease", "pg"}}, // programs that advise writes: what a user may import
