@@ -45,7 +45,7 @@ func TestExistsRefuses(t *testing.T) {
 }
 
 var (
-	goTest   = regexp.MustCompile(`^go test (\./\S*|\.) -run (\w+)( -tags \w+)?$`)
+	goTest   = regexp.MustCompile(`^go test (\./\S*|\.) -run (\w+\$?)( -tags \w+)?$`)
 	makeRun  = regexp.MustCompile(`^make ([a-z-]+)$`)
 	mainstem = regexp.MustCompile(`^(?:go run \./cmd/)?mainstem ([a-z]+)( [a-z]+)?$`)
 	scenario = regexp.MustCompile(`^cd bench && go run \. -scenario ([a-z-]+)$`)
@@ -54,7 +54,7 @@ var (
 // exists looks a command up in the repository, without running it.
 func exists(command string) error {
 	if m := goTest.FindStringSubmatch(command); m != nil {
-		return anyFile(filepath.Join(m[1], "*_test.go"), `(?m)^func `+m[2])
+		return anyFile(filepath.Join(m[1], "*_test.go"), `(?m)^func `+strings.Replace(m[2], "$", `\b`, 1))
 	}
 	if m := makeRun.FindStringSubmatch(command); m != nil {
 		return anyFile("Makefile", `(?m)^`+m[1]+`:`)
