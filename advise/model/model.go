@@ -150,7 +150,7 @@ func (p *proposal) entrance() {
 	if p.fires("synchronous-copy") {
 		p.Door = Entrance{PG, "package pg, on a PostgreSQL with a synchronous standby", Basis{
 			Reason:   "Nothing acknowledged may be lost with a machine, so a second one has to have it first; PostgreSQL can do that.",
-			Rejected: "embedded", WhyNot: "Its log is on one machine: Mainstem does not replicate yet.",
+			Rejected: "embedded", WhyNot: "It opens a directory of one machine. Logs with copies are packages (engine/postgres, engine/jetstream) that no command opens yet.",
 			Rules: []string{"synchronous-copy"}, Fields: []string{"objectives.rpo", "consistency.coordination_bearable"},
 		}}
 		return
