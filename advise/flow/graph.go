@@ -18,6 +18,7 @@ const (
 	Step      Kind = "step"
 	Operation Kind = "operation"
 	Group     Kind = "group"
+	Feed      Kind = "feed"
 	View      Kind = "view"
 	Outside   Kind = "outside"
 	Read      Kind = "read"
@@ -55,8 +56,9 @@ func Of(m *model.Model) *Graph {
 	g.steps(m)
 	g.operations(m)
 	groups := g.groups(m)
-	views := g.views(m, groups)
-	g.calls(m, groups)
+	feed := g.feed(m, groups)
+	views := g.views(m, groups, feed)
+	g.calls(m, feed)
 	g.reads(m, groups, views)
 	g.leases(m)
 	return g
@@ -153,53 +155,60 @@ func kept(k model.Key) string {
 	return "written without being read"
 }
 
-// sources are the groups that have events, in order.
-func sources(m *model.Model, groups map[string]int) (from []int) {
+// feed is where followers read: the one group that has events, or the feed of several; -1
+// without any.
+func (g *Graph) feed(m *model.Model, groups map[string]int) int {
+	var from []int
 	for _, s := range m.Streams {
 		if at, ok := groups[s.Group]; ok && !slices.Contains(from, at) {
 			from = append(from, at)
 		}
 	}
-	return from
+	if len(from) < 2 || len(m.Views)+len(m.Calls) == 0 {
+		return slices.Max(append(from, -1))
+	}
+	n := g.add(Feed, "the feed", "the events of all groups, those of each in their order")
+	for _, group := range from {
+		g.edge(group, n, "events")
+	}
+	return n
 }
 
-func (g *Graph) views(m *model.Model, groups map[string]int) map[string]int {
+// views are filled by followers, or in the transactions of some group, which is only
+// drawn if there is one.
+func (g *Graph) views(m *model.Model, groups map[string]int, feed int) map[string]int {
 	at := map[string]int{}
 	for _, v := range m.Views {
-		says, from, label := v.Kept, sources(m, groups), "follower "+v.Follower
-		if v.Follower == "" {
-			label, says = "in the same transaction", "in the same transaction; "+v.Kept
-		} else {
-			says = "at most " + v.Lag + " behind; " + says
-		}
-		if v.Follower == "" && len(from) == 0 {
-			for _, group := range m.Groups {
-				from = append(from, groups[group.Name])
+		if v.Follower != "" {
+			at[v.Title] = g.add(View, v.Title, "at most "+v.Lag+" behind; "+v.Kept)
+			if feed >= 0 {
+				g.edge(feed, at[v.Title], "follower "+v.Follower)
 			}
+			continue
 		}
-		n := g.add(View, v.Title, says)
-		at[v.Title] = n
-		for _, group := range from {
-			g.edge(group, n, label)
+		at[v.Title] = g.add(View, v.Title, "in the same transaction; "+v.Kept)
+		if len(m.Groups) == 1 {
+			g.edge(groups[m.Groups[0].Name], at[v.Title], "in the same transaction")
 		}
 	}
 	return at
 }
 
-func (g *Graph) calls(m *model.Model, groups map[string]int) {
+func (g *Graph) calls(m *model.Model, feed int) {
 	for _, c := range m.Calls {
 		says := map[string]string{
 			"yes": "called after the commit, with an ID: a repetition is recognised", "no": "called after the commit; it takes no ID and can do it twice",
 			"unknown": "called after the commit; whether it takes an ID is open",
 		}[c.TakesID]
 		n := g.add(Outside, c.Title, says)
-		for _, group := range sources(m, groups) {
-			g.edge(group, n, "after the commit")
+		if feed >= 0 {
+			g.edge(feed, n, "after the commit")
 		}
 	}
 }
 
-// reads are answered by a group, a view, or whichever group they name.
+// reads are answered by a group, a view, or whichever group they name; the latter has
+// no line.
 func (g *Graph) reads(m *model.Model, groups, views map[string]int) {
 	for _, r := range m.Reads {
 		says := map[string]string{
@@ -215,9 +224,7 @@ func (g *Graph) reads(m *model.Model, groups, views map[string]int) {
 		case isGroup:
 			g.edge(one, n, r.At)
 		default:
-			for _, group := range m.Groups {
-				g.edge(groups[group.Name], n, r.At)
-			}
+			g.Nodes[n].Says = append(g.Nodes[n].Says, "from "+r.From)
 		}
 	}
 }

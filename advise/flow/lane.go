@@ -13,8 +13,12 @@ type bus struct {
 	lane     int // from 0, the one next to the boxes
 }
 
+// crowded is how many lanes leave no room for the boxes on a phone.
+const crowded = 12
+
 // buses bundles edges so that there are few lines, and gives each the lane nearest to
-// the boxes in which nothing else runs: shorter ones first.
+// the boxes in which nothing else runs: shorter ones first. Where that takes more lanes
+// than there is room for there are none.
 func buses(edges []Edge) (all []bus, lanes int) {
 	out, in := map[int]int{}, map[int]int{}
 	for _, e := range edges {
@@ -45,7 +49,9 @@ func buses(edges []Edge) (all []bus, lanes int) {
 		for slices.ContainsFunc(all[:i], func(b bus) bool {
 			return b.lane == all[i].lane && b.from < all[i].to && all[i].from < b.to
 		}) {
-			all[i].lane++
+			if all[i].lane++; all[i].lane == crowded {
+				return nil, 0
+			}
 		}
 		lanes = max(lanes, all[i].lane+1)
 	}

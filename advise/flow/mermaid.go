@@ -7,7 +7,7 @@ import (
 
 // shapes are the brackets of each kind of node.
 var shapes = map[Kind][2]string{
-	Step: {"([", "])"}, Operation: {"(", ")"}, Group: {"[(", ")]"}, View: {"[[", "]]"}, Outside: {"{{", "}}"}, Read: {">", "]"}, Lease: {"([", "])"}, Resource: {"[", "]"},
+	Step: {"([", "])"}, Operation: {"(", ")"}, Group: {"[(", ")]"}, Feed: {"(", ")"}, View: {"[[", "]]"}, Outside: {"{{", "}}"}, Read: {">", "]"}, Lease: {"([", "])"}, Resource: {"[", "]"},
 }
 
 // Mermaid is the graph as text that Mermaid draws, without a fence around it.

@@ -20,7 +20,7 @@ const (
 
 // headings stand above the nodes of a kind.
 var headings = map[Kind]string{
-	Step: "Steps of the workflow", Operation: "Operations", Group: "Groups: one order each", View: "Derived", Outside: "Outside",
+	Step: "Steps of the workflow", Operation: "Operations", Group: "Groups: one order each", Feed: "Feed", View: "Derived", Outside: "Outside",
 	Read: "Reads", Lease: "Leases", Resource: "Leases",
 }
 
@@ -37,8 +37,9 @@ type box struct {
 func (b *box) in() int  { return b.top + 13 }
 func (b *box) out() int { return b.top + b.high - 9 }
 
-// SVG is the graph as one element, so many units wide, at least 240. What changes goes
-// down on the left, what is read on the right. Colours are those of the page: --ink,
+// SVG is the graph as one element, so many units wide, at least 350. What changes goes
+// down on the left, what is read on the right. Where the lines of a side would leave no
+// room for the boxes, none are drawn, and it says so. Colours are those of the page: --ink,
 // --soft, --line, --paper, --tint, --high, --medium, --low.
 func (g *Graph) SVG(width int) string {
 	if len(g.Nodes) == 0 {
@@ -56,9 +57,16 @@ func (g *Graph) SVG(width int) string {
 	right, rightLanes := buses(reads)
 	x0 := gutter(leftLanes)
 	x1 := width - gutter(rightLanes)
-	boxes, height := g.place(x1 - x0)
+	note := ""
+	if len(left) == 0 && len(changes) > 0 || len(right) == 0 && len(reads) > 0 {
+		note = "Too many parts for lines between them."
+	}
+	boxes, height := g.place(x1-x0, note)
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg class="flow" viewBox="0 0 %d %d" role="img" aria-label="%s">`, width, height, html.EscapeString(g.words()))
+	if note != "" {
+		fmt.Fprintf(&b, `<text class="says" x="%d" y="14">%s</text>`, x0, note)
+	}
 	for _, one := range boxes {
 		one.draw(&b, x0, x1)
 	}
@@ -80,10 +88,13 @@ func gutter(lanes int) int {
 	return lanes*lane + 9
 }
 
-// place stacks the boxes.
-func (g *Graph) place(width int) (boxes []*box, height int) {
+// place stacks the boxes, under a note if there is one.
+func (g *Graph) place(width int, note string) (boxes []*box, height int) {
 	letters := max(narrowed, int(float64(width-2*pad)/glyph))
 	y, last := 2, ""
+	if note != "" {
+		y += line
+	}
 	for _, n := range g.Nodes {
 		b := &box{Node: n, title: wrapped(n.Title, letters*9/10)}
 		for _, s := range n.Says {
