@@ -191,6 +191,17 @@ bench: ## Measure all scenarios with all peers, hours: make bench BENCH="-scenar
 bench-record: ## The same, appended to bench/history.jsonl as one line, and drawn anew in docs/bench.svg
 	@cd bench && go run . -commit "$(COMMIT)" -record history.jsonl -chart ../docs/bench.svg $(BENCH)
 
+# Each picture is a workload, the part of its page that comes first, width, height, and 1 for light or 0 for dark.
+.PHONY: pictures
+pictures: ## Take docs/pictures anew, of pages of mainstem advise; needs chromium
+	@mkdir -p $(TMP) docs/pictures; for p in booking:trade-offs:1280:1010:1 payments:model:390:900:0 inventory:wrong:390:800:1; do \
+		IFS=: read -r name part width height light <<<"$$p"; page=$(TMP)/$$name.html; \
+		go run ./cmd/mainstem advise examples/workloads/$$name.yaml --as html >$$page && \
+		echo "<style>body > :has(~ #$$part), h1 { display: none }</style>" >>$$page && \
+		chromium --headless --no-sandbox --disable-gpu --hide-scrollbars --blink-settings=preferredColorScheme=$$light \
+			--window-size=$$width,$$height --screenshot=docs/pictures/advise-$$name.png "file://$$page" 2>/dev/null || exit 1; \
+	done; ls -l docs/pictures
+
 .PHONY: soak
 soak: $(REPORT) ## Test with SOAK times the rounds, fresh seeds, no time limit: make soak SOAK=100 RUN=Crash
 	@export MAINSTEM_SOAK=$(SOAK); $(call gotest,soak,-timeout 0 $(PACKAGES))

@@ -151,12 +151,21 @@ type Anomaly struct {
 type Trace struct {
 	Anomaly   string   `json:"anomaly"`
 	Title     string   `json:"title"`
-	Because   []string `json:"because"` // remains, not prevented, open now
-	By        []string `json:"by"`      // the rules that leave it or let it in
-	Own       bool     `json:"own"`     // told with the description's names
-	History   string   `json:"history"` // a column for each who acts, time going down
+	Because   []string `json:"because"`         // remains, not prevented, open now
+	By        []string `json:"by"`              // the rules that leave it or let it in
+	Own       bool     `json:"own"`             // told with the description's names
+	History   string   `json:"history"`         // a column for each who acts, time going down
+	Who       []string `json:"who"`             // the same as data: who acts,
+	Steps     []Deed   `json:"steps"`           // what they do, in order,
+	After     string   `json:"after,omitempty"` // and what is found at the end
 	Wrong     string   `json:"wrong"`
 	Prevented []string `json:"prevented_by"`
+}
+
+// Deed is one step of a trace.
+type Deed struct {
+	By   string `json:"by"`
+	Does string `json:"does"`
 }
 
 // Exposure is a failure mode or a weakness that the architecture in place has.

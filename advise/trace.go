@@ -56,6 +56,13 @@ func (c *considered) tell(t Trace) Trace {
 		return t
 	}
 	t.Title, t.Own, t.Wrong, t.Prevented = known.Title, history.Own, history.Wrong, known.Prevented
+	t.Who = history.Trace.Who()
+	for _, s := range history.Trace.Steps {
+		t.Steps = append(t.Steps, Deed{By: s.By, Does: s.Text()})
+	}
+	if after := history.Trace.After; after != nil {
+		t.After = after.Text()
+	}
 	t.History = strings.TrimRight(history.Trace.Text(), "\n")
 	return t
 }

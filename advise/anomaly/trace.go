@@ -24,8 +24,8 @@ type Step struct {
 	Reads  map[string]int `json:"reads,omitempty"  yaml:"reads"`  // and what was seen in them
 }
 
-// text is the step in a few words.
-func (s Step) text() string {
+// Text is what is done, and what is seen by it.
+func (s Step) Text() string {
 	seen := []string{}
 	if s.Sees != "" {
 		seen = append(seen, s.Sees)
@@ -59,7 +59,7 @@ func (t Trace) Text() string {
 		wide[i] = utf8.RuneCountInString(name)
 		for _, s := range t.Steps {
 			if s.By == name {
-				wide[i] = max(wide[i], utf8.RuneCountInString(s.text()))
+				wide[i] = max(wide[i], utf8.RuneCountInString(s.Text()))
 			}
 		}
 	}
@@ -77,10 +77,10 @@ func (t Trace) Text() string {
 	}
 	line("", heads)
 	for i, s := range t.Steps {
-		line(fmt.Sprint(i+1), map[string]string{s.By: s.text()})
+		line(fmt.Sprint(i+1), map[string]string{s.By: s.Text()})
 	}
 	if t.After != nil {
-		fmt.Fprintf(&b, "  =  %s\n", t.After.text())
+		fmt.Fprintf(&b, "  =  %s\n", t.After.Text())
 	}
 	return b.String()
 }

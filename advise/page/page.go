@@ -26,6 +26,7 @@ var functions = map[string]any{
 	"fenced": fenced,
 	"fact":   fact,
 	"pairs":  pairs,
+	"number": func(i int) int { return i + 1 },
 	"chart":  tradeOffs,
 	"flow":   flow.Of,
 	"costs":  func() []rules.CostKind { return rules.CostKinds },

@@ -71,7 +71,7 @@ func texts(t *testing.T, a *advise.Answer) (all []string) {
 // between rules, and what stands in a command's place.
 var hidden = map[string]bool{
 	"kind": true, "rule": true, "source": true, "see": true, "note": true, "workload": true, "means": true, "cost": true,
-	"reason": true, "because": true, "at": true, "verify": true, "run": true, "shows": true, "not_yet": true, "field": true, "name": true,
+	"reason": true, "because": true, "at": true, "verify": true, "run": true, "shows": true, "not_yet": true, "field": true, "name": true, "history": true,
 }
 
 var blank = regexp.MustCompile(`\s+`)
@@ -125,7 +125,7 @@ func TestNothingIsInjected(t *testing.T) {
 			Views: []model.View{{Title: evil, Follower: evil, Lag: evil, Kept: evil}}, Reads: []model.Read{{Title: evil, From: evil, At: "latest"}},
 			Leases: []model.Lease{{Title: evil, TTL: evil}}, Calls: []model.Call{{Title: evil}}, Steps: []model.Step{{Title: evil, Service: evil}},
 		},
-		Traces: []advise.Trace{{History: evil + "\n```\n" + evil}},
+		Traces: []advise.Trace{{History: evil + "\n```\n" + evil, Who: []string{evil}, Steps: []advise.Deed{{By: evil, Does: evil}}, After: evil}},
 	}
 	page, err := HTML(a)
 	if err != nil || strings.Contains(page, "<script>") {
