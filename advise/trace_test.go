@@ -55,7 +55,7 @@ func TestTraces(t *testing.T) {
 // TestTraceIsOfTheWorkload: a history names what the description names, and nothing if it does not.
 func TestTraceIsOfTheWorkload(t *testing.T) {
 	base := "never: [{words: x, anomaly: lost_update}]\n"
-	a := described(t, base+"operations: [{name: rename, kind: write}, {name: reserve, kind: decide, key: item}]\n")
+	a := described(t, base+"operations: [{name: rename, kind: write}, {name: reserve, kind: decide, key: item}, {name: give back, kind: decide, key: shelf}]\n")
 	if tr := a.Traces[0]; !tr.Own || !strings.Contains(tr.History, "reserve 1") || !strings.Contains(tr.History, "one item") {
 		t.Errorf("%+v", tr)
 	}

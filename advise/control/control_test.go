@@ -167,6 +167,15 @@ load: {growth: 10 GB}
 	}
 }
 
+// TestCalcHasTheInputs: a command is given what the control is about, and not only the one figure
+// that is taken from it.
+func TestCalcHasTheInputs(t *testing.T) {
+	s := propose(decoded(t, "resources: [{name: seat, pause: 30 s}]\n"))
+	if want := `mainstem advise calc lease ttl="30 s" renew="10 s" poll="3 s" pause="30 s"`; len(s.Controls) != 1 || s.Controls[0].Calc != want {
+		t.Errorf("%+v, and not %s", s.Controls, want)
+	}
+}
+
 // TestLimits: what cannot be, or divides by nothing, gives no control.
 func TestLimits(t *testing.T) {
 	for _, text := range []string{
