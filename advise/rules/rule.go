@@ -187,6 +187,15 @@ func Lookup(id string) (Rule, bool) {
 // Eval asks whether a rule fires. A rule without conditions always does.
 func (r *Rule) Eval(w *workload.Workload) Finding { return combine(w, "", r.When, False) }
 
+// Pending are the fields that would decide those parts of its conditions that are
+// not known, also where the whole is decided without them: which other
+// elements a rule is about that has fired for one. Sorted; none if it is ruled out.
+func (r *Rule) Pending(w *workload.Workload) []string {
+	paths := pendingAll(w, "", r.When)
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
 // Fields are the paths of all fields in its conditions, sorted.
 func (r *Rule) Fields() []string {
 	var paths []string

@@ -9,8 +9,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// YAML writes a description that Decode reads back to the same values: what is
-// known, in the order of the table. Lists without elements are written as [].
+// YAML writes a description that Decode reads back to the same values: what was
+// said, also where it was unknown, in the order of the table. Lists without
+// elements are written as [].
 func (w *Workload) YAML() []byte {
 	var b bytes.Buffer
 	parent := ""
@@ -42,7 +43,7 @@ func (w *Workload) YAML() []byte {
 	return b.Bytes()
 }
 
-// section is the body of a section, a field a line; nothing if nothing is known.
+// section is the body of a section, a field a line; nothing if nothing was said.
 func (w *Workload) section(s Section) (lines []string) {
 	list := strings.TrimSuffix(s.Path, "[]")
 	if n, known := w.Count(list); s.List && known && n == 0 {
@@ -51,8 +52,11 @@ func (w *Workload) section(s Section) (lines []string) {
 	for _, prefix := range w.prefixes(s) {
 		first := len(lines)
 		for _, f := range s.Fields {
-			if v := w.values[prefix+"."+f.Name]; v.Known {
+			switch v, said := w.values[prefix+"."+f.Name]; {
+			case v.Known:
 				lines = append(lines, "  "+f.Name+": "+scalar(f.Kind, v.Text))
+			case said:
+				lines = append(lines, "  "+f.Name+": "+Unknown)
 			}
 		}
 		switch {

@@ -95,3 +95,41 @@ func TestSetStopsAtTheLimit(t *testing.T) {
 		}
 	}
 }
+
+// TestUnknownIsSaid: that somebody was asked and does not know is kept, and is
+// neither a value nor the same as not having been asked.
+func TestUnknownIsSaid(t *testing.T) {
+	var w Workload
+	for _, path := range []string{"objectives.p99", "operations[0].rate"} {
+		if err := w.Set(path, Unknown); err != nil {
+			t.Fatal(err)
+		}
+	}
+	again, err := Decode(w.YAML())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !again.Said("objectives.p99") || !again.Said("operations[0].rate") || again.Said("objectives.p999") || len(again.Known()) != 0 {
+		t.Errorf("read back:\n%s", again.YAML())
+	}
+	sameWorkload(t, &w, again)
+}
+
+func TestCloneChangesAlone(t *testing.T) {
+	var w Workload
+	if err := w.Set("about.name", "one"); err != nil {
+		t.Fatal(err)
+	}
+	other := w.Clone()
+	for _, err := range []error{other.Set("about.name", "two"), other.AddElement("reads")} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, known := w.Count("reads"); known || w.Get("about.name").Text != "one" {
+		t.Error("a change of the clone is seen in the original")
+	}
+	if w.AddElement("load") == nil {
+		t.Error("a section got an element")
+	}
+}

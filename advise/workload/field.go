@@ -62,6 +62,11 @@ type Section struct {
 	Title  string  `json:"title"`
 	List   bool    `json:"list"`
 	Fields []Field `json:"fields"`
+
+	One     string `json:"one,omitempty"`     // of a list: what an element is called in a question
+	Before  string `json:"before,omitempty"`  // a question whose no leaves out all paths that begin with Path
+	Why     string `json:"why,omitempty"`     // what One or Before decides
+	Unknown string `json:"unknown,omitempty"` // what not knowing it costs
 }
 
 //go:embed fields.yaml
@@ -72,6 +77,10 @@ type rawSection struct {
 	Section string     `yaml:"section"`
 	Title   string     `yaml:"title"`
 	List    bool       `yaml:"list"`
+	One     string     `yaml:"one"`
+	Before  string     `yaml:"before"`
+	Why     string     `yaml:"why"`
+	Unknown string     `yaml:"unknown"`
 	Fields  []rawField `yaml:"fields"`
 }
 
@@ -113,7 +122,7 @@ func readTable(data []byte) (*fieldTable, error) {
 	}
 	t := &fieldTable{byPath: map[string]Field{}, lists: map[string]bool{}, parents: map[string]bool{}}
 	for _, rs := range raw {
-		s := Section{Path: rs.Section, Title: rs.Title, List: rs.List}
+		s := Section{Path: rs.Section, Title: rs.Title, List: rs.List, One: rs.One, Before: rs.Before, Why: rs.Why, Unknown: rs.Unknown}
 		if s.List {
 			t.lists[rs.Section] = true
 			s.Path += "[]"

@@ -17,6 +17,9 @@ func TestTable(t *testing.T) {
 			t.Errorf("section %s: no title, or there twice", s.Path)
 		}
 		seen[s.Path] = true
+		if s.List != (s.One != "") || (s.One+s.Before != "") != (s.Why != "" && s.Unknown != "") || s.Before != "" && !strings.HasSuffix(s.Before, "?") {
+			t.Errorf("section %s: a list says what one is called; what is asked of a section has a reason and a cost", s.Path)
+		}
 		for _, f := range s.Fields {
 			count++
 			if seen[f.Path] || f.Ask == "" || f.Why == "" || f.Unknown == "" {

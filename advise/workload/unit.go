@@ -64,6 +64,41 @@ var measures = map[Kind]struct {
 	Percent:  {percentUnits, "a percentage", "80 %"},
 }
 
+// Like is how a value with a unit is written, for people: "150 ms, 2 s, 5 m, 24 h
+// or 30 d". A kind without units has none.
+func (k Kind) Like() string { return measures[k].like }
+
+// written are the units in which amounts are written, the largest first.
+var written = map[Kind][]string{
+	Duration: {"d", "h", "m", "s", "ms", "us", "ns"},
+	Rate:     {"/s"},
+	Size:     {"TB", "GB", "MB", "kB", "B"},
+	Percent:  {"%"},
+}
+
+// Write is an amount in base units (seconds, events per second, bytes, percent, or
+// the number) as Parse reads it, in the largest unit of which there is one, with
+// 15 digits at most.
+func (k Kind) Write(amount float64) string {
+	name, size := "", 1.0
+	for _, name = range written[k] {
+		i := slices.IndexFunc(measures[k].units, func(u unit) bool { return u.name == name })
+		size = measures[k].units[i].size
+		if amount >= size || k == Duration && amount == 0 && name == "s" {
+			break
+		}
+	}
+	digits, err := strconv.ParseFloat(strconv.FormatFloat(amount/size, 'g', 15, 64), 64)
+	if err != nil {
+		digits = amount / size
+	}
+	text := strconv.FormatFloat(digits, 'f', -1, 64)
+	if name != "" && name != "/s" {
+		text += " "
+	}
+	return text + name
+}
+
 // limitAmount is above every sensible amount in base units, and leaves sums exact.
 const limitAmount = 1e18
 

@@ -84,3 +84,33 @@ func TestUnknownIsNeither(t *testing.T) {
 		}
 	}
 }
+
+// TestWrittenIsRead: what Write writes, Parse reads to the same amount.
+func TestWrittenIsRead(t *testing.T) {
+	for _, c := range []struct {
+		kind   Kind
+		amount float64
+		want   string
+	}{
+		{Duration, 0, "0 s"},
+		{Duration, 0.5, "500 ms"},
+		{Duration, 0.500001, "500.001 ms"},
+		{Duration, 1e-6, "1 us"},
+		{Duration, 60, "1 m"},
+		{Duration, 90, "1.5 m"},
+		{Duration, 7 * 365 * 86400, "2555 d"},
+		{Rate, 200, "200/s"},
+		{Rate, 0.25, "0.25/s"},
+		{Size, 0, "0 B"},
+		{Size, 400, "400 B"},
+		{Size, 2.5e9, "2.5 GB"},
+		{Percent, 0, "0 %"},
+		{Percent, 99.95, "99.95 %"},
+		{Number, 3, "3"},
+	} {
+		got := c.kind.Write(c.amount)
+		if v, err := (Field{Kind: c.kind}).Parse(got); got != c.want || err != nil || v.Amount != c.amount {
+			t.Errorf("%s %v is written %q and read as %v, %v; want %q", c.kind, c.amount, got, v.Amount, err, c.want)
+		}
+	}
+}

@@ -65,13 +65,24 @@ func (w *Workload) grow(path string) error {
 	switch {
 	case err != nil || i < 0 || strconv.Itoa(i) != number:
 		return fmt.Errorf("workload: %s: an element is named by its index, from 0, as in %s[0]", clip(path), list)
-	case i >= LimitElements:
-		return fmt.Errorf("workload: %s: a list has %d elements at most; describe the ones that differ", path, LimitElements)
-	case i > n:
+	case i > n && i < LimitElements:
 		return fmt.Errorf("workload: %s: the list has %d elements; set %s[%d] first", path, n, list, n)
-	case i == n:
-		w.setCount(list, n+1)
+	case i >= n:
+		return w.AddElement(list)
 	}
+	return nil
+}
+
+// AddElement adds an element to a list, of which nothing is said yet.
+func (w *Workload) AddElement(list string) error {
+	n := w.counts[list]
+	switch {
+	case !table().lists[list]:
+		return fmt.Errorf("workload: %s is no list", clip(list))
+	case n >= LimitElements:
+		return fmt.Errorf("workload: %s: a list has %d elements at most; describe the ones that differ", list, LimitElements)
+	}
+	w.setCount(list, n+1)
 	return nil
 }
 
@@ -84,6 +95,18 @@ func (w *Workload) SetNone(list string) error {
 	maps.DeleteFunc(w.values, func(path string, _ Value) bool { return strings.HasPrefix(path, list+"[") })
 	w.setCount(list, 0)
 	return nil
+}
+
+// Said is true of a field that was answered, also with unknown: somebody was
+// asked, and does not know.
+func (w *Workload) Said(path string) bool {
+	_, said := w.values[path]
+	return said
+}
+
+// Clone is a workload that says the same and changes on its own.
+func (w *Workload) Clone() *Workload {
+	return &Workload{values: maps.Clone(w.values), counts: maps.Clone(w.counts)}
 }
 
 func (w *Workload) setCount(list string, n int) {

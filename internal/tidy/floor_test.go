@@ -74,6 +74,7 @@ var floors = []struct {
 	{"advise/program", []string{"advise", "advise/model", "advise/rules", "advise/workload"}},
 	{"advise/flow", []string{"advise/model"}},
 	{"advise/page", []string{"advise", "advise/flow", "advise/rules"}},
+	{"advise/ask", []string{"advise/workload", "advise/rules"}},
 	{"cmd/mainstem", []string{"*"}},
 	{"cmd/mainstem/internal/*", []string{"*"}},
 	{"cmd/mainstem/internal/decided/*", []string{".", "embedded", "lease", "pg"}}, // programs that advise writes: what a user may import
