@@ -186,8 +186,12 @@ func TestAdapts(t *testing.T) {
 		{"no merge", map[string]string{"consistency.conflicts_resolvable": "no"}, []string{"consistency.conflict_rule"}, nil},
 		{"a merge", map[string]string{"consistency.conflicts_resolvable": "yes"}, nil, []string{"consistency.conflict_rule"}},
 		{"beyond a boundary", map[string]string{"scope.computation_bound": "yes"}, []string{"scope.single_machine", "consistency.strong", "operations", "observed", "practice"}, nil},
-		{"beyond one with a way back", map[string]string{"scope.single_machine": "yes", "scope.survive_machine_loss": "no", "scope.outgrows_machine": "no"},
-			[]string{"consistency.strong"}, []string{"scope.effects_with_data"}},
+		{
+			"beyond one with a way back",
+			map[string]string{"scope.single_machine": "yes", "scope.survive_machine_loss": "no", "scope.outgrows_machine": "no"},
+			[]string{"consistency.strong"},
+			[]string{"scope.effects_with_data"},
+		},
 	} {
 		w := new(workload.Workload)
 		for path, text := range c.say {

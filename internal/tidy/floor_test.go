@@ -75,6 +75,8 @@ var floors = []struct {
 	{"advise/flow", []string{"advise/model"}},
 	{"advise/page", []string{"advise", "advise/flow", "advise/rules"}},
 	{"advise/ask", []string{"advise/workload", "advise/rules"}},
+	{"advise/sweep", []string{"advise", "advise/workload", "advise/rules"}},
+	{"advise/page", []string{"advise", "advise/rules"}},
 	{"cmd/mainstem", []string{"*"}},
 	{"cmd/mainstem/internal/*", []string{"*"}},
 	{"cmd/mainstem/internal/decided/*", []string{".", "embedded", "lease", "pg"}}, // programs that advise writes: what a user may import
