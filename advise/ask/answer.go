@@ -23,6 +23,16 @@ func (i *Interview) Answer(text string) error {
 	return i.take(q, q.reading(text))
 }
 
+// Try is the error that Answer would give; it takes nothing.
+func (i *Interview) Try(text string) error {
+	q, more := i.Next()
+	if !more {
+		return ErrDone
+	}
+	_, err := i.after(q, q.reading(text))
+	return err
+}
+
 // Set answers a field out of turn, by its path: operations[0].rate.
 func (i *Interview) Set(path, text string) error {
 	f, ok := workload.Lookup(path)
@@ -33,8 +43,18 @@ func (i *Interview) Set(path, text string) error {
 }
 
 func (i *Interview) take(q Question, text string) error {
-	next := i.clone()
-	var err error
+	next, err := i.after(q, text)
+	if err != nil {
+		return err
+	}
+	i.trail = append(i.trail, i.state)
+	i.become(next)
+	return nil
+}
+
+// after is what an answer would lead to.
+func (i *Interview) after(q Question, text string) (next state, err error) {
+	next = i.clone()
 	switch q.About {
 	case Field:
 		err = next.field(q, text)
@@ -49,15 +69,10 @@ func (i *Interview) take(q Question, text string) error {
 	if err == nil {
 		err = next.w.Check()
 	}
-	if err != nil {
-		return err
-	}
 	if next.section = q.Section; q.About == Part {
 		next.section = ""
 	}
-	i.trail = append(i.trail, i.state)
-	i.become(next)
-	return nil
+	return next, err
 }
 
 // field parses before it sets, so that the error is the decoder's own.

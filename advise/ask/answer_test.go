@@ -44,6 +44,9 @@ func TestAnswersAreRead(t *testing.T) {
 	} {
 		i := ask.Begin(new(workload.Workload))
 		until(t, i, c.path)
+		if err := i.Try(c.answer); err != nil || i.Workload().Said(c.path) {
+			t.Errorf("%s, tried with %q: %v, or it is taken", c.path, c.answer, err)
+		}
 		if err := i.Answer(c.answer); err != nil {
 			t.Errorf("%s %q: %v", c.path, c.answer, err)
 			continue
@@ -70,6 +73,9 @@ func TestWrongAnswersAreTold(t *testing.T) {
 		i := ask.Begin(new(workload.Workload))
 		until(t, i, c.path)
 		before := string(i.Workload().YAML())
+		if err := i.Try(c.answer); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s, tried with %q: %v, want %q", c.path, c.answer, err, c.want)
+		}
 		if err := i.Answer(c.answer); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %q: %v, want %q", c.path, c.answer, err, c.want)
 		}

@@ -10,7 +10,6 @@ package sweep
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/mainstemdb/mainstem/advise"
 	"github.com/mainstemdb/mainstem/advise/rules"
@@ -77,7 +76,7 @@ type Change struct {
 // Run says the field at path differently and looks at each outcome. The values are
 // FROM..TO, or a,b,c; empty are all values that a yes or no, or a choice, can have.
 func Run(w *workload.Workload, path, values string) (*Result, error) {
-	if err := exists(w, path); err != nil {
+	if err := w.Exists(path); err != nil {
 		return nil, err
 	}
 	f, _ := workload.Lookup(path)
@@ -108,20 +107,6 @@ func Run(w *workload.Workload, path, values string) (*Result, error) {
 		before = &span.Outcome
 	}
 	return r, nil
-}
-
-// exists refuses a path that is no field, or would be a further element of a list.
-func exists(w *workload.Workload, path string) error {
-	other := w.Clone()
-	if err := other.Set(path, workload.Unknown); err != nil {
-		return err
-	}
-	list, _, _ := strings.Cut(path, "[")
-	before, _ := w.Count(list)
-	if after, _ := other.Count(list); after != before {
-		return fmt.Errorf("sweep: %s: the description has %d of these; describe it first", path, before)
-	}
-	return nil
 }
 
 // sweeper changes one field of a workload of its own.

@@ -115,6 +115,20 @@ func TestUnknownIsSaid(t *testing.T) {
 	sameWorkload(t, &w, again)
 }
 
+func TestExists(t *testing.T) {
+	var w Workload
+	if err := w.AddElement("reads"); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"reads[0].rate": "", "load.access": "", "reads[1].rate": "has 1 of these", "steps[0].name": "has 0 of these", "load.acess": "did you mean",
+	} {
+		if err := w.Exists(path); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+}
+
 func TestCloneChangesAlone(t *testing.T) {
 	var w Workload
 	if err := w.Set("about.name", "one"); err != nil {

@@ -104,6 +104,19 @@ func (w *Workload) Said(path string) bool {
 	return said
 }
 
+// Exists refuses a path that is no field, or one of an element that is not there.
+func (w *Workload) Exists(path string) error {
+	other := w.Clone()
+	if err := other.Set(path, Unknown); err != nil {
+		return err
+	}
+	list, _, _ := strings.Cut(path, "[")
+	if n := w.counts[list]; other.counts[list] != n {
+		return fmt.Errorf("workload: %s: the description has %d of these; describe it first", path, n)
+	}
+	return nil
+}
+
 // Clone is a workload that says the same and changes on its own.
 func (w *Workload) Clone() *Workload {
 	return &Workload{values: maps.Clone(w.values), counts: maps.Clone(w.counts)}

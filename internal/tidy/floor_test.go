@@ -76,6 +76,7 @@ var floors = []struct {
 	{"advise/page", []string{"advise", "advise/flow", "advise/rules"}},
 	{"advise/ask", []string{"advise/workload", "advise/rules"}},
 	{"advise/sweep", []string{"advise", "advise/workload", "advise/rules"}},
+	{"advise/prometheus", []string{"advise/workload"}},
 	{"advise/page", []string{"advise", "advise/rules"}},
 	{"cmd/mainstem", []string{"*"}},
 	{"cmd/mainstem/internal/*", []string{"*"}},

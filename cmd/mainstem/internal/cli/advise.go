@@ -17,28 +17,34 @@ import (
 
 // adviseCmd is the decision half: from the description of a workload to decisions.
 type adviseCmd struct {
-	Report  adviseReportCmd  `cmd:"" default:"withargs" help:"Decide: what the rules make of a description."`
+	Report  adviseReportCmd  `cmd:"" default:"withargs" help:"Decide: what the rules make of a description; without one, ask."`
+	Ask     adviseAskCmd     `cmd:"" help:"Ask for a description, or for what is missing in one, and decide."`
 	Init    adviseInitCmd    `cmd:"" help:"Write a commented description to fill in."`
 	Explain adviseExplainCmd `cmd:"" help:"Explain a rule, an anomaly, an isolation level, a threshold, or a symptom in your words."`
 	Rules   adviseRulesCmd   `cmd:"" help:"List the rules."`
 	Schema  adviseSchemaCmd  `cmd:"" help:"Print the JSON Schema of descriptions."`
 	Calc    adviseCalcCmd    `cmd:"" help:"Compute: quorums, tails, waiting, duplicates, stampedes, capacity."`
 	Diff    adviseDiffCmd    `cmd:"" help:"Say which decisions differ between two descriptions."`
+	WhatIf  adviseWhatIfCmd  `cmd:"" help:"Say one field differently, value by value, and show where decisions flip."`
+	Observe adviseObserveCmd `cmd:"" help:"Read observed figures from Prometheus into a description."`
 }
 
 // Help is shown below the flags.
 func (*adviseCmd) Help() string {
 	return `Examples:
 
+    mainstem advise
     mainstem advise init > shop.yaml
     mainstem advise shop.yaml
     mainstem advise explain lost_update`
 }
 
 type adviseReportCmd struct {
-	File string `arg:"" name:"FILE.yaml" help:"The description; - is standard input."`
-	As   string `help:"markdown, html, json (which --json means too), or gates: the quality gates as YAML, to be kept beside the code." enum:"markdown,html,json,gates" default:"markdown" placeholder:"FORM"`
-	Go   string `help:"Write a Go program for what is recommended into this directory, which must be new or empty, and say how to run it, in place of the answer." placeholder:"DIR" type:"path"`
+	File   string `arg:"" optional:"" name:"FILE.yaml" help:"The description; - is standard input. Without it, you are asked: see mainstem advise ask --help."`
+	Output string `short:"o" help:"Without a description: keep the answers in this file, which must be new." placeholder:"NEW.yaml"`
+	Plain  bool   `help:"Without a description: ask line by line, without a form."`
+	As     string `help:"markdown, html, json (which --json means too), or gates: the quality gates as YAML, to be kept beside the code." enum:"markdown,html,json,gates" default:"markdown" placeholder:"FORM"`
+	Go     string `help:"Write a Go program for what is recommended into this directory, which must be new or empty, and say how to run it, in place of the answer." placeholder:"DIR" type:"path"`
 }
 
 // Help is shown below the flags.
@@ -56,6 +62,12 @@ Examples:
 }
 
 func (c *adviseReportCmd) Run(e *env) error {
+	if c.File == "" {
+		return (&adviseAskCmd{Output: c.Output, Plain: c.Plain, As: c.As}).Run(e)
+	}
+	if c.Output != "" || c.Plain {
+		return misused("to be asked for what is missing, mainstem advise ask "+c.File, "-o and --plain go with questions, and there are none where a description is given")
+	}
 	answer, err := e.advice(c.File)
 	if err != nil {
 		return err
@@ -63,10 +75,15 @@ func (c *adviseReportCmd) Run(e *env) error {
 	if c.Go != "" {
 		return e.program(answer, c.Go)
 	}
-	if e.json || c.As == "json" {
+	return e.answer(answer, c.As)
+}
+
+// answer prints an answer in one of its forms.
+func (e *env) answer(answer *advise.Answer, as string) error {
+	if e.json || as == "json" {
 		return e.object(answer)
 	}
-	if c.As == "gates" {
+	if as == "gates" {
 		text, err := gate.Of(answer).YAML()
 		if err == nil {
 			_, err = e.out.Write(text)
@@ -74,7 +91,7 @@ func (c *adviseReportCmd) Run(e *env) error {
 		return err
 	}
 	write := page.Markdown
-	if c.As == "html" {
+	if as == "html" {
 		write = page.HTML
 	}
 	text, err := write(answer)
@@ -91,15 +108,21 @@ func (e *env) advice(file string) (*advise.Answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	w, err := decoded(file, text)
+	if err != nil {
+		return nil, err
+	}
+	return advise.Advise(w), nil
+}
+
+// decoded is the description in a file.
+func decoded(file string, text []byte) (*workload.Workload, error) {
 	w, err := workload.Decode(text)
 	var problems workload.Problems
 	if errors.As(err, &problems) {
 		return nil, misused("correct it; mainstem advise init shows every field", "%s: %s", file, problems)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return advise.Advise(w), nil
+	return w, err
 }
 
 type adviseInitCmd struct{}

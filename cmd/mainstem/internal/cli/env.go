@@ -23,12 +23,14 @@ type env struct {
 	json bool
 
 	outTerminal, errTerminal bool
+	screen                   *os.File // standard error, if it is a file: a terminal where errTerminal says so
 	profile                  colorprofile.Profile
 }
 
 func newEnv(ctx context.Context, in io.Reader, out, errs io.Writer, json bool) *env {
+	screen, _ := errs.(*os.File)
 	return &env{
-		ctx: ctx, in: in, json: json,
+		ctx: ctx, in: in, screen: screen, json: json,
 		out:         bufio.NewWriter(out),
 		err:         colorprofile.NewWriter(errs, os.Environ()),
 		outTerminal: isTerminal(out), errTerminal: isTerminal(errs),
