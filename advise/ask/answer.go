@@ -33,13 +33,23 @@ func (i *Interview) Try(text string) error {
 	return err
 }
 
-// Set answers a field out of turn, by its path: operations[0].rate.
+// Set answers out of turn, by path: a field (operations[0].rate), that a list has
+// no elements (operations, none), or whether a part applies (observed, no).
 func (i *Interview) Set(path, text string) error {
-	f, ok := workload.Lookup(path)
-	if !ok {
-		return i.w.Clone().Set(path, text) // it knows the names, and says which one was meant
+	if f, ok := workload.Lookup(path); ok {
+		return i.take(Question{Path: path, About: Field, Kind: f.Kind}, text)
 	}
-	return i.take(Question{Path: path, About: Field, Kind: f.Kind}, text)
+	for _, s := range workload.Sections() {
+		switch n, _ := i.w.Count(path); {
+		case s.List && listOf(s) == path && (text != "none" || n > 0):
+			return fmt.Errorf("it is a list of which %d are described; of none, say none; else describe the next: %s[%d].%s", n, path, n, s.Fields[0].Name)
+		case s.List && listOf(s) == path:
+			return i.take(Question{Path: path, About: Element}, "no")
+		case s.Before != "" && s.Path == path:
+			return i.take(Question{Path: path, About: Part}, text)
+		}
+	}
+	return i.w.Clone().Set(path, text) // it knows the names, and says which one was meant
 }
 
 func (i *Interview) take(q Question, text string) error {

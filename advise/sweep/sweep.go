@@ -8,6 +8,7 @@
 package sweep
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -121,8 +122,9 @@ func (s *sweeper) look(text string) (o Outcome, refused string, err error) {
 	if err := s.w.Set(s.path, text); err != nil {
 		return o, "", err
 	}
-	if err := s.w.Check(); err != nil {
-		return o, err.Error(), nil
+	var bad workload.Problems
+	if errors.As(s.w.Check(), &bad) {
+		return o, bad[0].What, nil
 	}
 	a := advise.Advise(s.w)
 	for _, t := range a.TurnedAway {

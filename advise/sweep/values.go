@@ -24,8 +24,7 @@ func read(f workload.Field, text string) (values, error) {
 	case text == "" && closed:
 		return values{list: everyValue(f)}, nil
 	case text == "":
-		return values{}, fmt.Errorf("a %s has no end of values; give a range like %s..%s, or some like %s,%s",
-			f.Kind, f.Example, f.Example, f.Example, workload.Unknown)
+		return values{}, fmt.Errorf("a %s has no end of values; give a range, FROM..TO, or some, A,B,C, each written like %s", f.Kind, f.Example)
 	case isRange && resolution[f.Kind] != 0:
 		return readRange(f, from, to)
 	case isRange:

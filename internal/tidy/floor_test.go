@@ -77,6 +77,7 @@ var floors = []struct {
 	{"advise/ask", []string{"advise/workload", "advise/rules"}},
 	{"advise/sweep", []string{"advise", "advise/workload", "advise/rules"}},
 	{"advise/prometheus", []string{"advise/workload"}},
+	{"advise/assistant", []string{"advise", "advise/workload", "advise/rules", "advise/numbers", "advise/ask", "advise/sweep"}},
 	{"advise/page", []string{"advise", "advise/rules"}},
 	{"cmd/mainstem", []string{"*"}},
 	{"cmd/mainstem/internal/*", []string{"*"}},

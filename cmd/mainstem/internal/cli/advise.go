@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/mainstemdb/mainstem/advise"
@@ -27,6 +26,8 @@ type adviseCmd struct {
 	Diff    adviseDiffCmd    `cmd:"" help:"Say which decisions differ between two descriptions."`
 	WhatIf  adviseWhatIfCmd  `cmd:"" help:"Say one field differently, value by value, and show where decisions flip."`
 	Observe adviseObserveCmd `cmd:"" help:"Read observed figures from Prometheus into a description."`
+	MCP     adviseMCPCmd     `cmd:"" name:"mcp" help:"Serve all of this to an assistant, through the Model Context Protocol."`
+	Skill   adviseSkillCmd   `cmd:"" help:"Write a skill file for an assistant, made from the rules."`
 }
 
 // Help is shown below the flags.
@@ -269,14 +270,6 @@ Examples:
     mainstem advise diff shop.yaml shop-next-year.yaml --json`
 }
 
-// changeOfMind is a decision that differs between two answers.
-type changeOfMind struct {
-	Rule  string       `json:"rule"`
-	Title string       `json:"title"`
-	Old   advise.Level `json:"old,omitempty"` // the confidence; none if the decision was not there
-	New   advise.Level `json:"new,omitempty"`
-}
-
 func (c *adviseDiffCmd) Run(e *env) error {
 	before, err := e.advice(c.Old)
 	if err != nil {
@@ -286,7 +279,7 @@ func (c *adviseDiffCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	for _, one := range changesOfMind(before, after) {
+	for _, one := range advise.Diff(before, after) {
 		if e.json {
 			if err := e.object(one); err != nil {
 				return err
@@ -303,29 +296,4 @@ func (c *adviseDiffCmd) Run(e *env) error {
 		}
 	}
 	return nil
-}
-
-// changesOfMind are in the order of the old answer, and then of the new.
-func changesOfMind(before, after *advise.Answer) (all []changeOfMind) {
-	find := func(list []advise.Decision, rule string) *advise.Decision {
-		if i := slices.IndexFunc(list, func(d advise.Decision) bool { return d.Rule == rule }); i >= 0 {
-			return &list[i]
-		}
-		return nil
-	}
-	for _, d := range before.Decisions {
-		one := changeOfMind{Rule: d.Rule, Title: d.Title, Old: d.Confidence.Level}
-		if other := find(after.Decisions, d.Rule); other != nil {
-			one.New = other.Confidence.Level
-		}
-		if one.Old != one.New {
-			all = append(all, one)
-		}
-	}
-	for _, d := range after.Decisions {
-		if find(before.Decisions, d.Rule) == nil {
-			all = append(all, changeOfMind{Rule: d.Rule, Title: d.Title, New: d.Confidence.Level})
-		}
-	}
-	return all
 }
