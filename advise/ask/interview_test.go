@@ -44,10 +44,11 @@ func from(w *workload.Workload, q ask.Question) string {
 		if n, known = w.Count(q.Path); !known {
 			return "unknown"
 		}
-		_, told, many := strings.Cut(q.Ask, "besides the ")
-		so := 0
-		if many {
-			_, _ = fmt.Sscanf(told, "%d", &so) // the number that is told is what counts
+		so := 0 // the number that is told is what counts
+		if _, told, many := strings.Cut(q.Ask, "besides these "); many {
+			_, _ = fmt.Sscanf(told, "%d", &so) // none is seen below: it does not end
+		} else if strings.HasSuffix(q.Ask, "besides this one?") {
+			so = 1
 		}
 		if n > so {
 			return "yes"

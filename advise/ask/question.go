@@ -32,7 +32,7 @@ type Question struct {
 	Kind    workload.Kind     `json:"kind"`
 	Options []workload.Option `json:"options,omitempty"`
 	Like    string            `json:"like,omitempty"`    // how a value with a unit is written
-	Example string            `json:"example,omitempty"` // of a field
+	Example string            `json:"example,omitempty"` // of a field, or of an element by its first field
 	Rules   []string          `json:"rules,omitempty"`   // who waits for it
 
 	worth int
@@ -76,13 +76,16 @@ func elementName(w *workload.Workload, element, name string) string {
 
 // ofList asks whether a list has an element more than n.
 func ofList(s workload.Section, n int, d demand) Question {
-	ask := fmt.Sprintf("Is there %s to describe?", s.One)
-	if n > 0 {
-		ask = fmt.Sprintf("Is there %s besides the %d?", s.One, n)
+	ask := fmt.Sprintf("Is there %s?", s.One)
+	switch {
+	case n == 1:
+		ask = fmt.Sprintf("Is there %s besides this one?", s.One)
+	case n > 1:
+		ask = fmt.Sprintf("Is there %s besides these %d?", s.One, n)
 	}
 	return Question{
 		Path: listOf(s), About: Element, Section: s.Title, Ask: ask, Why: s.Why, Costs: s.Unknown,
-		Kind: workload.YesNo, Rules: d.rules, worth: d.worth,
+		Kind: workload.YesNo, Example: s.Fields[0].Example, Rules: d.rules, worth: d.worth,
 	}
 }
 

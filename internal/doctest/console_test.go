@@ -216,18 +216,18 @@ func flags(t *testing.T, args []string) string {
 	if len(args) == 0 {
 		return ""
 	}
-	command := []string{args[0]}
-	if len(args) > 1 && slices.Contains([]string{"pg", "cluster", "config", "token", "cert", "advise"}, args[0]) && !strings.HasPrefix(args[1], "-") {
-		command = args[:2]
+	command := args[:1]
+	if len(args) > 1 && !strings.HasPrefix(args[1], "-") {
+		command = args[:2] // a command of a command, if it is not an argument, which help does not look at
 	}
-	out, err := exec.Command(bin+"/mainstem", append(command[:len(command):len(command)], "--help")...).CombinedOutput()
+	out, err := exec.Command(bin+"/mainstem", append(slices.Clone(command), "--help")...).CombinedOutput()
 	if err != nil {
 		return "mainstem " + strings.Join(command, " ") + " --help: " + err.Error()
 	}
 	for _, a := range args[1:] {
 		name, _, _ := strings.Cut(a, "=")
 		if strings.HasPrefix(name, "--") && !strings.Contains(string(out), name) {
-			return "mainstem " + args[0] + " has no " + name
+			return "mainstem " + strings.Join(command, " ") + " has no " + name
 		}
 	}
 	return ""
@@ -237,7 +237,7 @@ func TestCommandLineGoesRed(t *testing.T) {
 	for line, wrong := range map[string]bool{
 		"make test": false, "make nonsense": true, "make soak SOAK=3": false,
 		"go run ./cmd/mainstem demo --kills 10": false, "go run ./cmd/mainstem demo --lies 10": true,
-		"mainstem nonsense": true, "go test ./node": false, "go test ./nowhere/...": true, "rm -rf": true,
+		"mainstem nonsense": true, "mainstem advise observe a.yaml --show": false, "mainstem advise observe a.yaml --plain": true, "go test ./node": false, "go test ./nowhere/...": true, "rm -rf": true,
 		"MAINSTEM_SEED=7 go test ./node": false,
 	} {
 		if problem := commandLine(t, "\ntest:\n\nsoak:\n", strings.Fields(line)); (problem != "") != wrong {

@@ -57,11 +57,10 @@ func (c *adviseAskCmd) Run(e *env) error {
 	if in, ok := e.in.(*os.File); ok && !c.Plain && !e.json && e.errTerminal && term.IsTerminal(in.Fd()) {
 		ask = talk.form
 	}
-	err = ask(e)
-	if talk.kept {
-		e.notef("The answers are in %s; go on with: mainstem advise ask %s", talk.file, talk.file)
-	}
-	if err != nil {
+	if err := ask(e); err != nil {
+		if talk.kept {
+			e.notef("The answers so far are in %s; go on with: mainstem advise ask %s", talk.file, talk.file)
+		}
 		return err
 	}
 	answer := advise.Advise(talk.Workload())
@@ -70,11 +69,45 @@ func (c *adviseAskCmd) Run(e *env) error {
 			Answer *advise.Answer `json:"answer"`
 		}{answer})
 	}
-	return e.answer(answer, c.As)
+	if err := errors.Join(e.answer(answer, c.As), e.out.Flush()); err != nil { // what follows is below it on a terminal
+		return err
+	}
+	e.notef("\n%s", talk.farewell(answer))
+	return nil
 }
+
+// farewell says where things are, and how to go on.
+func (c *conversation) farewell(answer *advise.Answer) string {
+	decided, open := fmt.Sprintf("Decisions: %d.", len(answer.Decisions)), len(c.Open())
+	switch {
+	case len(answer.TurnedAway) > 0:
+		decided = "It was turned away; the answer says where to turn."
+	case open > 0 && len(answer.Decisions) == 0:
+		decided = fmt.Sprintf("Nothing could be decided yet. Questions still open: %d.", open)
+	case open > 0:
+		decided += fmt.Sprintf(" Questions still open: %d.", open)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s The answers are kept in %s. From here:\n", decided, c.file)
+	command := "mainstem advise " + c.file
+	ways := [][2]string{{"mainstem advise ask " + c.file, "go on with the questions"}, {command, "decide again, after changes by hand"}, {command + " --as html > answer.html", "the answer as a page"}}
+	if open == 0 {
+		ways = ways[1:]
+	}
+	for _, w := range ways {
+		fmt.Fprintf(&b, "\n    %-*s  %s", len(ways[len(ways)-1][0]), w[0], w[1])
+	}
+	return b.String()
+}
+
+// introduction is what somebody has to know who has read nothing.
+const introduction = "This asks about a system whose data is shared, and then says what to decide: consistency, isolation, retries, locks, caches, replication; each with reasons and costs. Not to know is an answer, too. Stop whenever you like: what was decided by then is printed."
 
 // begin reads what is there already, and settles where the answers go.
 func (c *adviseAskCmd) begin(e *env) (*conversation, error) {
+	if c.File == "-" {
+		return nil, misused("keep the description in a file", "answers are read from standard input, so a description cannot be")
+	}
 	w, file := new(workload.Workload), c.Output
 	if c.File != "" {
 		text, err := e.input(c.File)

@@ -97,7 +97,7 @@ func TestAskWithoutAFile(t *testing.T) {
 	}
 	for _, want := range []string{
 		`not taken: "maybe" is neither yes nor no`, "-> decided: Linearizability", "-> no longer: Linearizability", "why: ", "not knowing it: ",
-		"go on with: mainstem advise ask workload.yaml",
+		"then says what to decide", "Questions still open: ", "mainstem advise ask workload.yaml ",
 	} {
 		if !strings.Contains(got.err, want) {
 			t.Errorf("%q is not said:\n%s", want, got.err)
@@ -154,6 +154,8 @@ func TestAskRefuses(t *testing.T) {
 		{"good.yaml is there already", []string{"-o", "good.yaml"}},
 		{"-o and --plain go with questions", []string{"good.yaml", "--plain"}},
 		{"-o and --plain go with questions", []string{"good.yaml", "-o", "x.yaml"}},
+		{"answers are read from standard input", []string{"ask", "-"}},
+		{"answers are read from standard input", []string{"ask", "-", "-o", "new.yaml"}},
 		{"no/new.yaml", []string{"ask", "no/new.yaml"}},
 	} {
 		got := mainstem(t, dir, "a\n", append([]string{"advise"}, c.args...)...)

@@ -16,7 +16,7 @@ import (
 
 const (
 	formWidth = 88 // lines longer than that are hard to read
-	formFrame = 10 // lines of the screen that are not the question
+	formFrame = 11 // lines of the screen that are not the question
 	formTold  = 3  // the latest of what was decided
 )
 
@@ -28,6 +28,7 @@ type form struct {
 	huh  *huh.Form
 	said string
 	told []string
+	open int // questions
 	size tea.WindowSizeMsg
 
 	done   bool // nothing is left to ask, or the decisions are wanted now
@@ -61,12 +62,15 @@ func (f *form) put() bool {
 	if !more {
 		return false
 	}
-	f.q, f.said = q, ""
+	f.q, f.said, f.open = q, "", len(f.talk.Open())
 	title := q.Ask
 	if q.For != "" {
 		title = q.For + ": " + q.Ask
 	}
 	description := q.Why + "\nNot knowing it: " + q.Costs
+	if q.About == ask.Element {
+		description += "\nOne would be: " + q.Example
+	}
 	keys := huh.NewDefaultKeyMap()
 	keys.Quit, keys.Select.Filter = key.NewBinding(key.WithDisabled()), key.NewBinding(key.WithDisabled())
 	var field huh.Field
@@ -74,7 +78,7 @@ func (f *form) put() bool {
 		f.said = workload.Unknown // whoever only presses enter has said nothing
 		field = huh.NewSelect[string]().Title(title).Description(description).Options(options...).Value(&f.said).Validate(f.talk.Try)
 	} else {
-		field = huh.NewInput().Title(title).Description(description).Placeholder(hintOf(q) + "; empty is not known").Value(&f.said).Validate(f.talk.Try)
+		field = huh.NewInput().Title(title).Description(description).Placeholder(hintOf(q)).Value(&f.said).Validate(f.talk.Try)
 	}
 	f.huh = huh.NewForm(huh.NewGroup(field)).WithShowHelp(false).WithKeyMap(keys).WithWidth(f.width())
 	return true
@@ -174,16 +178,31 @@ var (
 	formQuiet   = lipgloss.NewStyle().Faint(true)
 )
 
+// keys say how to answer this question.
+func (f *form) keys() string {
+	switch {
+	case f.q.Kind == workload.YesNo:
+		return "y yes · n no · enter takes the marked line"
+	case len(f.q.Options) > 0:
+		return "↑ ↓ mark · enter takes the marked line"
+	}
+	return "enter takes the line; an empty one says that it is not known"
+}
+
 // View is the screen.
 func (f *form) View() tea.View {
 	var b strings.Builder
-	b.WriteString(formQuiet.Render("mainstem advise, kept in "+f.talk.file) + "\n\n")
+	quiet := formQuiet.Width(f.width())
+	b.WriteString(quiet.Render(fmt.Sprintf("mainstem advise · answers are kept in %s · questions open: %d", f.talk.file, f.open)) + "\n\n")
+	if !f.talk.kept {
+		b.WriteString(lipgloss.NewStyle().Width(f.width()).Render(introduction) + "\n\n")
+	}
 	b.WriteString(formSubject.Render(f.q.Section) + "\n\n")
 	b.WriteString(f.huh.View() + "\n\n")
 	for _, line := range f.told[max(0, len(f.told)-formTold):] {
 		b.WriteString("→ " + line + "\n")
 	}
-	b.WriteString("\n" + formQuiet.Render("enter answer · esc back · ctrl+n skip the subject · ctrl+d stop and decide · ctrl+c leave"))
+	b.WriteString("\n" + quiet.Render(f.keys()+"\nesc back · ctrl+n skip the subject · ctrl+d stop and decide · ctrl+c leave"))
 	v := tea.NewView(b.String())
 	v.AltScreen = true
 	return v

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -33,12 +34,17 @@ type screen struct {
 // onScreen starts a command on a terminal of 100 by 40. Its standard output is a file.
 func onScreen(t *testing.T, dir string, args ...string) *screen {
 	t.Helper()
-	s := &screen{t: t, cmd: binary(t, dir, args...), out: new(bytes.Buffer), emulator: vt.NewEmulator(100, 40), drawn: make(chan struct{}, 1)}
+	return onScreenOf(t, 100, 40, dir, args...)
+}
+
+func onScreenOf(t *testing.T, columns, rows int, dir string, args ...string) *screen {
+	t.Helper()
+	s := &screen{t: t, cmd: binary(t, dir, args...), out: new(bytes.Buffer), emulator: vt.NewEmulator(columns, rows), drawn: make(chan struct{}, 1)}
 	terminal, other, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := pty.Setsize(terminal, &pty.Winsize{Rows: 40, Cols: 100}); err != nil {
+	if err := pty.Setsize(terminal, &pty.Winsize{Rows: uint16(rows), Cols: uint16(columns)}); err != nil {
 		t.Fatal(err)
 	}
 	s.terminal = terminal
@@ -84,18 +90,27 @@ func (s *screen) reply() { _, _ = io.Copy(s.terminal, s.emulator) }
 func (s *screen) picture() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.emulator.String()
+	var lines []string
+	for line := range strings.Lines(s.emulator.String()) {
+		lines = append(lines, strings.TrimRight(line, " \n"))
+	}
+	return strings.TrimSpace(strings.Join(lines, "\n"))
 }
 
 // see waits until the screen has a text.
 func (s *screen) see(text string) {
 	s.t.Helper()
+	s.until(text, func(picture string) bool { return strings.Contains(picture, text) })
+}
+
+func (s *screen) until(what string, so func(picture string) bool) {
+	s.t.Helper()
 	late := time.After(30 * time.Second)
-	for !strings.Contains(s.picture(), text) {
+	for !so(s.picture()) {
 		select {
 		case <-s.drawn:
 		case <-late:
-			s.t.Fatalf("after 30 s there is no %q on the screen:\n%s", text, s.picture())
+			s.t.Fatalf("after 30 s there is no %q on the screen:\n%s", what, s.picture())
 		}
 	}
 }
@@ -167,7 +182,7 @@ func TestForm(t *testing.T) {
 	s.press("shop" + enter)
 	s.see("What does it do, in one sentence?")
 	s.press(enter)
-	for _, question := range []string{"Is computation the hard part", "May copies of the same datum differ", "Is an answer after its deadline", "Does one process on one machine"} {
+	for _, question := range []string{"Is computation the hard part", "May copies of the same data differ", "Is an answer after its deadline", "Does one process on one machine"} {
 		s.see(question)
 		s.see("Not knowing it:")
 		s.press("n")
@@ -175,12 +190,12 @@ func TestForm(t *testing.T) {
 	s.see("Is a wrong decision on stale data unacceptable")
 	s.see("> not known") // whoever only presses enter has said nothing
 	s.press(up + up + enter)
-	s.see("Can these operations wait for other machines to agree?")
+	s.see("Can operations that need current data wait for other machines to agree?")
 	s.press("y")
 	s.see("→ decided: Linearizability with synchronous replication")
 	s.see("Does one decision change or rest on several keys")
 	s.press(escape)
-	s.see("Can these operations wait for other machines to agree?")
+	s.see("Can operations that need current data wait for other machines to agree?")
 	s.see("no longer: Linearizability")
 	s.press("y")
 	s.see("Does one decision change or rest on several keys")
@@ -256,5 +271,57 @@ func TestPlainOnATerminal(t *testing.T) {
 	s.press("/stop\n")
 	if code := s.end(); code != 0 || !strings.Contains(s.out.String(), "# shop") {
 		t.Errorf("exit code %d\n%s", code, s.out)
+	}
+}
+
+// TestFormInTheGuide: the picture in the guide is what a small terminal shows at
+// the first question; and none of it is cut off.
+func TestFormInTheGuide(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "guides", "deciding.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(guide), "```text\n")
+	want, _, shown := strings.Cut(rest, "\n```")
+	if !shown {
+		t.Fatal("the guide has no picture")
+	}
+	s := onScreenOf(t, 80, 24, t.TempDir(), "advise")
+	number := regexp.MustCompile("[0-9]+") // of questions: each new rule may have one
+	s.until(want, func(picture string) bool {
+		return number.ReplaceAllString(picture, "") == number.ReplaceAllString(want, "")
+	})
+	s.press(ctrlC)
+	if code := s.end(); code != 130 {
+		t.Errorf("exit code %d", code)
+	}
+}
+
+// TestFormOfLongQuestions: the most options that a question has, on a small terminal.
+func TestFormOfLongQuestions(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "shop.yaml")
+	if err := os.WriteFile(file, []byte("about: {name: shop, purpose: sells}\nnever: [{words: Two get the last item.}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := onScreenOf(t, 80, 24, dir, "advise", "ask", "shop.yaml")
+	s.skipTo(file, "never[0].anomaly")
+	s.see("not known")
+	s.see("ctrl+c leave")
+	for range 18 {
+		s.press(up)
+	}
+	s.see("> dirty_write") // the first of them: the list scrolls
+	s.see("ctrl+c leave")
+	s.press(enter)
+	s.see("besides this one?")
+	s.press(ctrlD)
+	if code := s.end(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if text, err := os.ReadFile(file); err != nil || !strings.Contains(string(text), "anomaly: dirty_write") {
+		t.Errorf("%s, %v", text, err)
 	}
 }

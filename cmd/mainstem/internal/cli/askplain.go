@@ -19,12 +19,12 @@ const limitAnswer = 64 << 10
 func (c *conversation) plain(e *env) error {
 	lines := readLines(e.ctx, e.in)
 	echo := !isTerminal(e.in) // so that what was read stands where it would have been typed
-	e.notef("A line is an answer; an empty one means that it is not known. /back, /skip the subject, /stop. Answers are kept in %s.", c.file)
+	e.notef("%s\nA line is an answer, an empty one says that it is not known. /back takes the last answer back, /skip passes the subject, /stop ends it. Answers are kept in %s.", introduction, c.file)
 	section := ""
 	for q, more := c.Next(); more; q, more = c.Next() {
 		if q.Section != section {
 			section = q.Section
-			e.notef("\n== %s", section)
+			e.notef("\n== %s (questions open: %d)", section, len(c.Open()))
 		}
 		if err := e.question(q); err != nil {
 			return err
@@ -113,6 +113,9 @@ func (e *env) question(q ask.Question) error {
 func hintOf(q ask.Question) string {
 	switch {
 	case q.Kind == workload.YesNo:
+		if q.About == ask.Element {
+			return "yes, no; one would be: " + q.Example
+		}
 		return "yes, no"
 	case len(q.Options) > 0:
 		return "" // they are listed

@@ -55,7 +55,7 @@ func (c *adviseWhatIfCmd) Run(e *env) error {
 		case s.From == r.Spans[0].From:
 			fmt.Fprintf(e.out, "  %s\n", outcomeOf(s.Outcome))
 		case len(s.Changes) == 0:
-			fmt.Fprintln(e.out, "  the same")
+			fmt.Fprintln(e.out, "  as the one before")
 		}
 		for _, one := range s.Changes {
 			fmt.Fprintf(e.out, "  %s\n", flipOf(one))
