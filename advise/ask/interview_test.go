@@ -180,7 +180,7 @@ func TestAdapts(t *testing.T) {
 		without []string
 		with    []string
 	}{
-		{"nothing said", nil, nil, []string{"consistency.own_data_share", "resources", "load.partitionable"}},
+		{"nothing said", nil, []string{"consistency.conflict_rule"}, []string{"consistency.own_data_share", "resources", "load.partitionable"}},
 		{"an answer makes a figure pointless", map[string]string{"consistency.own_data": "yes"}, []string{"consistency.own_data_share"}, []string{"consistency.read_your_writes"}},
 		{"no deadline", map[string]string{"scope.hard_deadline": "no"}, []string{"scope.deadline"}, nil},
 		{"nothing takes turns", map[string]string{"failure.exclusive_resource": "no", "failure.pauses_possible": "no"}, []string{"resources"}, nil},

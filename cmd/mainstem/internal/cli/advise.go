@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"github.com/mainstemdb/mainstem/advise"
@@ -105,15 +106,23 @@ func (e *env) answer(answer *advise.Answer, as string) error {
 
 // advice is what the rules make of a file.
 func (e *env) advice(file string) (*advise.Answer, error) {
-	text, err := e.input(file)
-	if err != nil {
-		return nil, err
-	}
-	w, err := decoded(file, text)
+	w, err := e.described(file)
 	if err != nil {
 		return nil, err
 	}
 	return advise.Advise(w), nil
+}
+
+// described reads a description.
+func (e *env) described(file string) (*workload.Workload, error) {
+	text, err := e.input(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, notFound("check the name; mainstem advise ask asks for a new one; mainstem advise --help lists the commands", "there is no description %s", shortened(file))
+	}
+	if err != nil {
+		return nil, err
+	}
+	return decoded(file, text)
 }
 
 // decoded is the description in a file.

@@ -44,8 +44,12 @@ Examples:
 type conversation struct {
 	*ask.Interview
 	file string
+	new  bool // the file is not there yet
 	kept bool // something was written
 }
+
+// empty is true where nothing is known.
+func (c *conversation) empty() bool { return len(c.Workload().YAML()) == 0 }
 
 func (c *adviseAskCmd) Run(e *env) error {
 	talk, err := c.begin(e)
@@ -88,6 +92,9 @@ func (c *conversation) farewell(answer *advise.Answer) string {
 		decided += fmt.Sprintf(" Questions still open: %d.", open)
 	}
 	var b strings.Builder
+	if c.new && !c.kept {
+		return "Nothing was answered, so nothing is kept. To begin anew: mainstem advise"
+	}
 	fmt.Fprintf(&b, "%s The answers are kept in %s. From here:\n", decided, c.file)
 	command := "mainstem advise " + c.file
 	ways := [][2]string{{"mainstem advise ask " + c.file, "go on with the questions"}, {command, "decide again, after changes by hand"}, {command + " --as html > answer.html", "the answer as a page"}}
@@ -124,7 +131,7 @@ func (c *adviseAskCmd) begin(e *env) (*conversation, error) {
 			}
 		}
 		if file == "" {
-			return &conversation{Interview: ask.Begin(w), file: c.File}, nil
+			return &conversation{Interview: ask.Begin(w), file: c.File, new: errors.Is(err, fs.ErrNotExist)}, nil
 		}
 	}
 	if file == "" {
@@ -133,7 +140,7 @@ func (c *adviseAskCmd) begin(e *env) (*conversation, error) {
 	if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
 		return nil, misused("go on with it: mainstem advise ask "+file+"; or name a new one with -o", "%s is there already", file)
 	}
-	return &conversation{Interview: ask.Begin(w), file: file}, nil
+	return &conversation{Interview: ask.Begin(w), file: file, new: true}, nil
 }
 
 // hasComments is true of a description with lines that are comments.

@@ -2,6 +2,8 @@ package cli_test
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -111,12 +113,12 @@ func TestAskWithoutAFile(t *testing.T) {
 	}
 }
 
-// TestAskInterrupted: what was answered is there, whatever ends it.
+// TestAskLeavesTheFileWhole: what was answered is there, whatever ends it; of
+// nothing that was answered, nothing is.
 func TestAskLeavesTheFileWhole(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for _, c := range []struct{ name, stdin, want string }{
-		{"nothing.yaml", "", ""},
 		{"text.yaml", "a\n/stop\nb\n", "about:\n  name: a\n"},
 		{"end.yaml", "a", "about:\n  name: a\n"},
 	} {
@@ -124,6 +126,28 @@ func TestAskLeavesTheFileWhole(t *testing.T) {
 		text, err := os.ReadFile(filepath.Join(dir, c.name))
 		if got.code != 0 || err != nil || string(text) != c.want {
 			t.Errorf("%s: exit code %d, %v, %q", c.name, got.code, err, text)
+		}
+	}
+	for stdin, want := range map[string]int{"": 2, "/stop\n": 0} {
+		got := mainstem(t, dir, stdin, "advise", "ask", "nothing.yaml")
+		if _, err := os.Lstat(filepath.Join(dir, "nothing.yaml")); got.code != want || !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("of no answer: exit code %d, %v, %s", got.code, err, got.err)
+		}
+	}
+	mine := "about: {name: a}\n"
+	if err := os.WriteFile(filepath.Join(dir, "mine.yaml"), []byte(mine), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		file, want string
+		args       []string
+	}{
+		{"mine.yaml", mine, []string{"mine.yaml"}},
+		{"other.yaml", "about:\n  name: a\n", []string{"mine.yaml", "-o", "other.yaml"}},
+	} {
+		got := mainstem(t, dir, "", append([]string{"advise", "ask"}, c.args...)...)
+		if text, err := os.ReadFile(filepath.Join(dir, c.file)); got.code != 0 || err != nil || string(text) != c.want {
+			t.Errorf("without a further answer, %s: exit code %d, %v, %q", c.file, got.code, err, text)
 		}
 	}
 	long := mainstem(t, dir, "a\n"+strings.Repeat("x", 70<<10)+"\n", "advise", "ask", "long.yaml")

@@ -42,6 +42,8 @@ func (c *conversation) plain(e *env) error {
 		switch {
 		case line.err != nil:
 			return misused("an answer has 1000 characters at most", "%v", line.err)
+		case !ok && c.new && c.empty():
+			return misused("answers are lines of it, or of a terminal; mainstem advise init > shop.yaml is a description to fill in", "standard input has ended before the first answer")
 		case !ok || line.text == "/stop":
 			return c.ended()
 		}
@@ -62,10 +64,10 @@ func (c *conversation) plain(e *env) error {
 	return c.ended()
 }
 
-// ended keeps the answers of somebody who has given none, too: the file that
-// was spoken of is there.
+// ended keeps what is known, if nobody has answered anything: a new file that
+// was spoken of is there then.
 func (c *conversation) ended() error {
-	if c.kept {
+	if c.kept || !c.new || c.empty() {
 		return nil
 	}
 	return c.keep()

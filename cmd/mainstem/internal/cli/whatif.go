@@ -26,11 +26,7 @@ Examples:
 }
 
 func (c *adviseWhatIfCmd) Run(e *env) error {
-	text, err := e.input(c.File)
-	if err != nil {
-		return err
-	}
-	w, err := decoded(c.File, text)
+	w, err := e.described(c.File)
 	if err != nil {
 		return err
 	}
