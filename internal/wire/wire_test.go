@@ -302,3 +302,26 @@ func TestErrorsNameTheirPart(t *testing.T) {
 		}
 	}
 }
+
+// TestHalfARequestIsRefused: a consistency that is named and not meant, and less than
+// nothing of an answer (L8).
+func TestHalfARequestIsRefused(t *testing.T) {
+	for _, at := range []*pb.Consistency{nil, {}, {Level: &pb.Consistency_Latest{}}, {Level: &pb.Consistency_Local{}}, {Level: &pb.Consistency_AtLeast{AtLeast: "nonsense"}}} {
+		if _, err := ParseViewRequest(&pb.ReadRequest{Group: "g", At: at}); mainstem.CodeOf(err) != mainstem.Invalid {
+			t.Errorf("at %v: %v", at, err)
+		}
+	}
+	for _, q := range []*pb.Query{
+		nil,
+		{},
+		{Query: &pb.Query_Scan{Scan: &pb.RangeQuery{Max: -1}}},
+		{Query: &pb.Query_Streams{Streams: &pb.RangeQuery{Max: -1}}},
+		{Query: &pb.Query_Events{Events: &pb.EventsQuery{Stream: "s", Max: -1}}},
+		{Query: &pb.Query_History{History: &pb.HistoryQuery{Name: "k", Max: -1}}},
+		{Query: &pb.Query_Groups{Groups: &pb.GroupsQuery{Max: -1}}},
+	} {
+		if _, err := ParseQuery(q, "g"); mainstem.CodeOf(err) != mainstem.Invalid {
+			t.Errorf("question %v: %v", q, err)
+		}
+	}
+}
