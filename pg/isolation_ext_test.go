@@ -119,3 +119,19 @@ func TestSerializableByDefault(t *testing.T) {
 		return pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error { return pg.Fence(ctx, tx, "r", token) })
 	}), 0)
 }
+
+// TestRowThatIsGone: a request that has its row from its beginning, since its snapshot
+// cannot tell, does not end without it.
+func TestRowThatIsGone(t *testing.T) {
+	for name, begin := range map[string]func(*testing.T, *pg.DB, pgx.TxIsoLevel) pgx.Tx{"the pool's": begin, "DB.Begin": beginHere} {
+		t.Run(name, func(t *testing.T) {
+			db := open(t)
+			tx := begin(t, db, pgx.RepeatableRead)
+			_, err := pg.Once(t.Context(), db.In(tx), pg.Request{Key: "k"}, func(ctx context.Context) ([]byte, error) {
+				_, err := tx.Exec(ctx, "DELETE FROM "+db.Schema+".request")
+				return nil, err
+			})
+			wantCode(t, err, mainstem.RetryTransaction)
+		})
+	}
+}
