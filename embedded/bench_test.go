@@ -59,6 +59,8 @@ func compareAndSet(b *testing.B, callers int) {
 	all.Wait()
 	b.StopTimer()
 	b.ReportMetric(float64(used(b)-before)/float64(b.N), "cpu-ns/op")
+	waited := db.Figures().Partitions[0].Store.Waited
+	b.ReportMetric(float64(waited.Nanoseconds())/float64(b.N), "waited-ns/op")
 }
 
 // used is the processor time of this process so far.

@@ -26,6 +26,8 @@ const (
 	ownTable = 1 << 20
 	// yieldEvery rows writing tables steps back: it takes a tenth of a second of
 	// one core, and the scheduler would let callers wait ten milliseconds for it.
+	// Where thousands of callers are ready, that is thousands of turns, and in the
+	// end the writer would wait for the tables: so only who is in time steps back.
 	yieldEvery = 32
 	// freshPrefix names tables that are being written, before Pebble takes them.
 	freshPrefix = "fresh-"
@@ -48,6 +50,7 @@ type tables struct {
 	kind   byte
 	size   int64
 	rows   int
+	done   int64 // bytes of rows in all tables so far
 	gapped bool
 	until  []byte // end of the last gap in the table
 
@@ -163,13 +166,21 @@ func (t *tables) put(key, value []byte, dead bool) error {
 		return err
 	}
 	t.size += int64(len(key) + len(value))
-	if t.rows++; t.rows%yieldEvery == 0 {
+	t.done += int64(len(key) + len(value))
+	if t.rows++; t.rows%yieldEvery == 0 && t.inTime() {
 		runtime.Gosched()
 	}
 	if dead {
 		return t.out.Delete(key)
 	}
 	return t.out.Set(key, value)
+}
+
+// inTime reports whether tables will be written well before the next delta is
+// full: twice as much of this one is in tables as of that one is filled.
+func (t *tables) inTime() bool {
+	next := t.store.newest.Load().layers[0]
+	return float64(t.done)/float64(t.layer.size) >= 2*float64(next.size)/float64(t.store.limit)
 }
 
 // reach writes the gaps and burials up to a key; nil for all.
