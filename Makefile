@@ -192,8 +192,8 @@ bench-record: ## The same, appended to bench/history.jsonl as one line, and draw
 	@cd bench && go run . -commit "$(COMMIT)" -record history.jsonl -chart ../docs/bench.svg $(BENCH)
 
 # Each picture is a workload, the part of its page that comes first, width, height, and 1 for light or 0 for dark.
-.PHONY: pictures
-pictures: ## Take docs/pictures anew, of pages of mainstem advise; needs chromium
+.PHONY: advise-pictures
+advise-pictures: ## Take those of pages of mainstem advise anew; needs chromium
 	@mkdir -p $(TMP) docs/pictures; for p in booking:trade-offs:1280:1010:1 payments:model:390:900:0 inventory:wrong:390:800:1; do \
 		IFS=: read -r name part width height light <<<"$$p"; page=$(TMP)/$$name.html; \
 		go run ./cmd/mainstem advise examples/workloads/$$name.yaml --as html >$$page && \

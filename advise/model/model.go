@@ -150,7 +150,7 @@ func (p *proposal) entrance() {
 	if p.fires("synchronous-copy") {
 		p.Door = Entrance{PG, "package pg, on a PostgreSQL with a synchronous standby", Basis{
 			Reason:   "Nothing acknowledged may be lost with a machine, so a second one has to have it first; PostgreSQL can do that.",
-			Rejected: "embedded", WhyNot: "It opens a directory of one machine. Logs with copies are packages (engine/postgres, engine/jetstream) that no command opens yet.",
+			Rejected: "a cluster of nodes on a log with copies (mainstem serve --log)", WhyNot: "It keeps the copies as well, and is one more thing to run; choose it where the data should not be rows.",
 			Rules: []string{"synchronous-copy"}, Fields: []string{"objectives.rpo", "consistency.coordination_bearable"},
 		}}
 		return

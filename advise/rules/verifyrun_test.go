@@ -19,6 +19,7 @@ var inSteps = map[string]struct{ step, file, text string }{
 	"make payments-demo":                 {"examples-test", "examples/payments/demo_test.go", "func TestDemo("},
 	"cd bench && go run . -scenario cas": {"bench-test", "bench/bench_test.go", "range scenarios"},
 	"go test ./internal/laws -run TestEveryLawHasACheckThatGoesRed -tags breaklaw": {"breaklaw", "Makefile", "-tags breaklaw ./internal/laws/..."},
+	"make cluster-demo":    {"suite", "cmd/mainstem/internal/demo/demo_ext_test.go", `"--cluster", "postgres"`},
 	"mainstem pg status":   {"suite", "cmd/mainstem/internal/cli/pg_test.go", `"status")`},
 	"mainstem pg requests": {"suite", "cmd/mainstem/internal/cli/pglist_test.go", `"requests"`},
 }
