@@ -106,7 +106,7 @@ func (e *env) answer(answer *advise.Answer, as string) error {
 
 // advice is what the rules make of a file.
 func (e *env) advice(file string) (*advise.Answer, error) {
-	w, err := e.described(file)
+	_, w, err := e.described(file)
 	if err != nil {
 		return nil, err
 	}
@@ -114,15 +114,16 @@ func (e *env) advice(file string) (*advise.Answer, error) {
 }
 
 // described reads a description.
-func (e *env) described(file string) (*workload.Workload, error) {
-	text, err := e.input(file)
+func (e *env) described(file string) (text []byte, w *workload.Workload, err error) {
+	text, err = e.input(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, notFound("check the name; mainstem advise ask asks for a new one; mainstem advise --help lists the commands", "there is no description %s", shortened(file))
+		return nil, nil, notFound("check the name; mainstem advise ask asks for a new one; mainstem advise --help lists the commands", "there is no description %s", shortened(file))
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return decoded(file, text)
+	w, err = decoded(file, text)
+	return text, w, err
 }
 
 // decoded is the description in a file.

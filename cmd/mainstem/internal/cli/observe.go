@@ -47,14 +47,10 @@ type observation struct {
 }
 
 func (c *adviseObserveCmd) Run(e *env) error {
-	text, err := e.input(c.File)
-	if err != nil {
-		return err
-	}
 	if c.File == "-" && !c.Show {
 		return misused("name the file, or add --show", "standard input cannot be written into")
 	}
-	w, err := decoded(c.File, text)
+	text, w, err := e.described(c.File)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ Examples:
 }
 
 func (c *adviseWhatIfCmd) Run(e *env) error {
-	w, err := e.described(c.File)
+	_, w, err := e.described(c.File)
 	if err != nil {
 		return err
 	}
