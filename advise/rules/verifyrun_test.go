@@ -50,7 +50,10 @@ func TestChecksAreRun(t *testing.T) {
 		t.Fatalf("%d packages, %d other commands: this does not see the checks", len(patterns), len(commands))
 	}
 	for _, pkg := range slices.Sorted(maps.Keys(patterns)) {
-		t.Run(pkg, func(t *testing.T) { tested(t, pkg, patterns[pkg]) })
+		t.Run(pkg, func(t *testing.T) {
+			t.Parallel() // they wait for servers more than they compute
+			tested(t, pkg, patterns[pkg])
+		})
 	}
 	binary := filepath.Join(t.TempDir(), "mainstem")
 	if out, err := command("go", "build", "-o", binary, "./cmd/mainstem").CombinedOutput(); err != nil {
