@@ -113,7 +113,9 @@ func TestEveryScenario(t *testing.T) {
 			has := func(system string) bool {
 				return slices.ContainsFunc(r.Results, func(row Result) bool { return row.System == system })
 			}
-			ours := func(row Result) bool { return strings.HasPrefix(row.System, "mainstem") || strings.HasPrefix(row.System, "pg.") }
+			ours := func(row Result) bool {
+				return strings.HasPrefix(row.System, "mainstem") || strings.HasPrefix(row.System, "pg.")
+			}
 			if sc.shared && missingPostgres(r) {
 				t.Skip("not run: there is no PostgreSQL here; Debian's package is postgresql")
 			}

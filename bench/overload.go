@@ -52,10 +52,12 @@ func overload(ctx context.Context, job *Job) (figures []Figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	ended := time.Now()
-	flood.NormalAfter, err = crowd.recovers(ctx, before, ended)
+	flood.NormalAfter, err = crowd.recovers(ctx, before, time.Now())
 	if err != nil {
 		return nil, err
+	}
+	if flood.NormalAfter == nil {
+		flood.Note += notNormal
 	}
 	stormed, err := storm(ctx, s, job, part)
 	return []Figure{peak, flood, stormed}, err
@@ -176,9 +178,10 @@ func (c *crowd) open(ctx context.Context, s peer.System, job *Job, rate float64,
 	return f, err
 }
 
-// recovers is the time until a second of a few callers is as it was before.
+// recovers is the time until a second of a few callers is as it was before, nil if
+// that takes more than mostRecovery.
 func (c *crowd) recovers(ctx context.Context, before time.Duration, ended time.Time) (*float64, error) {
-	for ctx.Err() == nil {
+	for ctx.Err() == nil && time.Since(ended) < mostRecovery {
 		now, refused, err := c.quiet(ctx, time.Second)
 		if err != nil {
 			return nil, err
@@ -190,3 +193,9 @@ func (c *crowd) recovers(ctx context.Context, before time.Duration, ended time.T
 	}
 	return nil, context.Cause(ctx)
 }
+
+// notNormal is said of a server that is not as before in that time.
+const (
+	mostRecovery = time.Minute
+	notNormal    = "; not normal a minute after"
+)
