@@ -17,19 +17,44 @@ import (
 // wildClock says, of this process, which way its wall clock goes.
 const wildClock = "MAINSTEM_WILD_CLOCK"
 
-// wildly are the tests of what is decided by time: who may have a claim or a lease,
-// what is old enough to go, when a relay and its consumers look. wilder are those
-// of them that take longest, for a soak.
-var (
-	wildly = []string{
-		"TestPodsClockIsWild", "TestClaimFirst", "TestClaimWithoutAnswer", "TestHTTPWhileRunning", "TestOnceWhileAnotherRuns",
-		"TestLease", "TestHold", "TestHoldIsRenewed", "TestPhantomLock", "TestSweep", "TestConsume",
+// wildly are the tests of all that is decided by time: who may have a claim or a
+// lease, what is old enough to go, when a relay and its consumers look.
+var wildly = []string{
+	"TestPodsClockIsWild", "TestClaimFirst", "TestClaimWithoutAnswer", "TestHTTPRunsAgain", "TestHTTPWhileRunning", "TestRequests",
+	"TestOnceWhileAnotherRuns", "TestLease", "TestLeases", "TestHold", "TestHoldIsRenewed", "TestPhantomLock", "TestSweep", "TestSweepBetweenSteps",
+	"TestBacklogInSteps", "TestConsume", "TestPoison", "TestPatience", "TestTakeOver", "TestRelayOrder", "TestRelaySleeps", "TestStorm",
+	"TestSessionWithoutAToken", "TestSessionWaitsForAReplica", "TestReplicaThatFails",
+}
+
+// TestWallTimeDecidesNothing is the cheap form of the next one: of what time.Now gives,
+// this package compares and counts the monotonic part, and never takes the wall part
+// out of it.
+func TestWallTimeDecidesNothing(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil || len(files) < 40 {
+		t.Fatal(files, err)
 	}
-	wilder = []string{
-		"TestHTTPRunsAgain", "TestRequests", "TestLeases", "TestSweepBetweenSteps", "TestBacklogInSteps", "TestPoison", "TestPatience", "TestTakeOver",
-		"TestRelayOrder", "TestRelaySleeps", "TestStorm", "TestSessionWithoutAToken", "TestSessionWaitsForAReplica", "TestReplicaThatFails",
+	use, may := regexp.MustCompile(`time\.Now\(\)\.(\w+)`), []string{"Add", "Sub", "Before", "After"}
+	uses := 0
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		uses += bytes.Count(source, []byte("time.Now()"))
+		for _, m := range use.FindAllSubmatch(source, -1) {
+			if !slices.Contains(may, string(m[1])) {
+				t.Errorf("%s takes %s of a pod's clock", name, m[1])
+			}
+		}
 	}
-)
+	if uses < 10 {
+		t.Errorf("%d uses of a clock were looked at", uses)
+	}
+}
 
 // TestPodsClockIsWild: the wall clock of a process may say what it likes. Those tests
 // pass too where a day of it passes with every millisecond, and where it runs
@@ -47,9 +72,8 @@ func TestPodsClockIsWild(t *testing.T) {
 		return
 	}
 	running(t) // or it is not run
-	tests := wildly
-	if os.Getenv("MAINSTEM_SOAK") != "" {
-		tests = slices.Concat(wildly, wilder)
+	if os.Getenv("MAINSTEM_SOAK") == "" {
+		t.Skip("not run: it compiles the standard library anew, which can take minutes; make soak runs it")
 	}
 	program := filepath.Join(t.TempDir(), "wild.test")
 	build := exec.CommandContext(t.Context(), "go", "test", "-c", "-o", program, "-overlay", wildTime(t), ".")
@@ -60,13 +84,13 @@ func TestPodsClockIsWild(t *testing.T) {
 	for name, sign := range map[string]string{"it races": "+", "it runs backwards": "-"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.CommandContext(t.Context(), program, "-test.v", "-test.run", "^("+strings.Join(tests, "|")+")$")
+			cmd := exec.CommandContext(t.Context(), program, "-test.v", "-test.run", "^("+strings.Join(wildly, "|")+")$")
 			cmd.Env = append(os.Environ(), wildClock+"="+sign, "MAINSTEM_SOAK=")
 			out, err := cmd.CombinedOutput()
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
-			for _, name := range tests {
+			for _, name := range wildly {
 				if !strings.Contains(string(out), "--- PASS: "+name+" ") {
 					t.Errorf("%s did not run:\n%s", name, out)
 				}
