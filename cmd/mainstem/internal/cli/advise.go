@@ -64,10 +64,12 @@ Examples:
 }
 
 func (c *adviseReportCmd) Run(e *env) error {
-	if c.File == "" {
+	switch {
+	case c.File == "" && c.Go != "":
+		return misused("be asked first: mainstem advise ask shop.yaml; then mainstem advise shop.yaml --go DIR", "--go takes a description, and none is given")
+	case c.File == "":
 		return (&adviseAskCmd{Output: c.Output, Plain: c.Plain, As: c.As}).Run(e)
-	}
-	if c.Output != "" || c.Plain {
+	case c.Output != "" || c.Plain:
 		return misused("to be asked for what is missing, mainstem advise ask "+c.File, "-o and --plain go with questions, and there are none where a description is given")
 	}
 	answer, err := e.advice(c.File)

@@ -23,7 +23,7 @@ type adviseAskCmd struct {
 	File   string `arg:"" optional:"" name:"FILE.yaml" help:"The description to go on with; a new one if it is not there. Without it, workload.yaml, which must be new."`
 	Output string `short:"o" help:"Keep the answers in this file, which must be new, and leave FILE.yaml as it is." placeholder:"NEW.yaml"`
 	Plain  bool   `help:"Ask line by line, without a form. It is so anyway where standard input or standard error is no terminal."`
-	As     string `help:"The answer at the end: markdown, html, or json (which --json means too)." enum:"markdown,html,json" default:"markdown" placeholder:"FORM"`
+	As     string `help:"The answer at the end: markdown, html, json (which --json means too), or gates." enum:"markdown,html,json,gates" default:"markdown" placeholder:"FORM"`
 }
 
 // Help is shown below the flags.

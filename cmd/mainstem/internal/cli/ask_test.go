@@ -180,6 +180,7 @@ func TestAskRefuses(t *testing.T) {
 		{"-o and --plain go with questions", []string{"good.yaml", "-o", "x.yaml"}},
 		{"answers are read from standard input", []string{"ask", "-"}},
 		{"answers are read from standard input", []string{"ask", "-", "-o", "new.yaml"}},
+		{"--go takes a description", []string{"--go", "shop"}},
 		{"no/new.yaml", []string{"ask", "no/new.yaml"}},
 	} {
 		got := mainstem(t, dir, "a\n", append([]string{"advise"}, c.args...)...)
