@@ -19,6 +19,7 @@ import (
 // Advise fires the rules on a workload. It never fails: what is not known is
 // listed as an assumption or an open question, and lowers the confidence.
 func Advise(w *workload.Workload) *Answer {
+	w, isolation := inPlace(w)
 	c := consider(w)
 	a := &Answer{
 		Name: w.Get("about.name").Text, Purpose: w.Get("about.purpose").Text,
@@ -32,6 +33,7 @@ func Advise(w *workload.Workload) *Answer {
 	a.Decisions = c.decisions()
 	a.Model = model.Propose(w, func(rule string) rules.Finding { return c.byID[rule].Finding })
 	a.Examples = c.advice(rules.Example)
+	a.Isolation = isolation
 	a.Exposures = c.exposures()
 	a.Wishes = c.wishes()
 	a.Remaining = c.remaining()

@@ -20,6 +20,7 @@ type Answer struct {
 	Examples       []Advice          `json:"examples,omitempty"`       // worked examples that apply
 	Wishes         []Wish            `json:"wishes,omitempty"`         // what must never happen, and whether it still can
 	Remaining      []Anomaly         `json:"remaining,omitempty"`      // anomalies that the decisions leave
+	Isolation      []Isolation       `json:"isolation,omitempty"`      // what the isolation levels in place are in truth
 	Exposures      []Exposure        `json:"exposures,omitempty"`      // what the architecture in place is open to
 	Anomalies      []Anomaly         `json:"anomalies,omitempty"`      // anomalies that it lets in
 	Traces         []Trace           `json:"traces,omitempty"`         // each anomaly that is possible, as an example
