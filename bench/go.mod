@@ -6,6 +6,7 @@ require (
 	github.com/HdrHistogram/hdrhistogram-go v1.4.0
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/mainstemdb/mainstem v0.0.0
+	github.com/mainstemdb/mainstem/engine/jetstream v0.0.0
 	github.com/nats-io/nats-server/v2 v2.15.2
 	github.com/nats-io/nats.go v1.55.0
 	github.com/redis/go-redis/v9 v9.23.0
@@ -129,3 +130,5 @@ replace github.com/mainstemdb/mainstem => ../
 // The old module holds packages that moved to modules of their own, which etcd
 // needs as well; without this both are found.
 replace google.golang.org/genproto => google.golang.org/genproto v0.0.0-20260803160001-6ac0973c030d
+
+replace github.com/mainstemdb/mainstem/engine/jetstream => ../engine/jetstream

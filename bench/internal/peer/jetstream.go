@@ -25,18 +25,11 @@ type jet struct {
 const jetConnections = 16
 
 func openJetStream(ctx context.Context, c Config) (System, error) {
-	ns, err := server.NewServer(&server.Options{
-		ServerName: "bench", Host: "127.0.0.1", Port: server.RANDOM_PORT, DontListen: false, NoSigs: true, NoLog: true,
-		JetStream: true, StoreDir: c.Dir, SyncAlways: true, JetStreamMaxStore: 64 << 30, JetStreamMaxMemory: 1 << 30,
-	})
+	ns, err := startNATS(c.Dir)
 	if err != nil {
 		return nil, err
 	}
 	s := &jet{server: ns}
-	ns.Start()
-	if !ns.ReadyForConnections(startTimeout) {
-		return nil, errors.Join(errors.New("the NATS server did not become ready"), s.Close())
-	}
 	for range min(c.Clients, jetConnections) {
 		if err := s.connect(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())
@@ -47,6 +40,28 @@ func openJetStream(ctx context.Context, c Config) (System, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// startNATS starts a server that syncs before it acknowledges.
+func startNATS(dir string) (*server.Server, error) {
+	ns, err := server.NewServer(&server.Options{
+		ServerName: "bench", Host: "127.0.0.1", Port: server.RANDOM_PORT, DontListen: false, NoSigs: true, NoLog: true, MaxPayload: 9 << 20,
+		JetStream: true, StoreDir: dir, SyncAlways: true, JetStreamMaxStore: 64 << 30, JetStreamMaxMemory: 1 << 30,
+	})
+	if err != nil {
+		return nil, err
+	}
+	ns.Start()
+	if !ns.ReadyForConnections(startTimeout) {
+		return nil, errors.Join(errors.New("the NATS server did not become ready"), stopNATS(ns))
+	}
+	return ns, nil
+}
+
+func stopNATS(ns *server.Server) error {
+	ns.Shutdown()
+	ns.WaitForShutdown()
+	return nil
 }
 
 func (s *jet) connect(ctx context.Context) error {
@@ -134,7 +149,5 @@ func (s *jet) Close() error {
 	for _, c := range s.conns {
 		c.Close()
 	}
-	s.server.Shutdown()
-	s.server.WaitForShutdown()
-	return nil
+	return stopNATS(s.server)
 }

@@ -34,12 +34,12 @@ type Mainstem struct {
 	next atomic.Uint64
 }
 
-// OpenMainstem opens Mainstem alone. One knob apart, everything is its default.
-func OpenMainstem(ctx context.Context, c Config) (*Mainstem, error) {
+// OpenMainstem opens Mainstem. One knob and what is given apart, everything is its default.
+func OpenMainstem(ctx context.Context, c Config, more ...embedded.Option) (*Mainstem, error) {
 	if c.Memory == 0 {
 		c.Memory = embedded.DefaultMemory
 	}
-	db, err := embedded.Open(ctx, c.Dir, embedded.Memory(c.Memory))
+	db, err := embedded.Open(ctx, c.Dir, append(more, embedded.Memory(c.Memory))...)
 	if err != nil {
 		return nil, err
 	}

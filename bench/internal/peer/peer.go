@@ -119,7 +119,7 @@ func (p *Peer) Can(kinds ...Kind) bool {
 
 // All are the systems in the order of a table: Mainstem first, floors last.
 var All = []Peer{
-	mainstemPeer, serverPeer, bboltPeer, sqlitePeer, redisPeer, postgresPeer, etcdPeer, jetstreamPeer, floorSync,
+	mainstemPeer, serverPeer, onPostgresPeer, onJetStreamPeer, bboltPeer, sqlitePeer, redisPeer, postgresPeer, etcdPeer, jetstreamPeer, floorSync,
 	pgRunPeer, pgOncePeer, pgBeginPeer, handwrittenPeer, riverPeer,
 }
 
