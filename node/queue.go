@@ -176,7 +176,7 @@ func (n *Node) admit(ctx context.Context, t *mainstem.Transaction) (*partition, 
 		return nil, unnamed
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, typed(err, "transaction %s was not sent", t.ID)
+		return nil, unbegun(t, err)
 	}
 	if n.cfg.ReadOnly {
 		return nil, mainstem.Errorf(mainstem.Denied, "the database is open read-only")
@@ -200,7 +200,7 @@ func (p *partition) await(ctx context.Context, w *waiter) (*mainstem.Receipt, er
 	case <-ctx.Done():
 	}
 	if p.queue.withdraw(w) {
-		return nil, typed(ctx.Err(), "%s was not begun", w)
+		return nil, unbegun(w.t, ctx.Err())
 	}
 	// The answer may have come in the same moment.
 	select {
@@ -209,6 +209,20 @@ func (p *partition) await(ctx context.Context, w *waiter) (*mainstem.Receipt, er
 	default:
 		return nil, mainstem.Errorf(w.undecided(), "%s is under way: %w", w, ctx.Err())
 	}
+}
+
+// unbegun is the end of a call whose time was up before anything was done for it. Of
+// earlier attempts it knows nothing: what they left open stays open.
+func unbegun(t *mainstem.Transaction, err error) error {
+	if t == nil {
+		return typed(err, "confirming the tail was not begun")
+	}
+	e := mainstem.Errorf(mainstem.Cancelled, "transaction %s in group %q was not begun: %w", t.ID, t.Group, err)
+	e.Advice = "this call has done nothing; repeat it with the same ID if the work is still wanted"
+	if t.Attempt > 1 {
+		e.Code = mainstem.Undecided
+	}
+	return e
 }
 
 // String names what waits.

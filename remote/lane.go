@@ -196,7 +196,12 @@ func (l *lane) abandon(t *mainstem.Transaction, one *submission, why error) erro
 			break
 		}
 	}
-	return mainstem.Errorf(mainstem.Cancelled, "%s in group %q was given up before it was sent: %w", t.ID, t.Group, why)
+	e := mainstem.Errorf(mainstem.Cancelled, "%s in group %q was given up before it was sent: %w", t.ID, t.Group, why)
+	e.Advice = "this call has done nothing; repeat it with the same ID if the work is still wanted"
+	if t.Attempt > 1 { // what the attempts before it left open stays open
+		e.Code = mainstem.Undecided
+	}
+	return e
 }
 
 // lost is the fate of a transaction whose lane has ended.
