@@ -88,7 +88,7 @@ func TestReportGoesRed(t *testing.T) {
 		"duplicated":   func(f *Figures) { f.Duplicated = 1 },
 		"oversold":     func(f *Figures) { f.Oversold = 1 },
 		"linearizable": func(f *Figures) { f.Linearizable = "no" },
-		"unavailable":  func(f *Figures) { f.UnavailableP99 = 251 },
+		"unavailable":  func(f *Figures) { f.UnavailableP99, f.outcome = 251, &outcome{plan: plan{bound: Bound}} },
 		"kills":        func(f *Figures) { f.outcome = &outcome{plan: plan{kills: 1}} },
 		"purchases":    func(f *Figures) { f.outcome = &outcome{plan: plan{orders: make([]Order, 1)}} },
 		"broke":        func(f *Figures) { f.outcome = &outcome{plan: plan{kills: 1}, broke: &breakage{errEnded}} },

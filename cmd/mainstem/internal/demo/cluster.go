@@ -114,7 +114,7 @@ func (c *cluster) start(ctx context.Context) error {
 
 func (c *cluster) line() *client { return &client{remote: c.remote.DB} }
 
-func (c *cluster) away() (bool, time.Duration) { return c.harmed.Load(), 0 }
+func (c *cluster) away() bool { return c.harmed.Load() }
 
 // strike kills one node, and the next time cuts one off.
 func (c *cluster) strike(ctx context.Context) error {

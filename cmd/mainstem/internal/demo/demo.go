@@ -118,10 +118,14 @@ type plan struct {
 	orders []Order
 	kills  int
 	length time.Duration
+	bound  time.Duration // of calls that end as unavailable meanwhile; 0 where others answer them
 }
 
 // run sets up the stock, lets the shoppers buy under kills, and audits.
 func (w *world) run(ctx context.Context, p plan) (*outcome, error) {
+	if w.config.Cluster == "" {
+		p.bound = Bound
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	dir := filepath.Join(w.dir, p.mode.String())

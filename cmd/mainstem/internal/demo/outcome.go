@@ -27,7 +27,6 @@ type outcome struct {
 	replayedAfter int
 	linearizable  string
 	took          time.Duration
-	bound         time.Duration   // of calls that end as unavailable; 0 for none
 	answered      []time.Duration // sorted
 	unavailable   []time.Duration // sorted
 	recovery      []time.Duration // sorted
@@ -99,7 +98,6 @@ func (m *market) outcome(entries []entry) *outcome {
 	o := &outcome{
 		plan: m.plan, kills: int(m.kills.Load()), resent: int(m.resent.Load()), took: m.took, recovery: m.recovery,
 	}
-	_, o.bound = m.place.away()
 	for _, e := range entries {
 		if e.SoldOut {
 			o.refused++

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"time"
 
 	"github.com/mainstemdb/mainstem/embedded"
 )
@@ -16,9 +15,8 @@ type place interface {
 	line() *client
 	// strike does harm, and waits until everything is back.
 	strike(ctx context.Context) error
-	// away reports whether something that was harmed is not back yet, and bound is how
-	// long calls may take then to end as unavailable; 0 where others answer them.
-	away() (yes bool, bound time.Duration)
+	// away reports whether something that was harmed is not back yet.
+	away() bool
 	// read ends it cleanly and opens what it leaves, for the audit.
 	read(ctx context.Context) (*embedded.DB, error)
 	// end makes sure that nothing is left running, however the run ended.

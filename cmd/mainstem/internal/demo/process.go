@@ -117,7 +117,7 @@ func (h *holder) strike(ctx context.Context) error {
 	return h.start(ctx)
 }
 
-func (h *holder) away() (bool, time.Duration) { return h.down.Load(), Bound }
+func (h *holder) away() bool { return h.down.Load() }
 
 func (h *holder) read(ctx context.Context) (*embedded.DB, error) {
 	if err := h.stop(); err != nil {

@@ -39,7 +39,7 @@ func (c Config) tell(m *market) (stop func()) {
 // line is the live line.
 func (m *market) line() string {
 	state := "up"
-	if away, _ := m.place.away(); away {
+	if m.place.away() {
 		state = "DOWN"
 	}
 	return fmt.Sprintf("%-15s %7d of %d purchases   kills %d of %d   sent again %d   %s",

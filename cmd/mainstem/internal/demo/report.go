@@ -85,7 +85,7 @@ func (f *Figures) broken(how string) (broken []error) {
 	case f.outcome.broke != nil:
 		check(true, "%w", f.outcome.broke)
 	default:
-		p, bound := f.outcome.plan, ms(f.outcome.bound)
+		p, bound := f.outcome.plan, ms(f.outcome.plan.bound)
 		check(bound > 0 && f.UnavailableP99 > bound, "calls while down took %.0f ms to end, more than %.0f", f.UnavailableP99, bound)
 		check(f.Kills != p.kills, "%d of %d kills happened", f.Kills, p.kills)
 		check(f.Purchases != len(p.orders), "%d of %d purchases were answered", f.Purchases, len(p.orders))

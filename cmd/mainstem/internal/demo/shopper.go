@@ -107,7 +107,7 @@ func (s *shopper) try(ctx context.Context, o Order, again bool) (a answer, sent 
 
 // call makes one call and notes how long it took.
 func (s *shopper) call(ctx context.Context, q call) (answer, int64) {
-	down, _ := s.market.place.away()
+	down := s.market.place.away()
 	sent := s.market.now()
 	a := s.line.do(ctx, q)
 	took := time.Duration(s.market.now() - sent)
