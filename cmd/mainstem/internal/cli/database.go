@@ -34,7 +34,7 @@ const memory = 64 << 20
 // is left out: an error is returned, and inspect tells the rest.
 func (d database) open(e *env) (*mainstem.DB, error) {
 	if d.Server != "" {
-		return d.dial(d.Dir)
+		return d.reach(e.ctx, d.Dir)
 	}
 	db, err := embedded.Open(e.ctx, d.path(), embedded.Memory(memory))
 	if err != nil {

@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/remote"
@@ -19,11 +22,20 @@ type service struct {
 	Key       string `name:"tls-key" help:"File with the key of --tls-cert." env:"MAINSTEM_TLS_KEY" placeholder:"FILE"`
 }
 
-// dial makes a client of the server. Nothing is sent yet.
-func (s service) dial(dir string) (*mainstem.DB, error) {
+// reachTime is how long a server may take to say that it is there.
+const reachTime = 10 * time.Second
+
+// reach makes a client of a server that answers. Without looking, a write under an ID
+// of the library's would be repeated until one does, and say nothing.
+func (s service) reach(ctx context.Context, dir string) (*mainstem.DB, error) {
 	db, err := s.client(dir)
 	if err != nil {
 		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, reachTime)
+	defer cancel()
+	if _, err := db.Status(ctx); mainstem.CodeOf(err) == mainstem.Unavailable {
+		return nil, errors.Join(err, db.Close())
 	}
 	return db.DB, nil
 }
