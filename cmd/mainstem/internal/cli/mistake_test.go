@@ -18,6 +18,7 @@ func TestFirstMistakes(t *testing.T) {
 	save(t, dir, "web", "--rights", "read,write", "--group", "shop")
 	plain := serve(t, t.TempDir(), "--listen", "127.0.0.1:0")
 	secure := serve(t, dir, "--listen", "127.0.0.1:0", "--policy", "tokens.yaml", "--tls-cert", "certs/server.pem", "--tls-key", "certs/server-key.pem")
+	mutual := serve(t, dir, "--listen", "127.0.0.1:0", "--dir", "mutual", "--client-ca", "certs/ca.pem", "--tls-cert", "certs/server.pem", "--tls-key", "certs/server-key.pem")
 	other := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(other.Close)
 	https, bare := strings.Replace(plain.address, "http:", "https:", 1), strings.TrimPrefix(plain.address, "http://")
@@ -31,6 +32,7 @@ func TestFirstMistakes(t *testing.T) {
 		{strings.Replace(secure.address, "https:", "http:", 1), "the server may have TLS: write https://", nil},
 		{secure.address, "with --tls-ca", nil},
 		{secure.address, "with --token-file", []string{"--tls-ca", "certs/ca.pem"}},
+		{mutual.address, "certificate", []string{"--tls-ca", "certs/ca.pem"}},
 		{other.URL, "another service has this port", nil},
 		{strings.Replace(other.URL, "http:", "https:", 1), "no TLS: write http://", nil},
 	} {

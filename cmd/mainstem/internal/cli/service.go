@@ -102,13 +102,14 @@ var mistakes = []struct{ said, advice string }{
 	{"unexpected EOF", otherService},
 	{"connection reset by peer", otherService},
 	{"broken pipe", otherService},
+	{"certificate required", "that server asks its clients for a certificate: name yours with --tls-cert and --tls-key"},
 	{"signed by unknown authority", "name the file of the authority that vouches for the server with --tls-ca"},
 	{"unauthenticated", "name the file of your token with --token-file; mainstem token create makes one"},
 }
 
 // otherService is the advice where a connection broke. Which of these words comes is
 // a matter of time, also where a server with TLS or another service is asked.
-const otherService = "repeat; if it stays so, the server may have TLS: write https://, or another service has this port"
+const otherService = "repeat; if it stays so, the server may have TLS: write https://, or want a certificate of its clients: --tls-cert and --tls-key, or another service has this port"
 
 // unreached is advice where no server was reached, or the wrong one. Empty where
 // nothing better is known than what the error says itself.
