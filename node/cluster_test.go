@@ -66,6 +66,9 @@ func TestTakeOver(t *testing.T) {
 	if w := a.report().Writer; w != "b" && w != "c" {
 		t.Errorf("%q writes, want the one that took over", w)
 	}
+	if f := d.figures(); f.Takeovers != 1 || f.Contested != 0 {
+		t.Errorf("%d takeovers, want 1; %d digests differ", f.Takeovers, f.Contested)
+	}
 }
 
 // TestCutOffNodeAnswersNothing: a node that cannot reach the log does not know

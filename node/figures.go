@@ -40,9 +40,12 @@ type PartitionFigures struct {
 	Flying time.Duration
 	// Lost, Unknown and Failed are appends that ended so: see package journal.
 	Lost, Unknown, Failed uint64
-	// Voids are records of others that name an ancestor, and Unforwarded are
-	// transactions that the node which wrote last did not answer; of shared logs.
-	Voids, Unforwarded uint64
+	// Of shared logs: Voids are records that came too late to count, Unforwarded are
+	// transactions that the node which wrote last did not answer, and Takeovers is how
+	// often another node wrote than the one before. Contested is how many digests of
+	// nodes differ now.
+	Voids, Unforwarded, Takeovers uint64
+	Contested                     int
 
 	// Waiting transactions are in the queue. Filled is how full it is, by number or
 	// by bytes, whichever is more: at 1 the next one is Overloaded.
@@ -91,14 +94,14 @@ func (p *partition) figures() PartitionFigures {
 		Partition: p.id, Down: mainstem.CodeOf(p.down()),
 		Batches: p.counted.batches.Counts(), Bytes: p.counted.bytes.Counts(), Appends: p.counted.appends.Counts(),
 		Flying: p.counted.flying(), Lost: p.counted.lost.Load(), Unknown: p.counted.unknown.Load(), Failed: p.counted.failed.Load(),
-		Voids: p.counted.voids.Load(), Unforwarded: p.counted.unforwarded.Load(),
+		Voids: p.counted.voids.Load(), Unforwarded: p.counted.unforwarded.Load(), Takeovers: p.counted.takeovers.Load(),
 		State: Share{Limit: p.node.cfg.share(60)},
 	}
 	f.Waiting, f.Queue = p.queue.figures()
 	f.Filled = max(float64(f.Waiting)/limitQueue, float64(f.Queue.Used)/float64(f.Queue.Limit))
 	f.Feed = p.ring.figures()
 	if newest := p.newest.Load(); newest != nil {
-		f.Position, f.Age, f.IDs = newest.tail.Last, p.age(newest.tail), newest.tail.IDs()
+		f.Position, f.Age, f.IDs, f.Contested = newest.tail.Last, p.age(newest.tail), newest.tail.IDs(), len(newest.tail.Votes)
 	}
 	if p.store != nil {
 		m := p.store.Metrics()
@@ -131,6 +134,7 @@ type counted struct {
 	batches, bytes, appends tally.Histogram
 	lost, unknown, failed   atomic.Uint64
 	voids, unforwarded      atomic.Uint64
+	takeovers               atomic.Uint64
 	// tookOff is when the append under way began, in nanoseconds since start; 0
 	// if none is.
 	tookOff atomic.Int64

@@ -31,6 +31,9 @@ func (p *partition) freeze(tail *state.Tail) {
 func (p *partition) publish(f *frozen) {
 	f.holders.Begin()
 	if old := p.newest.Swap(f); old != nil {
+		if was := old.tail.Writer; was != "" && was != f.tail.Writer {
+			p.counted.takeovers.Add(1)
+		}
 		old.release()
 	}
 }

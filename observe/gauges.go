@@ -45,6 +45,10 @@ var (
 	descAppend     = ofDatabase.add("append_duration_seconds", "How long an append to the log took, until it was durable or was not.")
 	descFlying     = ofDatabase.add("append_running_seconds", "For how long the append has run that is under way, the longest of all partitions; 0 if none is.")
 	descAppendErrs = ofDatabase.add("append_errors_total", "Appends that were not made durable: failed wrote nothing, unknown may have, lost met another writer.", "outcome")
+	descVoids      = ofDatabase.add("voids_total", "Records of a shared log that came too late to count: their transactions were judged again.", "partition")
+	descTakeovers  = ofDatabase.add("takeovers_total", "How often another node wrote to a shared log than the one before.", "partition")
+	descSilent     = ofDatabase.add("unforwarded_total", "Transactions that the node which wrote last did not answer, and that this one judged or sent elsewhere.", "partition")
+	descContested  = ofDatabase.add("digests_contested", "Digests of nodes that differ now, until a majority has decided or the partition stops.", "partition")
 	descSync       = ofDatabase.add("sync_duration_seconds", "How long it took to force an appended record to the disk; part of the append.")
 	descQueue      = ofDatabase.add("queue_transactions", "Transactions that wait to be judged.", "partition")
 	descQueueBytes = ofDatabase.add("queue_bytes", "Size of the transactions that wait to be judged.", "partition")
@@ -94,6 +98,10 @@ func (g *Gauges) Collect(metrics chan<- prometheus.Metric) {
 		to.gauge(descQueue, float64(p.Waiting), name)
 		to.gauge(descQueueBytes, float64(p.Queue.Used), name)
 		to.gauge(descFilled, p.Filled, name)
+		to.counter(descVoids, p.Voids, name)
+		to.counter(descTakeovers, p.Takeovers, name)
+		to.counter(descSilent, p.Unforwarded, name)
+		to.gauge(descContested, float64(p.Contested), name)
 	}
 	all.tell(to)
 	if f.Err == nil {
