@@ -188,8 +188,14 @@ func TestFeedsMissNothing(t *testing.T) {
 	ctx := within(t, 60*time.Second)
 	const changes = 400
 	var writer sync.WaitGroup
+	ahead := make(chan struct{}, 10) // or everything is on its way before the first fault
 	writer.Go(func() {
 		for i := range changes {
+			select {
+			case ahead <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
 			if _, err := add(ctx, behind.DB, "g", fmt.Sprint(i)); err != nil {
 				t.Error(err)
 				return
@@ -214,6 +220,7 @@ func TestFeedsMissNothing(t *testing.T) {
 					t.Fatalf("after position %d came %d", last, c.Position)
 				}
 				last = c.Position
+				<-ahead
 			}
 			if from.After = batch.Token; last >= changes {
 				break
