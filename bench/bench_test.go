@@ -234,7 +234,7 @@ func TestMistakesAreExplained(t *testing.T) {
 	for _, c := range []struct{ line, want string }{
 		{"", "-scenario"},
 		{"-scenario dance", `no scenario is called "dance"; there are: cas, counter`},
-		{"-scenario cas -peers oracle", `no system is called "oracle"; there are: mainstem-server, bbolt`},
+		{"-scenario cas -peers oracle", `no system is called "oracle"; there are: mainstem-server, mainstem-on-postgres`},
 		{"-scenario cas -clients 0", "-clients must be"},
 		{"-scenario cas -clients 1,x", `"x" is no number`},
 		{"-scenario growth -keys 100,10", "-keys must grow"},
