@@ -319,7 +319,8 @@ func TestSlowHandshakes(t *testing.T) {
 			if (err == nil) != want {
 				t.Errorf("a handshake that begins after %s: %v", over, err)
 			}
-			if err := errors.Join(web.Close(), c.Close()); err != nil {
+			// In this order: a server that says goodbye to whom nobody reads waits in real time.
+			if err := errors.Join(c.Close(), web.Close()); err != nil {
 				t.Error(err)
 			}
 			<-done
