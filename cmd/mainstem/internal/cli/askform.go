@@ -41,7 +41,7 @@ func (c *conversation) form(e *env) error {
 	if !f.put() {
 		return c.ended()
 	}
-	p := tea.NewProgram(f, tea.WithContext(e.ctx), tea.WithInput(e.in), tea.WithOutput(e.screen), tea.WithoutSignalHandler())
+	p := tea.NewProgram(f, tea.WithContext(e.ctx), tea.WithInput(e.in), tea.WithOutput(e.screen), tea.WithoutSignalHandler(), tea.WithFilter(sizeIsKnown))
 	_, err := p.Run()
 	switch {
 	case e.ctx.Err() != nil:
@@ -54,6 +54,16 @@ func (c *conversation) form(e *env) error {
 		return &problem{Code: "interrupted", Message: "left before the decisions", Advice: "ctrl+d asks for them", exit: exitInterrupted}
 	}
 	return c.ended()
+}
+
+// sizeIsKnown drops the request for the size of the window that each question makes:
+// the program hears it at its start and at each change, and two of its requests at once
+// would race.
+func sizeIsKnown(_ tea.Model, msg tea.Msg) tea.Msg {
+	if msg == tea.RequestWindowSize() {
+		return nil
+	}
+	return msg
 }
 
 // put puts the next question; false if there is none.
@@ -113,8 +123,7 @@ func (f *form) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	switch msg := msg.(type) {
 	case tea.WindowSizeMsg:
 		f.size = msg
-		f.huh.WithWidth(f.width())
-		return f.pass(tea.WindowSizeMsg{Width: msg.Width, Height: max(6, msg.Height-formFrame)})
+		return f.fit()
 	case tea.KeyPressMsg:
 		switch pressed := msg.String(); pressed {
 		case "ctrl+c":
@@ -136,6 +145,12 @@ func (f *form) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	}
 	return f.pass(msg)
+}
+
+// fit makes the question as large as the window lets it be.
+func (f *form) fit() (tea.Model, tea.Cmd) {
+	f.huh.WithWidth(f.width())
+	return f.pass(tea.WindowSizeMsg{Width: f.size.Width, Height: max(6, f.size.Height-formFrame)})
 }
 
 // pass hands a message on, and takes the answer when there is one.
@@ -170,7 +185,12 @@ func (f *form) next() (tea.Model, tea.Cmd) {
 		f.done = true
 		return f, tea.Quit
 	}
-	return f, f.huh.Init()
+	begin := f.huh.Init()
+	if f.size.Width == 0 {
+		return f, begin
+	}
+	model, fitted := f.fit()
+	return model, tea.Batch(begin, fitted)
 }
 
 var (

@@ -56,12 +56,14 @@ func onScreenOf(t *testing.T, columns, rows int, dir string, args ...string) *sc
 	if err := other.Close(); err != nil {
 		t.Fatal(err)
 	}
-	go s.draw()
-	go s.reply()
+	var both sync.WaitGroup
+	both.Go(s.draw)
+	both.Go(s.reply)
 	t.Cleanup(func() {
 		_ = s.cmd.Process.Kill() // a test that failed left it
 		_ = s.terminal.Close()
-		_ = s.emulator.Close()
+		_ = s.emulator.InputPipe().(io.Closer).Close() // what Close of the emulator does, but for a race with its readers
+		both.Wait()
 	})
 	return s
 }

@@ -75,7 +75,7 @@ func (s *secured) serve(web *http.Server, l net.Listener) error {
 	if s.tls == nil {
 		return web.Serve(l)
 	}
-	web.TLSConfig = s.tls
+	web.TLSConfig = s.tls.Clone() // a server writes into it, and there is one for metrics, too
 	return web.ServeTLS(l, "", "")
 }
 
