@@ -16,6 +16,7 @@ RUN         ?= .
 BENCH       ?= -scenario all
 PAYMENTS    ?=
 DEMO        ?=
+ENGINE      ?= jetstream
 
 TMP      := $(CURDIR)/.tmp
 BIN      := $(TMP)/bin
@@ -53,8 +54,6 @@ help: ## Print this list
 .PHONY: demo
 demo: ## Run the inventory demo: shoppers, kill -9, an audit (under a minute)
 	go run ./cmd/mainstem demo
-
-ENGINE ?= jetstream
 
 .PHONY: cluster-demo
 cluster-demo: ## Run the inventory demo on three nodes, killed and cut off: make cluster-demo ENGINE=postgres

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -111,25 +110,14 @@ type cluster struct {
 	dir   string
 }
 
-// ports finds free ports of the loopback interface.
-func ports(t *testing.T, n int) []int {
-	t.Helper()
-	found := []int{}
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close() //nolint:errcheck // it was only asked for its port
-		found = append(found, l.Addr().(*net.TCPAddr).Port)
-	}
-	return found
-}
-
 // newCluster lays out n servers without starting them.
 func newCluster(t *testing.T, n int) *cluster {
 	t.Helper()
-	c, free := &cluster{dir: t.TempDir()}, ports(t, 3*n)
+	c := &cluster{dir: t.TempDir()}
+	free, err := process.Ports(3 * n)
+	if err != nil {
+		t.Fatal(err)
+	}
 	routes := []string{}
 	for i := range n {
 		routes = append(routes, "nats://127.0.0.1:"+strconv.Itoa(free[3*i+1]))

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -44,7 +43,7 @@ func Start(ctx context.Context, n int) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{dir: dir}
-	ports, err := free(3 * n)
+	ports, err := process.Ports(3 * n)
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
@@ -105,8 +104,7 @@ func healthy(ctx context.Context, monitor string) error {
 // Size is how many servers there are.
 func (c *Cluster) Size() int { return len(c.servers) }
 
-// Addr is host and port of one server for its clients, Monitor the URL where it
-// shows its settings.
+// Addr is host and port of one server, for its clients.
 func (c *Cluster) Addr(i int) string { return "127.0.0.1:" + strconv.Itoa(c.servers[i].client) }
 
 // Monitor is where a server shows its settings.
@@ -123,17 +121,4 @@ func (c *Cluster) Close() error {
 		}
 	}
 	return errors.Join(append(errs, os.RemoveAll(c.dir))...)
-}
-
-// free finds ports that nobody listens on.
-func free(n int) (ports []int, err error) {
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it only finds a port
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() //nolint:errcheck // it was only asked for its port
-		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
-	}
-	return ports, nil
 }

@@ -33,7 +33,7 @@ func NewPooler(ctx context.Context, s *Server, connections int) (*Pooler, error)
 	if p.dir, err = os.MkdirTemp("", "pgbouncer-"); err != nil {
 		return nil, err
 	}
-	if p.port, err = freePort(); err != nil {
+	if p.port, err = process.Port(); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
 	owner, err := unprivileged()

@@ -90,7 +90,7 @@ func prepare(c Config) (*Server, error) {
 			}
 		}
 	}
-	s.port, err = freePort()
+	s.port, err = process.Port()
 	return s, err
 }
 

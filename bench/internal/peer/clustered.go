@@ -29,7 +29,10 @@ func openNode(ctx context.Context, c Config, logs *journal.Database) (*Mainstem,
 	if err != nil {
 		return nil, err
 	}
-	return m, m.setCounter(ctx)
+	if err := m.setCounter(ctx); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
 }
 
 // onPostgres is a node and the PostgreSQL whose processor time counts.

@@ -10,6 +10,8 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
+
+	"github.com/mainstemdb/mainstem/internal/process"
 )
 
 var etcdPeer = Peer{Name: "etcd", Kinds: []Kind{CAS, Add, Append, Get}, Open: openEtcd}
@@ -62,7 +64,7 @@ func openEtcd(ctx context.Context, c Config) (System, error) {
 }
 
 func loopback() (url.URL, error) {
-	port, err := freePort()
+	port, err := process.Port()
 	return url.URL{Scheme: "http", Host: "127.0.0.1:" + port}, err
 }
 

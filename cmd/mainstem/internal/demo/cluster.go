@@ -9,11 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/mainstemdb/mainstem/embedded"
+	"github.com/mainstemdb/mainstem/internal/process"
 	"github.com/mainstemdb/mainstem/internal/proxy"
 	"github.com/mainstemdb/mainstem/remote"
 )
@@ -53,13 +55,13 @@ func (w *world) cluster(ctx context.Context, exe, dir string) (c *cluster, err e
 }
 
 func (c *cluster) prepare(exe, dir string) error {
+	ports, err := process.Ports(2 * nodesOfCluster)
+	if err != nil {
+		return err
+	}
 	var peers, clients []string
-	for range nodesOfCluster {
-		two, err := freeAddresses(2)
-		if err != nil {
-			return err
-		}
-		peers, clients = append(peers, two[0]), append(clients, two[1])
+	for i := range nodesOfCluster {
+		peers, clients = append(peers, loopback(ports[2*i])), append(clients, loopback(ports[2*i+1]))
 	}
 	for i := range nodesOfCluster {
 		var ways []*proxy.Proxy
@@ -85,23 +87,11 @@ func (c *cluster) prepare(exe, dir string) error {
 			"--node", name, "--peer", peers[i], "--log", c.servers.url(ways[i].Addr()), "--reach", strings.Join(reach, ","),
 		}})
 	}
-	var err error
 	c.remote, err = remote.Open("http://" + strings.Join(clients, ",http://"))
 	return err
 }
 
-// freeAddresses are of the loopback interface.
-func freeAddresses(n int) (all []string, err error) {
-	for range n {
-		free, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it only finds a port
-		if err != nil {
-			return nil, err
-		}
-		defer free.Close() //nolint:errcheck // it was only asked for its port
-		all = append(all, free.Addr().String())
-	}
-	return all, nil
-}
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
 func (c *cluster) start(ctx context.Context) error {
 	for _, n := range c.nodes {

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/mainstemdb/mainstem/internal/process"
 	"github.com/mainstemdb/mainstem/remote"
 )
 
@@ -199,11 +200,11 @@ func (w *world) holder(exe, dir string, died func(error)) (*holder, error) {
 
 // serve gives the process a port, which it keeps over its restarts.
 func (h *holder) serve() error {
-	free, err := freeAddresses(1)
+	ports, err := process.Ports(1)
 	if err != nil {
 		return err
 	}
-	h.listen = free[0]
+	h.listen = loopback(ports[0])
 	h.remote, err = remote.Open("http://" + h.listen)
 	return err
 }

@@ -23,10 +23,8 @@ type URL struct {
 	query                     url.Values
 }
 
-// keys are what the query of each scheme may say; of PostgreSQL's libpq knows the rest.
-var keys = map[string][]string{
-	"jetstream": {"replicas", "partitions", "monitor", "credentials", "ca"},
-}
+// known are what the query may say for JetStream; for PostgreSQL libpq knows the rest.
+var known = []string{"replicas", "partitions", "monitor", "credentials", "ca"}
 
 // UnmarshalText reads one. Errors show nothing of it but its scheme and its keys.
 func (u *URL) UnmarshalText(text []byte) error {
@@ -63,7 +61,6 @@ func (u *URL) UnmarshalText(text []byte) error {
 func (u *URL) jetstream() bool { return strings.HasPrefix(u.scheme, "jetstream") }
 
 func (u *URL) checkJetStream() error {
-	known := keys["jetstream"]
 	for key, values := range u.query {
 		switch {
 		case !slices.Contains(known, key):
