@@ -133,6 +133,17 @@ const stageRows = 64
 // plainStream is the stream's name, or an error if its events have versions.
 const plainStream = "CASE WHEN EXISTS (SELECT FROM $S.stream WHERE name = $1::text AND version > 0) THEN $S.versioned($1::text) ELSE $1::text END"
 
+// noSlot is the slot of a transaction that has not asked for it.
+const noSlot = -1
+
+// tableOf is where a transaction's events go, and the value of their slot.
+func tableOf(own *transaction) (table, slot string) {
+	if own == nil || own.slot == noSlot {
+		return "$S.event", "DEFAULT"
+	}
+	return fmt.Sprintf("$S.event_%d", own.slot), fmt.Sprintf("$S.append_in(%d::smallint)", own.slot)
+}
+
 // stage inserts events that were checked; the first has the given version, 0 means that the stream
 // has none. The identifiers of rows are drawn in the order of VALUES.
 func stage(ctx context.Context, tx Tx, stream string, version int64, events []mainstem.Event) error {
@@ -140,11 +151,12 @@ func stage(ctx context.Context, tx Tx, stream string, version int64, events []ma
 	if err != nil {
 		return err
 	}
-	meta := metaOf(ctx)
+	meta, own := metaOf(ctx), transactionOf(tx)
 	for len(events) > 0 {
 		n := min(len(events), stageRows)
 		args := []any{stream, meta.Actor, meta.Request, meta.Trace}
 		var rows strings.Builder
+		table, slot := tableOf(own)
 		for i, e := range events[:n] {
 			var number *int64
 			if version > 0 {
@@ -159,11 +171,11 @@ func stage(ctx context.Context, tx Tx, stream string, version int64, events []ma
 				name = plainStream
 			}
 			k := len(args)
-			fmt.Fprintf(&rows, "(%s, $2::text, $3::text, $4::text, $%d::bigint, $%d::text, $%d::bytea)", name, k+1, k+2, k+3)
+			fmt.Fprintf(&rows, "(%s, %s, $2::text, $3::text, $4::text, $%d::bigint, $%d::text, $%d::bytea)", slot, name, k+1, k+2, k+3)
 			args = append(args, number, e.Type, bytesOf(e.Data))
 		}
-		statement := in(schema, "INSERT INTO $S.event (stream, actor, request, trace, version, type, data) VALUES "+rows.String())
-		if own := transactionOf(tx); own != nil {
+		statement := in(schema, "INSERT INTO "+table+" (slot, stream, actor, request, trace, version, type, data) VALUES "+rows.String())
+		if own != nil {
 			err = own.stage(ctx, staged{statement, args})
 		} else {
 			_, err = tx.Exec(ctx, statement, args...)

@@ -181,3 +181,51 @@ func TestVersionedStream(t *testing.T) {
 		}
 	}
 }
+
+// TestRunWakesTheRelay: an append of Run's names its table itself, and still wakes a
+// relay that sleeps, and only then.
+func TestRunWakesTheRelay(t *testing.T) {
+	db := open(t)
+	ears, err := db.Pool.Acquire(t.Context())
+	wantCode(t, err, 0)
+	defer ears.Release()
+	if _, err := ears.Exec(t.Context(), `LISTEN "`+db.Schema+`_staged"`); err != nil {
+		t.Fatal(err)
+	}
+	pay := func(key string) {
+		_, err := db.Run(t.Context(), pg.Request{Key: key}, func(ctx context.Context, tx pgx.Tx) ([]byte, error) {
+			return nil, pg.Append(ctx, db.In(tx), "s", mainstem.Event{Type: "t"})
+		})
+		wantCode(t, err, 0)
+	}
+	heard := func() bool {
+		if _, err := ears.Exec(t.Context(), "SELECT"); err != nil { // what the server has for us comes first
+			t.Fatal(err)
+		}
+		n, err := ears.Conn().WaitForNotification(ended)
+		return err == nil && n != nil
+	}
+	pay("awake")
+	if heard() {
+		t.Error("a relay that is awake was woken: commits wait for each other")
+	}
+	relay := begin(t, db, pgx.ReadCommitted)
+	if _, err := relay.Exec(t.Context(), "SELECT pg_advisory_xact_lock("+db.Schema+".doze())"); err != nil {
+		t.Fatal(err)
+	}
+	pay("asleep")
+	if !heard() {
+		t.Error("a relay that sleeps was not woken")
+	}
+	commit(t, relay)
+	if n := number(t, db, "SELECT count(*) FROM $S.event WHERE slot = $S.slot()"); n != 2 {
+		t.Errorf("%d events, want 2", n)
+	}
+}
+
+// ended is a context that waits for nothing.
+var ended = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()

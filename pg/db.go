@@ -114,7 +114,7 @@ func (db *DB) attempt(ctx context.Context, r Request, fn func(ctx context.Contex
 	}
 	var g glance
 	t, err := db.begin(ctx, what, func(b *pgx.Batch) {
-		g.queue(b, &o)
+		g.queueOne(b, &o)
 		if o.Refusals {
 			b.Queue("SAVEPOINT " + savepoint)
 		}
@@ -123,6 +123,7 @@ func (db *DB) attempt(ctx context.Context, r Request, fn func(ctx context.Contex
 		return Reply{}, false, err
 	}
 	defer t.end(ctx)
+	t.slot = g.slot
 	if !g.free || g.known {
 		sql, args := o.opening()
 		if err := o.opened(t.QueryRow(ctx, sql, args...)); err != nil {

@@ -168,6 +168,9 @@ func start(ctx context.Context, tx Tx, r Request) (*once, error) {
 		return o, fault(err, fmt.Sprintf("request %.64q cannot begin", o.Key))
 	}
 	if can && g.free && !g.known {
+		if own := transactionOf(tx); own != nil {
+			own.slot = g.slot
+		}
 		return o, nil
 	}
 	sql, args := o.opening()
@@ -187,17 +190,34 @@ func (o *once) born() *time.Time {
 	return &o.Born
 }
 
-// glance looks whether a key is new, in a transaction of read committed: two plain
-// statements, of which the second sees what was committed before the lock was
-// got, are cheaper than once, which is asked if there is more to be said.
-type glance struct{ free, known bool }
+// glance looks whether a key is new, in a transaction of read committed, and in
+// which slot events are now. What is not simply new is asked of once.
+type glance struct {
+	free, known bool
+	slot        int16
+}
 
+const (
+	freeSQL = "pg_try_advisory_xact_lock($S.request_lock($1::text))" +
+		" AND ($2::timestamptz IS NULL OR clock_timestamp() - $2::timestamptz <= make_interval(secs => $3::float8))"
+	knownSQL = "EXISTS (SELECT FROM $S.request WHERE key = $1::text)"
+)
+
+// queue has two statements look: the second sees what was committed before the
+// lock was got, so the reply that is kept meets no other.
 func (g *glance) queue(b *pgx.Batch, o *once) {
-	b.Queue(in(o.schema, "SELECT current_setting('transaction_isolation') = 'read committed' AND pg_try_advisory_xact_lock($S.request_lock($1::text))"+
-		" AND ($2::timestamptz IS NULL OR clock_timestamp() - $2::timestamptz <= make_interval(secs => $3::float8))"),
-		o.Key, o.born(), o.Age.Seconds()).QueryRow(func(row pgx.Row) error { return row.Scan(&g.free) })
-	b.Queue(in(o.schema, "SELECT EXISTS (SELECT FROM $S.request WHERE key = $1::text)"), o.Key).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&g.known) })
+	b.Queue(in(o.schema, "SELECT current_setting('transaction_isolation') = 'read committed' AND "+freeSQL+", $S.slot()"),
+		o.Key, o.born(), o.Age.Seconds()).QueryRow(func(row pgx.Row) error { return row.Scan(&g.free, &g.slot) })
+	b.Queue(in(o.schema, "SELECT "+knownSQL), o.Key).QueryRow(func(row pgx.Row) error { return row.Scan(&g.known) })
+}
+
+// queueOne has one statement look, in a transaction that Run can run again. It sees
+// what was committed before it began: if the key's lock was let go of between that
+// and its being taken, the unique key fails the reply and all that came before it
+// (L5: nobody could show the first reply yet when this one began).
+func (g *glance) queueOne(b *pgx.Batch, o *once) {
+	b.Queue(in(o.schema, "SELECT "+freeSQL+", "+knownSQL+", $S.slot()"), o.Key, o.born(), o.Age.Seconds()).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&g.free, &g.known, &g.slot) })
 }
 
 // opened reads what is known of it.

@@ -377,3 +377,23 @@ func TestRunEndsItsTransaction(t *testing.T) {
 		t.Errorf("%d effects", n)
 	}
 }
+
+// TestRunMeetsAReply: a reply that nobody could show when Run looked, and that is
+// there when it keeps its own, is the reply, and what its function wrote is undone.
+func TestRunMeetsAReply(t *testing.T) {
+	db := open(t)
+	calls := 0
+	reply, err := db.Run(t.Context(), pg.Request{Key: "k"}, func(_ context.Context, tx pgx.Tx) ([]byte, error) {
+		calls++
+		effect(t, db, tx, "second")
+		run(t, db, "INSERT INTO "+db.Schema+".request (key, hash, state, reply, until) VALUES ('k', '', 1, 'first', now() + '1 day')")
+		return []byte("second"), nil
+	})
+	wantCode(t, err, 0)
+	if string(reply.Body) != "first" || !reply.Replayed || calls != 1 {
+		t.Errorf("reply %q, replayed %t, after %d calls", reply.Body, reply.Replayed, calls)
+	}
+	if n := effects(t, db, "second"); n != 0 {
+		t.Errorf("%d effects of a request that was answered before (L5)", n)
+	}
+}

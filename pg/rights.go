@@ -39,7 +39,7 @@ var rights = []right{
 	{"SELECT", tables},
 	{"INSERT, UPDATE, DELETE", []string{"request", "cursor", "applied", "parked"}},
 	{"INSERT, UPDATE", []string{"stream", "lease", "fence"}},
-	{"INSERT", []string{"event", "numbered", "era", "timeline"}},
+	{"INSERT", append(ring("event"), "event", "numbered", "era", "timeline")},
 	{"UPDATE", []string{"relay"}},
 	{xidOnly, []string{"event", "numbered"}},
 	{"TRUNCATE", ring("event", "numbered")},
@@ -57,7 +57,9 @@ func grants(schema, role string) (statements []string) {
 		}
 		statements = append(statements, fmt.Sprintf("GRANT %s ON %s TO %s;", r.privileges, strings.Join(names, ", "), role))
 	}
-	return append(statements, fmt.Sprintf("GRANT USAGE ON SEQUENCE %s.%s TO %s;", schema, sequence, role))
+	// Everybody has EXECUTE, unless the database's owner has taken that away.
+	return append(statements, fmt.Sprintf("GRANT USAGE ON SEQUENCE %s.%s TO %s;", schema, sequence, role),
+		fmt.Sprintf("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA %s TO %s;", schema, role))
 }
 
 // lackingSQL asks which of some privileges on relations this role lacks, and which
@@ -69,7 +71,8 @@ const lackingSQL = `SELECT name, CASE WHEN to_regclass('$S.' || name) IS NULL TH
 		WHEN 'USAGE' THEN has_sequence_privilege('$S.' || name, 'USAGE')
 		WHEN '' THEN true
 		ELSE has_table_privilege('$S.' || name, privilege) END
-	ORDER BY name, privilege`
+	UNION ALL SELECT DISTINCT proname, 'EXECUTE' FROM pg_proc WHERE pronamespace = '$S'::regnamespace AND NOT has_function_privilege(oid, 'EXECUTE')
+	ORDER BY 1, 2`
 
 // wanted are the arguments of lackingSQL: every right one by one, and the indexes,
 // which need none.

@@ -134,6 +134,18 @@ END $$;
 CREATE OR REPLACE FUNCTION {{.Schema}}.append_slot() RETURNS smallint LANGUAGE sql VOLATILE AS
 	$$ SELECT CASE WHEN pg_try_advisory_xact_lock_shared({{.Schema}}.doze()) THEN {{.Schema}}.slot() ELSE {{.Schema}}.wake() END $$;
 
+-- append_in is append_slot for a transaction that knows its slot, and so names the
+-- table, which spares the server finding it. One that began in the slot before
+-- still may: a table that somebody writes to is not emptied.
+CREATE OR REPLACE FUNCTION {{.Schema}}.wake_in(of_slot smallint) RETURNS smallint LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM pg_notify('{{.Name}}_staged', '');
+	RETURN of_slot;
+END $$;
+
+CREATE OR REPLACE FUNCTION {{.Schema}}.append_in(of_slot smallint) RETURNS smallint LANGUAGE sql VOLATILE AS
+	$$ SELECT CASE WHEN pg_try_advisory_xact_lock_shared({{.Schema}}.doze()) THEN of_slot ELSE {{.Schema}}.wake_in(of_slot) END $$;
+
 CREATE TABLE IF NOT EXISTS {{.Schema}}.event (
 	slot    smallint    NOT NULL DEFAULT {{.Schema}}.append_slot(),
 	id      bigint      NOT NULL DEFAULT nextval('{{.Schema}}.event_id'),

@@ -170,6 +170,17 @@ func TestEachRightIsLookedFor(t *testing.T) {
 		}
 		run(t, owner, "GRANT "+right+" TO "+role)
 	}
+	for _, function := range each("SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = '$S'::regnamespace") {
+		run(t, owner, "REVOKE EXECUTE ON FUNCTION "+function+" FROM PUBLIC")
+		if code, detail := worst(); code != 0 {
+			t.Errorf("everybody's right to %s is gone, the role's own is not, and check says %v, %s", function, code, detail)
+		}
+		run(t, owner, "REVOKE EXECUTE ON FUNCTION "+function+" FROM "+role)
+		if code, detail := worst(); code != mainstem.Denied {
+			t.Errorf("without EXECUTE on %s check says %v, %s", function, code, detail)
+		}
+		run(t, owner, "GRANT EXECUTE ON FUNCTION "+function+" TO "+role)
+	}
 	for _, name := range each(`SELECT relname FROM pg_class WHERE relnamespace = '$S'::regnamespace AND relkind IN ('r', 'p', 'S')
 		UNION ALL SELECT relname FROM pg_class WHERE relnamespace = '$S'::regnamespace AND relkind IN ('i', 'I') AND NOT relispartition`) {
 		run(t, owner, "ALTER TABLE $S."+name+" RENAME TO gone")

@@ -22,6 +22,7 @@ type transaction struct {
 	db      *DB             // nil at a replica
 	ctx     context.Context // of who began it
 	staged  []staged        // to be sent before the next statement
+	slot    int16           // of events, when it was asked for; else noSlot
 	callers bool            // DB.Begin gave it, so Commit and Rollback end it
 	conn    *pgxpool.Conn
 	what    string
@@ -82,7 +83,7 @@ func take(ctx context.Context, pool *pgxpool.Pool, what string, options pgx.TxOp
 	if err != nil {
 		return nil, fault(err, what+": no connection")
 	}
-	return &transaction{ctx: ctx, conn: conn, what: what, options: options}, nil
+	return &transaction{ctx: ctx, conn: conn, what: what, options: options, slot: noSlot}, nil
 }
 
 // begin begins a transaction together with the statements that first queues; an
