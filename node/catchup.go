@@ -69,8 +69,9 @@ func sleep(ctx context.Context, d time.Duration) bool {
 func (p *partition) behind() bool { return p.seen.Load() > p.scanned.Load() }
 
 // catchUp applies what others have appended. What was judged meanwhile stood on
-// a tail that is none any more: it goes back to the queue, and next with it.
-func (p *partition) catchUp(next *batch) {
+// a tail that is none any more: it goes back to the queue, and next with it. An error is
+// dealt with.
+func (p *partition) catchUp(next *batch) error {
 	if next != nil {
 		p.requeue(next)
 	}
@@ -92,6 +93,7 @@ func (p *partition) catchUp(next *batch) {
 	if p.scanned.Load() != before || err != nil {
 		p.node.tellNews()
 	}
+	return err
 }
 
 // readOn applies the log from where this node is to its end.

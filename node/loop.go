@@ -44,7 +44,7 @@ func (p *partition) run() {
 			continue
 		}
 		if p.flight == nil && p.behind() {
-			p.catchUp(next)
+			_ = p.catchUp(next)
 			next = nil
 		}
 		next = p.gather(next)
@@ -68,13 +68,14 @@ func (p *partition) land(l landing, next *batch) *batch {
 		p.lost(landed, next, l.err)
 		return nil
 	case landed.bytes == nil:
+		p.vain = vain{}
 		p.prove(landed.tookOff)
 		next = p.launch(next)
 		landed.answerAll(nil)
 		landed.recycle()
 		return next
 	}
-	p.full = false
+	p.full, p.vain = false, vain{}
 	landed.head, landed.step.Tail.Head = l.head, l.head
 	p.scanned.Store(l.head.Slot)
 	if !p.behind() {

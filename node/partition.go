@@ -57,6 +57,7 @@ type partition struct {
 	// proved is a moment since which what is applied is known to have been the tail.
 	proved    atomic.Pointer[time.Time]
 	questions questions
+	vain      vain
 	council   council
 	// flushed is the index up to which a snapshot of this node has the state.
 	flushed atomic.Uint64

@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/state"
@@ -21,7 +22,10 @@ func (p *partition) lostShared(flight, next *batch, err error) *batch {
 		}
 		p.requeue(flight)
 		p.seen.Store(max(p.seen.Load(), p.scanned.Load()+1))
-		p.catchUp(nil)
+		before := p.scanned.Load()
+		if p.catchUp(nil) == nil && p.scanned.Load() == before {
+			p.lostToNobody(err)
+		}
 		return nil
 	case errors.Is(err, journal.ErrUnknown), flight.unknown:
 		// Only a successor of its predecessor tells. The same bytes after the same
@@ -43,6 +47,35 @@ func (p *partition) lostShared(flight, next *batch, err error) *batch {
 	}
 	p.rewind()
 	return nil
+}
+
+// vain counts appends and proofs that were lost to a record that is not there.
+type vain struct {
+	since time.Time
+	times int
+}
+
+// lostToNobody: the log says that our tail is not its own, and shows nothing behind
+// it. A reader can be late for a moment. A log that goes on so was put back to an
+// older backup, or cut off: it lacks what was acknowledged, and nobody may go on
+// with less (L1, L12).
+func (p *partition) lostToNobody(err error) {
+	if p.vain.times++; p.vain.times == 1 {
+		p.vain.since = time.Now()
+	}
+	if p.vain.times <= LimitRaces || time.Since(p.vain.since) < p.node.cfg.Shared.patience() {
+		return
+	}
+	gone := mainstem.Errorf(mainstem.Corrupt, "partition %d ends in record %d with hash %s, and the log has neither that record as its last nor one behind it: it lacks what was acknowledged (L12): %w",
+		p.id, p.tail.Head.Index, p.tail.Head.Hash, err)
+	gone.Advice = "an older backup was put back, or another log: bring back the log that this node had, or stop all nodes and restore the database from a backup, as a new incarnation"
+	p.logger.Error("partition stops", "err", gone)
+	// The state is a witness of what the log lacks: after a start it must not be
+	// forgotten, or this node would go on with less.
+	if err := p.store.Flush(); err != nil {
+		p.logger.Error("the state could not be kept", "err", err)
+	}
+	p.stop(gone)
 }
 
 // betweenIsVoid checks the slots between what is applied and a record that was just

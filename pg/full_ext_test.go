@@ -4,11 +4,7 @@ package pg_test
 
 import (
 	"context"
-	"errors"
-	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -16,60 +12,16 @@ import (
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/smalldisk"
 	"github.com/mainstemdb/mainstem/pg"
 )
-
-// smallDisk is a disk of its own, in memory, and what fills it.
-type smallDisk struct {
-	t      *testing.T
-	dir    string
-	filler string
-}
-
-func newSmallDisk(t *testing.T) *smallDisk {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "full-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=160m,mode=755"); err != nil {
-		t.Skipf("not run: a disk that is full, which takes the right to mount one (%v); run as root", err)
-	}
-	t.Cleanup(func() { _ = syscall.Unmount(dir, 0) })
-	return &smallDisk{t, dir, filepath.Join(dir, "filler")}
-}
-
-// fill leaves no byte.
-func (d *smallDisk) fill() {
-	d.t.Helper()
-	f, err := os.OpenFile(d.filler, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	defer f.Close()
-	for size := 1 << 20; size > 0; {
-		if _, err := f.Write(make([]byte, size)); errors.Is(err, syscall.ENOSPC) {
-			size /= 2
-		} else if err != nil {
-			d.t.Fatal(err)
-		}
-	}
-}
-
-func (d *smallDisk) empty() {
-	d.t.Helper()
-	if err := os.Remove(d.filler); err != nil {
-		d.t.Fatal(err)
-	}
-}
 
 // TestFullDisk: what cannot be kept is an error that says so, or waits; once there is
 // room again everything goes on by itself, and each request has run once.
 func TestFullDisk(t *testing.T) {
 	running(t)
-	disk := newSmallDisk(t)
-	s, err := pgserver.Start(t.Context(), pgserver.Config{Dir: disk.dir, Settings: append([]string{"max_wal_size=64MB", "shared_buffers=16MB"}, settings...)})
+	disk := smalldisk.New(t)
+	s, err := pgserver.Start(t.Context(), pgserver.Config{Dir: disk.Dir, Settings: append([]string{"max_wal_size=64MB", "shared_buffers=16MB"}, settings...)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +35,7 @@ func TestFullDisk(t *testing.T) {
 	pay(t, db, "1")
 	k.wants(t, "s1")
 
-	disk.fill()
+	disk.Fill()
 	large := mainstem.Event{Type: "large", Data: make([]byte, 100<<10)}
 	for i := 0; err == nil; i++ {
 		if i > 1000 {
@@ -107,7 +59,7 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("a request on a full disk ended at once: %v", err)
 	case <-time.After(100 * time.Millisecond): //tidy:sleep it tries again for longer than this
 	}
-	disk.empty()
+	disk.Empty()
 	wantCode(t, <-waits, 0)
 	if n := effects(t, db, "2"); n != 1 {
 		t.Errorf("%d effects", n)
@@ -116,14 +68,14 @@ func TestFullDisk(t *testing.T) {
 	eventually(t, "events are delivered again", func() bool { return strings.HasSuffix(k.list(), " s3") })
 
 	// Without room for its log the server ends, and whoever runs it starts it again.
-	disk.fill()
+	disk.Fill()
 	for i := 0; i < 100; i++ {
 		if _, err := db.Pool.Exec(t.Context(), "SELECT pg_logical_emit_message(true, 'fills', repeat('x', 1000000))"); err != nil {
 			break
 		}
 	}
 	eventually(t, "the server has ended", func() bool { return db.Pool.Ping(t.Context()) != nil })
-	disk.empty()
+	disk.Empty()
 	_ = s.Kill() // it may try to recover, or have given up
 	if err := s.Up(t.Context()); err != nil {
 		t.Fatal(err)

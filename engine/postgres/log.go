@@ -73,7 +73,7 @@ type appended struct {
 func (l *Log) append(ctx context.Context, after journal.Head, record []byte) appended {
 	head := journal.Head{Index: after.Index + 1, Hash: journal.Sum(record), Slot: after.Index + 1}
 	sent, outcome, began := false, 0, time.Now()
-	err := l.server.query(ctx, func(c *pgx.Conn) error {
+	err := l.server.query(ctx, func(ctx context.Context, c *pgx.Conn) error {
 		sent = true
 		return c.QueryRow(ctx, l.server.in("SELECT $S.append($1, $2, $3, $4, $5)"),
 			l.part, int64(after.Index), after.Hash[:], head.Hash[:], record).Scan(&outcome)
@@ -108,7 +108,7 @@ func (l *Log) Confirm(ctx context.Context, head journal.Head) error {
 	ctx, cancel := l.until(ctx)
 	defer cancel()
 	is := false
-	err := l.server.query(ctx, func(c *pgx.Conn) error {
+	err := l.server.query(ctx, func(ctx context.Context, c *pgx.Conn) error {
 		return c.QueryRow(ctx, l.server.in("SELECT $S.confirm($1, $2, $3)"), l.part, int64(head.Index), head.Hash[:]).Scan(&is)
 	})
 	switch {
@@ -145,7 +145,7 @@ func (l *Log) Trim(ctx context.Context, slot uint64) error {
 	}
 	ctx, cancel := l.until(ctx)
 	defer cancel()
-	err := l.server.query(ctx, func(c *pgx.Conn) error {
+	err := l.server.query(ctx, func(ctx context.Context, c *pgx.Conn) error {
 		_, err := c.Exec(ctx, l.server.in("SELECT $S.forget($1, $2)"), l.part, int64(min(slot, 1<<62)))
 		return err
 	})

@@ -47,6 +47,9 @@ type server struct {
 	schema string
 	watch  *watcher
 	open   atomic.Int32 // logs that are not closed
+
+	life context.Context // ends with the last log, and with it what still waits for an answer
+	end  context.CancelFunc
 }
 
 // Open reaches the log of a database. Its logs share connections, which end with the
@@ -67,6 +70,7 @@ func Open(ctx context.Context, c Config) (*journal.Database, error) {
 		return nil, mainstem.Errorf(mainstem.Invalid, "the server's URL: %w", err)
 	}
 	s := &server{pool: pool, schema: c.Schema}
+	s.life, s.end = context.WithCancel(context.Background())
 	d, err := s.describe(ctx)
 	if err == nil && len(d.Guarantees.Weak) > 0 && !c.AcceptWeak {
 		e := mainstem.Errorf(mainstem.Weak, "the server can lose what it has acknowledged: %s", strings.Join(d.Guarantees.Weak, "; "))
@@ -74,6 +78,7 @@ func Open(ctx context.Context, c Config) (*journal.Database, error) {
 		err = e
 	}
 	if err != nil {
+		s.end()
 		pool.Close()
 		return nil, err
 	}
@@ -120,7 +125,7 @@ func (s *server) describe(ctx context.Context) (*journal.Database, error) {
 		d                          = new(journal.Database)
 		set                        settings
 	)
-	err := s.query(ctx, func(c *pgx.Conn) error {
+	err := s.query(ctx, func(ctx context.Context, c *pgx.Conn) error {
 		return c.QueryRow(ctx, s.in(`SELECT layout, id, partitions, current_setting('server_version_num')::int,
 			current_setting('fsync'), current_setting('full_page_writes'), current_setting('data_checksums'),
 			current_setting('synchronous_standby_names') FROM $S.database`)).
@@ -147,14 +152,16 @@ func (s *server) describe(ctx context.Context) (*journal.Database, error) {
 	return d, nil
 }
 
-// query runs fn on a connection, and tells where the server warned meanwhile.
-func (s *server) query(ctx context.Context, fn func(*pgx.Conn) error) error {
+// query runs fn on a connection, for Patience at most, and tells where the server
+// warned meanwhile. The context of fn is what bounds it.
+func (s *server) query(ctx context.Context, fn func(context.Context, *pgx.Conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, Patience)
 	defer cancel()
+	defer context.AfterFunc(s.life, cancel)()
 	return s.pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error {
 		data := c.Conn().PgConn().CustomData()
 		delete(data, warned)
-		err := fn(c.Conn())
+		err := fn(ctx, c.Conn())
 		if what, ok := data[warned]; ok && err == nil {
 			return fmt.Errorf("%w: %s", errWarned, what)
 		}
@@ -170,6 +177,7 @@ func (s *server) in(statement string) string {
 // leave closes the connections with the last log.
 func (s *server) leave() {
 	if s.open.Add(-1) == 0 {
+		s.end() // an append can hang for as long as the server does, and nobody hears of it any more
 		s.watch.close()
 		s.pool.Close()
 	}

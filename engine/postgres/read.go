@@ -56,7 +56,7 @@ func (l *Log) extent(ctx context.Context) (oldest, tail uint64, err error) {
 	}
 	ctx, cancel := l.until(ctx)
 	defer cancel()
-	err = l.server.query(ctx, func(c *pgx.Conn) error {
+	err = l.server.query(ctx, func(ctx context.Context, c *pgx.Conn) error {
 		return c.QueryRow(ctx, l.server.in("SELECT * FROM $S.extent($1)"), l.part).Scan(&oldest, &tail)
 	})
 	if err != nil && l.life.Err() != nil {
@@ -72,8 +72,8 @@ func (l *Log) page(ctx context.Context, from, to uint64) (page []journal.Entry, 
 	}
 	inner, cancel := l.until(ctx)
 	defer cancel()
-	err = l.server.query(inner, func(c *pgx.Conn) error {
-		rows, err := c.Query(inner, l.server.in(`SELECT slot, hash, record FROM (
+	err = l.server.query(inner, func(ctx context.Context, c *pgx.Conn) error {
+		rows, err := c.Query(ctx, l.server.in(`SELECT slot, hash, record FROM (
 			SELECT slot, hash, record, sum(octet_length(record)) OVER (ORDER BY slot) - octet_length(record) AS before
 			FROM (SELECT slot, hash, record FROM $S.record WHERE part = $1 AND slot BETWEEN $2 AND $3 ORDER BY slot LIMIT $4) AS next
 			) AS page WHERE before < $5 ORDER BY slot`), l.part, int64(from), int64(to), pageRecords, pageBytes)

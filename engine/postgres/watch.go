@@ -118,8 +118,8 @@ func (w *watcher) poll(heard <-chan bool) {
 }
 
 func (w *watcher) look() error {
-	return w.server.query(w.life, func(c *pgx.Conn) error {
-		rows, err := c.Query(w.life, w.server.in("SELECT part, tail FROM $S.log"))
+	return w.server.query(w.life, func(ctx context.Context, c *pgx.Conn) error {
+		rows, err := c.Query(ctx, w.server.in("SELECT part, tail FROM $S.log"))
 		if err != nil {
 			return err
 		}
@@ -174,8 +174,8 @@ func (w *watcher) notify() {
 			return
 		}
 		// That it fails costs others a poll.
-		_ = w.server.query(w.life, func(c *pgx.Conn) error {
-			_, err := c.Exec(w.life, "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')", w.server.schema+"_tail")
+		_ = w.server.query(w.life, func(ctx context.Context, c *pgx.Conn) error {
+			_, err := c.Exec(ctx, "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')", w.server.schema+"_tail")
 			return err
 		})
 		select {

@@ -48,6 +48,7 @@ var floors = []struct {
 	{"access", []string{"."}},
 	{"observe/serving", []string{".", "access", "server"}},
 	{"internal/process", nil},
+	{"internal/smalldisk", nil},
 	{"internal/proxy", nil},
 	{"internal/pipe", nil},
 	{"internal/pgserver", []string{"internal/process"}},
