@@ -223,23 +223,27 @@ func (g Group) DB() *DB { return g.db }
 
 // View opens a frozen view of the group. Close it.
 func (g Group) View(ctx context.Context, at Consistency) (*View, error) {
-	if err := CheckGroup(g.name); err != nil {
-		return nil, err
-	}
-	s, err := g.db.backend.View(ctx, ViewRequest{Group: g.name, At: at})
+	s, err := g.freeze(ctx, at)
 	if err != nil {
 		return nil, err
 	}
 	return &View{snapshot: s, group: g.name}, nil
 }
 
+func (g Group) freeze(ctx context.Context, at Consistency) (Snapshot, error) {
+	if err := CheckGroup(g.name); err != nil {
+		return nil, err
+	}
+	return g.db.backend.View(ctx, ViewRequest{Group: g.name, At: at})
+}
+
 // Get reads one key from a view of its own. A key that does not exist has
 // Exists false, and no error.
 func (g Group) Get(ctx context.Context, name string, at Consistency) (Version, error) {
-	v, err := g.View(ctx, at)
+	s, err := g.freeze(ctx, at)
 	if err != nil {
 		return Version{}, err
 	}
-	defer v.Close()
-	return v.Get(ctx, name)
+	defer s.Close()
+	return get(ctx, s, g.name, name)
 }

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/state"
 	"github.com/mainstemdb/mainstem/internal/store"
 )
@@ -11,6 +12,7 @@ import (
 type frozen struct {
 	rows  state.Rows
 	tail  *state.Tail
+	token mainstem.Token // has seen the tail
 	close func()
 	// holders are the views, and the partition while it is the newest.
 	holders store.Holders
@@ -30,6 +32,7 @@ func (p *partition) freeze(tail *state.Tail) {
 
 func (p *partition) publish(f *frozen) {
 	f.holders.Begin()
+	f.token = mainstem.NewToken(f.tail.Mark())
 	if old := p.newest.Swap(f); old != nil {
 		if was := old.tail.Writer; was != "" && was != f.tail.Writer {
 			p.counted.takeovers.Add(1)

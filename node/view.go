@@ -15,6 +15,7 @@ type snapshot struct {
 	node  *Node
 	group string // the one group; empty for the whole database
 	cuts  []cut
+	one   [1]cut // room for the cuts of a view of one group
 	known *mainstem.Receipt
 	stamp mainstem.Stamp
 
@@ -22,8 +23,8 @@ type snapshot struct {
 }
 
 type cut struct {
-	p       *partition
-	release func()
+	p      *partition
+	frozen *frozen
 	state.Reading
 }
 
@@ -40,6 +41,7 @@ func (n *Node) view(ctx context.Context, r mainstem.ViewRequest, direct bool) (m
 		return nil, typed(err, "view")
 	}
 	s := &snapshot{node: n, group: r.Group}
+	s.cuts = s.one[:0]
 	parts := n.parts
 	if r.Group != "" {
 		if err := errors.Join(mainstem.CheckGroup(r.Group), r.ID.Validate()); err != nil {
@@ -70,11 +72,13 @@ func (n *Node) view(ctx context.Context, r mainstem.ViewRequest, direct bool) (m
 
 // cut freezes one partition at the asked consistency.
 func (p *partition) cut(at mainstem.Consistency, one bool) (cut, error) {
-	frozen, release, tail, err := p.reading()
-	if err != nil {
+	if err := p.down(); err != nil {
 		return cut{}, err
 	}
-	c := cut{p: p, release: release, Reading: state.Reading{Rows: frozen, Tail: tail, At: tail.Last}}
+	f := p.hold()
+	tail := f.tail
+	c := cut{p: p, frozen: f, Reading: state.Reading{Rows: f.rows, Tail: tail, At: tail.Last}}
+	var err error
 	switch at.Level {
 	case mainstem.LevelLatest, mainstem.LevelLocal:
 	case mainstem.LevelWithin:
@@ -96,12 +100,12 @@ func (p *partition) cut(at mainstem.Consistency, one bool) (cut, error) {
 			err = beyond
 		}
 	case mainstem.LevelAsOfTime:
-		c.At, err = state.LastBefore(frozen, tail.Last, func(place state.Place) bool { return place.Wall < at.Time.UnixNano() })
+		c.At, err = state.LastBefore(f.rows, tail.Last, func(place state.Place) bool { return place.Wall < at.Time.UnixNano() })
 	default:
 		err = mainstem.Errorf(mainstem.Invalid, "the view names no consistency: say Latest, AtLeast, Within, AsOf, AsOfTime or Local (L8)")
 	}
 	if err != nil {
-		release()
+		f.release()
 		return cut{}, p.damaged(err)
 	}
 	return c, nil
@@ -129,19 +133,13 @@ func (c *cut) atLeast(t mainstem.Token) error {
 
 // finish looks up the ID and says where the view is frozen.
 func (s *snapshot) finish(r mainstem.ViewRequest) error {
-	var marks []mainstem.Mark
-	for _, c := range s.cuts {
-		m, err := c.Tail.MarkAt(c.Rows, c.At)
-		if err != nil {
-			return c.p.damaged(err)
-		}
-		marks = append(marks, m)
+	if err := s.see(); err != nil {
+		return err
 	}
-	s.stamp.Token = mainstem.NewToken(marks...)
 	if s.group == "" && len(s.cuts) != 1 {
 		return nil
 	}
-	c := s.cuts[0]
+	c := &s.cuts[0]
 	s.stamp.Position, s.stamp.Age, s.stamp.Wall = c.At, c.p.age(c.Tail), wallTime(c.Tail.Wall)
 	if r.ID.IsZero() {
 		return nil
@@ -162,6 +160,24 @@ func (s *snapshot) finish(r mainstem.ViewRequest) error {
 	return c.p.completeFrom(c.Rows, c.Tail, known)
 }
 
+// see makes the token of what the view shows.
+func (s *snapshot) see() error {
+	if c := &s.cuts[0]; len(s.cuts) == 1 && c.At == c.Tail.Last {
+		s.stamp.Token = c.frozen.token
+		return nil
+	}
+	marks := make([]mainstem.Mark, 0, len(s.cuts))
+	for _, c := range s.cuts {
+		m, err := c.Tail.MarkAt(c.Rows, c.At)
+		if err != nil {
+			return c.p.damaged(err)
+		}
+		marks = append(marks, m)
+	}
+	s.stamp.Token = mainstem.NewToken(marks...)
+	return nil
+}
+
 // Known is the first receipt of the ID that the request asked for.
 func (s *snapshot) Known() *mainstem.Receipt { return s.known }
 
@@ -173,8 +189,8 @@ func (s *snapshot) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
-	for _, c := range s.cuts {
-		c.release()
+	for i := range s.cuts {
+		s.cuts[i].frozen.release()
 	}
 	return nil
 }
@@ -196,9 +212,9 @@ func (s *snapshot) Read(ctx context.Context, q mainstem.Query) (mainstem.Answer,
 	if s.group != "" && q.Group != s.group {
 		return mainstem.Answer{}, mainstem.Errorf(mainstem.WrongGroup, "the view is of group %q, the query of %q", s.group, q.Group)
 	}
-	c := s.cuts[0]
+	c := &s.cuts[0]
 	if s.group == "" {
-		c = s.cuts[s.node.partitionOf(q.Group).id]
+		c = &s.cuts[s.node.partitionOf(q.Group).id]
 	}
 	a, err := c.Answer(q)
 	if err == nil && a.Receipt != nil {

@@ -39,6 +39,27 @@ func OneKey(from, to []byte) (prefix []byte, ok bool) {
 	return from[: n+1 : n+1], bytes.IndexByte(from[head:n], 0) >= 0
 }
 
+// Split is how long the name is that a row of a version begins with; every other
+// key is a name as a whole. It takes any bytes, bounds of ranges too: where one
+// key is before another, its name is not after the other's, which an index of
+// names has to rely on.
+func Split(key []byte) int {
+	const head = 1 + 2
+	if len(key) <= head || key[0] != kindKey {
+		return len(key)
+	}
+	group := bytes.IndexByte(key[head:], 0)
+	if group < 0 {
+		return len(key)
+	}
+	at := head + group + 1
+	name := bytes.IndexByte(key[at:], 0)
+	if name < 0 {
+		return len(key)
+	}
+	return at + name + 1
+}
+
 // PackBytes is from which size on a pack of versions is full.
 const PackBytes = 4 << 10
 

@@ -10,11 +10,11 @@ import (
 // newest is the newest version of a key at or before p, deletions included;
 // position 0 means there never was one, or none is kept.
 func newest(rows Rows, group, name string, p mainstem.Position) (mainstem.Version, error) {
-	prefix := nameKey(kindKey, group, name)
 	if p == math.MaxUint64 {
-		row, ok, err := rows.First(prefix, after(prefix))
+		row, ok, err := rows.First(versionsOf(group, name))
 		return foundVersion(name, row, ok, err)
 	}
+	prefix := nameKey(kindKey, group, name)
 	row, ok, err := versionAt(rows, prefix, p)
 	return foundVersion(name, row, ok, err)
 }

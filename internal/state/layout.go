@@ -67,6 +67,15 @@ func nameKey(kind byte, group, name string) []byte {
 	return appendName(b, kind, mainstem.SlotOf(group), group, name)
 }
 
+// versionsOf is the range of all versions of a key.
+func versionsOf(group, name string) (from, to []byte) {
+	n := 3 + len(group) + 1 + len(name) + 1
+	from = appendName(make([]byte, 0, 2*n), kindKey, mainstem.SlotOf(group), group, name)
+	to = append(from[n:n], from...)
+	to[n-1] = 1
+	return from[:n:n], to
+}
+
 // bound is where a name bound of a range falls among the rows of a group. A
 // NUL in a bound stands for "just after the name before it".
 func bound(kind byte, group, name string) []byte {

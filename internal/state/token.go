@@ -13,16 +13,20 @@ func shortHash(h journal.Hash) uint32 { return binary.BigEndian.Uint32(h[:4]) }
 // MarkAt is what a token that has seen a position carries. Where the place of
 // the record is no longer kept, the mark has no hash to compare (0).
 func (t *Tail) MarkAt(rows Rows, p mainstem.Position) (mainstem.Mark, error) {
-	m := mainstem.Mark{Partition: int(t.Partition), Incarnation: t.incarnationOf(p), Position: p}
 	if p == t.Last {
-		m.Hash = t.LastHash
-		return m, nil
+		return t.Mark(), nil
 	}
+	m := mainstem.Mark{Partition: int(t.Partition), Incarnation: t.incarnationOf(p), Position: p}
 	place, ok, err := PlaceOf(rows, p)
 	if ok {
 		m.Hash = shortHash(place.Head.Hash)
 	}
 	return m, err
+}
+
+// Mark is what a token that has seen the tail carries.
+func (t *Tail) Mark() mainstem.Mark {
+	return mainstem.Mark{Partition: int(t.Partition), Incarnation: t.incarnationOf(t.Last), Position: t.Last, Hash: t.LastHash}
 }
 
 // Mark is what a token carries that has seen a position in the record at head.

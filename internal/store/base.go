@@ -99,6 +99,24 @@ func (b *base) get(key []byte) ([]byte, bool, error) {
 	return append(make([]byte, 0, len(value)), value...), true, nil
 }
 
+// version is the first row that begins with prefix and is not before from, the
+// caller's to keep.
+func (b *base) version(prefix, from []byte) (state.Row, bool, error) {
+	c, err := b.take(nil, nil)
+	if err != nil {
+		return state.Row{}, false, err
+	}
+	defer b.give(c)
+	if !c.SeekPrefixGE(from) || !bytes.HasPrefix(c.Key(), prefix) {
+		return state.Row{}, false, b.store.damaged("reading a row", c.Error())
+	}
+	value, err := c.ValueAndErr()
+	if err != nil {
+		return state.Row{}, false, b.store.damaged("reading a row", err)
+	}
+	return kept(c.Key(), value), true, nil
+}
+
 // first is the first row in [from, to), the caller's to keep.
 func (b *base) first(from, to []byte) (state.Row, bool, error) {
 	c, err := b.take(from, to)

@@ -32,7 +32,7 @@ func benchSuffix(v uint64) []byte { return binary.BigEndian.AppendUint64(nil, v)
 
 // benchStore holds versions of every key, flushed to tables, with some rows
 // above them still in memory.
-func benchStore(b *testing.B, keys int) *Store {
+func benchStore(b testing.TB, keys int) *Store {
 	b.Helper()
 	s, err := Open(Config{FS: disk.NewMem(), Dir: "db", Memory: 64 << 20})
 	if err != nil {

@@ -73,7 +73,7 @@ func (v *view) get(key []byte) ([]byte, bool, error) {
 // first is the first row in [from, to).
 func (v *view) first(from, to []byte) (state.Row, bool, error) {
 	if prefix, ok := state.OneKey(from, to); ok {
-		return v.version(prefix, from, to)
+		return v.version(prefix, from)
 	}
 	if len(v.layers) == 0 {
 		return v.base.first(from, to)
@@ -89,7 +89,7 @@ func (v *view) first(from, to []byte) (state.Row, bool, error) {
 
 // version is the newest version of a key that is not before from. Versions in
 // memory are newer than those in tables, and are never deleted by range.
-func (v *view) version(prefix, from, to []byte) (state.Row, bool, error) {
+func (v *view) version(prefix, from []byte) (state.Row, bool, error) {
 	for _, l := range v.layers {
 		for i := l.find(prefix, l.n); i >= 0; i = l.before(i) {
 			key := l.key(i)
@@ -98,7 +98,7 @@ func (v *view) version(prefix, from, to []byte) (state.Row, bool, error) {
 			}
 		}
 	}
-	return v.base.first(from, to)
+	return v.base.version(prefix, from)
 }
 
 // each yields the rows with from <= key < to, up or down; what it yields is
