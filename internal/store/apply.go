@@ -105,7 +105,7 @@ func (s *Store) settle(full layer, written chan<- struct{}) {
 	old := s.newest.Load()
 	s.newest.Store(&view{layers: old.layers[:1:1], base: base})
 	s.mu.Unlock()
-	old.base.release()
+	old.base.outdated()
 }
 
 // Flush makes everything durable that was applied before the call.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -16,6 +17,7 @@ type base struct {
 	store   *Store
 	frozen  *pebble.Snapshot
 	holders Holders // the views, and the store while it is the newest
+	memo    atomic.Pointer[memo]
 
 	// Making an iterator costs several times what using it does, so those not
 	// in use are kept.
@@ -32,6 +34,7 @@ type cursor struct {
 
 func (s *Store) newBase() *base {
 	b := &base{store: s, frozen: s.db.NewSnapshot()}
+	b.memo.Store(newMemo(s.memory / memoShare))
 	b.holders.Begin()
 	return b
 }
@@ -99,15 +102,32 @@ func (b *base) get(key []byte) ([]byte, bool, error) {
 	return append(make([]byte, 0, len(value)), value...), true, nil
 }
 
-// version is the first row that begins with prefix and is not before from, the
+// version is the newest version of a key that is not before from, which begins
+// with the key's name.
+func (b *base) version(name, from []byte) (state.Row, bool, error) {
+	m := b.memo.Load()
+	if m == nil || len(from) > len(name) {
+		return b.seek(name, from)
+	}
+	if row := m.find(name); row != nil {
+		return *row, true, nil
+	}
+	row, ok, err := b.seek(name, from)
+	if ok && err == nil {
+		m.keep(name, &row)
+	}
+	return row, ok, err
+}
+
+// seek is the first row that begins with a name and is not before from, the
 // caller's to keep.
-func (b *base) version(prefix, from []byte) (state.Row, bool, error) {
+func (b *base) seek(name, from []byte) (state.Row, bool, error) {
 	c, err := b.take(nil, nil)
 	if err != nil {
 		return state.Row{}, false, err
 	}
 	defer b.give(c)
-	if !c.SeekPrefixGE(from) || !bytes.HasPrefix(c.Key(), prefix) {
+	if !c.SeekPrefixGE(from) || !bytes.HasPrefix(c.Key(), name) {
 		return state.Row{}, false, b.store.damaged("reading a row", c.Error())
 	}
 	value, err := c.ValueAndErr()
@@ -115,6 +135,13 @@ func (b *base) version(prefix, from []byte) (state.Row, bool, error) {
 		return state.Row{}, false, b.store.damaged("reading a row", err)
 	}
 	return kept(c.Key(), value), true, nil
+}
+
+// outdated lets go of what is remembered for readers that come, of which those of
+// newer tables have none.
+func (b *base) outdated() {
+	b.memo.Store(nil)
+	b.release()
 }
 
 // first is the first row in [from, to), the caller's to keep.
@@ -136,5 +163,5 @@ func (b *base) first(from, to []byte) (state.Row, bool, error) {
 
 func kept(key, value []byte) state.Row {
 	b := append(append(make([]byte, 0, len(key)+len(value)), key...), value...)
-	return state.Row{Key: b[:len(key):len(key)], Value: b[len(key):]}
+	return state.Row{Key: b[:len(key):len(key)], Value: b[len(key):len(b):len(b)]}
 }

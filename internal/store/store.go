@@ -50,6 +50,7 @@ type Store struct {
 
 	writing sync.Mutex    // held by whoever changes the active delta
 	active  layer         // what is written to
+	memory  int64         // bytes of all that is kept in memory
 	limit   int64         // bytes of a delta that is full
 	turning chan struct{} // closed when the last full delta is in tables; nil before the first
 	eased   chan struct{} // something was compacted
@@ -74,6 +75,7 @@ func Open(c Config) (*Store, error) {
 		done:      make(chan struct{}),
 		snapshots: make(map[*Snapshot]struct{}),
 		users:     newUsers(),
+		memory:    c.Memory,
 		limit:     min(c.Memory/deltaShare, maxDelta),
 		eased:     make(chan struct{}, 1),
 	}
@@ -95,9 +97,9 @@ func Open(c Config) (*Store, error) {
 	case !there && c.ReadOnly:
 		return nil, fmt.Errorf("%w: there is no state in %s, and read-only makes none", ErrFailed, c.Dir)
 	}
-	// Two deltas may be full; each shard of the cache may hold a block too many
+	// Two deltas may be full, and a memo outlives its tables for a moment; each shard of the cache may hold a block too many
 	// for a moment.
-	s.cache = pebble.NewCache(c.Memory - 2*s.limit - c.Memory/64)
+	s.cache = pebble.NewCache(c.Memory - 2*s.limit - c.Memory/64 - c.Memory/memoShare)
 	s.opts = options(s, c)
 	s.opts.EnsureDefaults()
 	db, err := pebble.Open(c.Dir, s.opts)
