@@ -13,7 +13,8 @@ type From struct {
 	// the oldest change kept.
 	After Token
 	Match Match
-	// Max is the most changes in one batch; 0 means as many as a record has.
+	// Max is the most changes in one batch; 0 means as many as are there, up to
+	// those of about 1 MiB of the log.
 	Max int
 	// Drain ends the feed at the head as it was at the call, instead of
 	// waiting for more; with Cancelled if the context ends before.

@@ -70,14 +70,18 @@ type followCursor struct {
 	end   uint64            // when draining: the last index
 	// passed is how many changes did not match since the last batch.
 	passed int
-	// read are records that were read from the log and not delivered yet.
+	// stored are records that were read from the log and not delivered yet.
 	stored []fed
+	// batch is what has been gathered, and last the record that after is in.
+	batch []mainstem.Change
+	last  fed
 }
 
 // fed is a record on its way to a follower.
 type fed struct {
 	*record.Record
 	head journal.Head
+	size int // in bytes, encoded
 }
 
 func (n *Node) follower(ctx context.Context, from mainstem.From) (*follower, error) {
@@ -170,23 +174,41 @@ func (p *partition) beginning(ctx context.Context, rows state.Rows, tail *state.
 	return place, err
 }
 
-// round yields one batch of every partition that has one.
+// round yields what there is of every partition.
 func (f *follower) round(yield func(mainstem.Batch, error) bool) (went, more bool, err error) {
 	for _, c := range f.cursors {
-		r, err := c.read(f)
-		if err != nil {
-			return went, false, c.p.damaged(err)
+		did, more, err := f.gather(c, yield)
+		went = went || did
+		if err != nil || !more {
+			return went, more, err
 		}
-		if r.Record == nil {
-			continue
+	}
+	return went, true, nil
+}
+
+// gatherBytes is how much of a log becomes one round of a partition: whoever is
+// behind gets many small records in one batch.
+const gatherBytes = 1 << 20
+
+// gather yields the changes of the records that are there, in batches of at most
+// Max. It waits for none.
+func (f *follower) gather(c *followCursor, yield func(mainstem.Batch, error) bool) (went, more bool, err error) {
+	for size := 0; size < gatherBytes; {
+		var r fed
+		if r, err = c.read(f); err != nil || r.Record == nil {
+			break
 		}
 		went = true
 		if !f.deliver(c, r, yield) {
 			return went, false, nil
 		}
 		c.index, c.slot = r.Index+1, r.head.Slot+1
+		size += r.size
 	}
-	return went, true, nil
+	if went && !f.send(c, yield) {
+		return went, false, nil
+	}
+	return went, true, c.p.damaged(err)
 }
 
 // read returns the next record of a partition, or none if it is not there yet.
@@ -204,7 +226,7 @@ func (c *followCursor) read(f *follower) (fed, error) {
 	}
 	if entry := c.p.ring.at(c.index); entry != nil {
 		r, err := entry.decode()
-		return fed{r, entry.head}, err
+		return fed{r, entry.head, len(entry.bytes)}, err
 	}
 	if c.index > c.p.applied().Head.Index {
 		return fed{}, nil
@@ -217,19 +239,21 @@ func (c *followCursor) read(f *follower) (fed, error) {
 
 // How much is read from the log at once for one follower that is behind.
 const (
-	loadRecords = 64
-	loadBytes   = 1 << 20
+	loadRecords = 1024
+	loadBytes   = gatherBytes
 )
 
 // load reads the next records from the log, none that is not applied yet.
 func (c *followCursor) load(ctx context.Context) error {
 	applied, bytes := c.p.applied().Head.Index, 0
+	var newest []byte
 	for entry, err := range c.p.Log.Read(ctx, c.slot) {
-		if err != nil {
-			return err
+		var r *record.Record
+		if err == nil {
+			r, err = record.Decode(entry.Record)
 		}
-		r, err := record.Decode(entry.Record)
 		if err != nil {
+			c.stored = nil
 			return err
 		}
 		if r.Index > applied {
@@ -238,10 +262,17 @@ func (c *followCursor) load(ctx context.Context) error {
 		if r.Index < c.index+uint64(len(c.stored)) {
 			continue // from before, or void
 		}
-		c.stored = append(c.stored, fed{r, journal.Head{Index: r.Index, Hash: journal.Sum(entry.Record), Slot: entry.Slot}})
+		if n := len(c.stored); n > 0 {
+			c.stored[n-1].head.Hash = r.PrevHash // the chain has it, so it need not be computed
+		}
+		c.stored = append(c.stored, fed{r, journal.Head{Index: r.Index, Slot: entry.Slot}, len(entry.Record)})
+		newest = entry.Record
 		if bytes += len(entry.Record); bytes >= loadBytes || len(c.stored) >= loadRecords {
 			break
 		}
+	}
+	if n := len(c.stored); n > 0 {
+		c.stored[n-1].head.Hash = journal.Sum(newest)
 	}
 	return nil
 }
@@ -251,43 +282,51 @@ func (c *followCursor) load(ctx context.Context) error {
 // find its place trimmed when it comes back.
 const progressEvery = 4096
 
-// deliver yields the changes of a record that the follower has not seen and
-// that match, in batches of at most Max.
+// deliver gathers the changes of a record that the follower has not seen and
+// that match, and yields each full batch.
 func (f *follower) deliver(c *followCursor, r fed, yield func(mainstem.Batch, error) bool) bool {
 	most := f.from.Max
 	if most <= 0 {
 		most = math.MaxInt
-	}
-	head := c.p.applied()
-	batch := mainstem.Batch{Partition: c.p.id, Head: head.Last}
-	send := func(seen mainstem.Position) bool {
-		if len(batch.Changes) == 0 && c.passed < progressEvery {
-			return true
-		}
-		c.passed = 0
-		f.token = f.token.Merge(mainstem.NewToken(state.Mark(c.p.id, r.Incarnation, seen, r.head)))
-		batch.Token = f.token
-		ok := yield(batch, nil)
-		batch.Changes = nil
-		return ok
 	}
 	for i := range r.Transactions {
 		position := r.First + mainstem.Position(i)
 		if position <= c.after {
 			continue
 		}
+		c.after, c.last = position, r
+		if cap(c.batch) == 0 && selectsAll(&f.from.Match) {
+			c.batch = make([]mainstem.Change, 0, min(most, len(r.Transactions)-i))
+		}
 		change := changeOf(r.Record, i)
 		if f.from.Match.Matches(&change) {
-			batch.Changes = append(batch.Changes, change)
+			c.batch = append(c.batch, change)
 		} else {
 			c.passed++
 		}
-		if len(batch.Changes) >= most && !send(position) {
+		if len(c.batch) >= most && !f.send(c, yield) {
 			return false
 		}
-		c.after = position
 	}
-	return send(c.after)
+	return true
+}
+
+// selectsAll reports whether a filter lets every change through.
+func selectsAll(m *mainstem.Match) bool {
+	return len(m.Groups) == 0 && m.GroupPrefix == "" && m.NamePrefix == "" && len(m.Kinds) == 0 && m.EndSlot == 0
+}
+
+// send yields what was gathered; a batch without changes only after many that did
+// not match.
+func (f *follower) send(c *followCursor, yield func(mainstem.Batch, error) bool) bool {
+	if len(c.batch) == 0 && c.passed < progressEvery {
+		return true
+	}
+	c.passed = 0
+	f.token = f.token.Merge(mainstem.NewToken(state.Mark(c.p.id, c.last.Incarnation, c.after, c.last.head)))
+	batch := mainstem.Batch{Partition: c.p.id, Changes: c.batch, Head: c.p.applied().Last, Token: f.token}
+	c.batch = nil
+	return yield(batch, nil)
 }
 
 func changeOf(r *record.Record, i int) mainstem.Change {

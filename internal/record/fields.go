@@ -88,6 +88,13 @@ func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
 
 // cutUvarint takes a uvarint in its shortest form off b.
 func cutUvarint(b []byte) (v uint64, rest []byte, ok bool) {
+	if len(b) > 0 && b[0] < 1<<7 { // most are one byte
+		return uint64(b[0]), b[1:], true
+	}
+	return cutLongUvarint(b)
+}
+
+func cutLongUvarint(b []byte) (v uint64, rest []byte, ok bool) {
 	v, n := binary.Uvarint(b)
 	if n <= 0 || n > 1 && b[n-1] == 0 {
 		return 0, nil, false
