@@ -6,6 +6,7 @@ import (
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/embedded"
+	"github.com/mainstemdb/mainstem/node"
 )
 
 // TestWhoIsBehindGetsManyRecordsAtOnce: each transaction is a record of its own,
@@ -25,6 +26,10 @@ func TestWhoIsBehindGetsManyRecordsAtOnce(t *testing.T) {
 				if a := <-w.later("g", fmt.Sprint("t", i), put("k", value)); a.err != nil {
 					t.Fatal(a.err)
 				}
+			}
+			// A record without transactions ends no token.
+			if err := w.db.Backend().(*node.Node).Checkpoint(t.Context()); err != nil {
+				t.Fatal(err)
 			}
 			for _, most := range []int{0, 1, 7, 1000} {
 				checkGathered(t, w, most, large)
