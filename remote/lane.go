@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,13 @@ const (
 	// Transactions that take long, in a group that is stuck for example, hold up the
 	// others by no more than this.
 	overtake = 20 * time.Millisecond
+	// stale is how long a transaction may wait to be sent to a server that refuses: it
+	// would find no place there, and its caller is told so while that is still news.
+	stale = 20 * time.Millisecond
+	// pressure is how long a refusal counts. Until then one message is under way at a
+	// time: each is answered at once, in part at least, and what waits here can be told
+	// sooner than what waits in sockets.
+	pressure = 500 * time.Millisecond
 )
 
 // lane is a stream of transactions to a server. What waits while messages are under
@@ -45,6 +53,7 @@ type lane struct {
 	last    uint64
 	silent  int         // messages without any answer
 	sentAt  time.Time   // of the last message
+	refused time.Time   // when the server last refused something for want of a place
 	later   *time.Timer // knocks when the next message has waited for long enough
 	leaving bool        // the server takes nothing more, and answers what it has
 	failed  error       // why it has ended
@@ -57,6 +66,7 @@ type frame struct{ answered bool }
 type submission struct {
 	message *pb.Submission
 	size    int
+	since   time.Time        // waiting to be sent
 	answer  chan *pb.Outcome // closed without an answer when the lane ends
 	in      *frame           // the message that it was sent in, or nil; under the lane's mu
 }
@@ -82,7 +92,7 @@ func (s *server) openLane(ctx context.Context) (*lane, error) {
 		return nil, unreached(s.address, err)
 	}
 	l := &lane{
-		address: s.address, throttle: &s.throttle, stream: stream, cancel: cancel,
+		address: s.address, throttle: s.throttle, stream: stream, cancel: cancel,
 		wake: make(chan struct{}, 1), sent: map[uint64]*submission{},
 	}
 	l.later = time.AfterFunc(overtake, l.knock)
@@ -118,7 +128,7 @@ var errTimeout = errors.New("the client's timeout has passed")
 
 // submit sends a transaction and waits for its answer, at most for a timeout.
 func (l *lane) submit(ctx context.Context, t *mainstem.Transaction, timeout time.Duration) (*mainstem.Receipt, error) {
-	if err := l.throttle.pass(l.address); err != nil {
+	if err := l.throttle.pass(); err != nil {
 		return nil, err
 	}
 	one := &submission{message: &pb.Submission{Transaction: wire.Transaction(t)}, size: t.Size(), answer: make(chan *pb.Outcome, 1)}
@@ -171,9 +181,28 @@ func (l *lane) queue(one *submission) error {
 	if n := len(l.waiting) + len(l.sent); n >= LimitWaiting {
 		return mainstem.Errorf(mainstem.Overloaded, "%d transactions of this client wait for an answer of %s; the limit is %d", n, l.address, LimitWaiting)
 	}
+	one.since = time.Now()
 	l.waiting = append(l.waiting, one)
 	l.knock()
 	return nil
+}
+
+// pressed reports whether the server has refused something lately. Under mu.
+func (l *lane) pressed(now time.Time) bool { return now.Sub(l.refused) < pressure }
+
+// shed refuses, while the server does, what has waited for too long: the first to
+// come are the first to go, since what comes late is still wanted. Under mu.
+func (l *lane) shed(now time.Time) {
+	if !l.pressed(now) {
+		return
+	}
+	n := 0
+	for n < len(l.waiting) && now.Sub(l.waiting[n].since) > stale {
+		l.waiting[n].answer <- l.throttle.outcome
+		n++
+	}
+	l.waiting = slices.Delete(l.waiting, 0, n)
+	l.throttle.tell(n, 0)
 }
 
 func (l *lane) knock() {
@@ -249,10 +278,15 @@ func (l *lane) send() {
 func (l *lane) next() (message *pb.SubmitRequest, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	now, most := time.Now(), frames
+	if l.pressed(now) {
+		most = 1
+	}
+	l.shed(now)
 	if l.failed != nil || len(l.waiting) == 0 {
 		return nil, l.failed != nil || l.leaving && len(l.sent) == 0
 	}
-	if wait := overtake - time.Since(l.sentAt); l.silent >= frames && wait > 0 {
+	if wait := overtake - now.Sub(l.sentAt); l.silent >= most && wait > 0 {
 		l.later.Reset(wait)
 		return nil, false
 	}
@@ -268,9 +302,9 @@ func (l *lane) next() (message *pb.SubmitRequest, ended bool) {
 		l.sent[l.last] = one
 		message.Submissions = append(message.Submissions, one.message)
 	}
-	l.waiting = append(l.waiting[:0], l.waiting[n:]...)
+	l.waiting = slices.Delete(l.waiting, 0, n)
 	l.silent++
-	l.sentAt = time.Now()
+	l.sentAt = now
 	return message, false
 }
 
@@ -323,6 +357,10 @@ func (l *lane) hand(outcomes []*pb.Outcome) {
 		one.answer <- o
 	}
 	l.throttle.tell(len(outcomes), taken)
+	if taken < len(outcomes) {
+		l.refused = time.Now()
+		l.shed(l.refused)
+	}
 	if len(l.waiting) > 0 || l.leaving {
 		l.knock()
 	}

@@ -156,7 +156,7 @@ type server struct {
 	rpc      mainstemv1connect.DatabaseServiceClient
 	idle     func() // closes connections that nobody uses
 	breaker  breaker
-	throttle throttle
+	throttle *throttle
 	lanes    lanes
 }
 
@@ -176,7 +176,7 @@ func newServer(address string, c *client) *server {
 	}
 	interceptors := append([]connect.Interceptor{bearer{c.token}}, c.interceptors...)
 	interceptors = append(interceptors, traced{}) // innermost: another interceptor may have begun a span
-	s := &server{address: address, life: c.life, idle: transport.CloseIdleConnections}
+	s := &server{address: address, life: c.life, idle: transport.CloseIdleConnections, throttle: newThrottle(address)}
 	s.rpc = mainstemv1connect.NewDatabaseServiceClient(&http.Client{Transport: transport}, address,
 		connect.WithAcceptCompression("gzip", nil, nil), // it would cost more time than the bytes that it saves
 		connect.WithReadMaxBytes(LimitAnswer), connect.WithInterceptors(interceptors...))

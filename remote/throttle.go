@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/wire"
+	pb "github.com/mainstemdb/mainstem/proto/mainstem/v1"
 )
 
 // A client that is told overloaded sends less: of what its callers ask in a while it
@@ -22,13 +24,25 @@ const (
 // Source: Beyer and others, "Site Reliability Engineering", 2016, chapter 21, client-side
 // throttling.
 type throttle struct {
+	// What a call is told that is not sent: the same to all, since they are many.
+	refusal *mainstem.Error
+	outcome *pb.Outcome // the same, for what has waited to be sent
+
 	mu           sync.Mutex
 	asked, taken float64
 	at           time.Time
 }
 
+func newThrottle(address string) *throttle {
+	e := &mainstem.Error{
+		Code: mainstem.Overloaded, Message: "server " + address + " is taking a part of what this client sends, and was not asked",
+		Advice: "repeat after a pause that grows",
+	}
+	return &throttle{refusal: e, outcome: &pb.Outcome{Outcome: &pb.Outcome_Error{Error: wire.Error(e, mainstem.Overloaded)}}}
+}
+
 // pass lets a call through, or says that it would be refused.
-func (t *throttle) pass(address string) error {
+func (t *throttle) pass() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.fade(time.Now())
@@ -37,9 +51,7 @@ func (t *throttle) pass(address string) error {
 		return nil // it counts as asked once it is answered: until then nobody knows better
 	}
 	t.asked++
-	return &mainstem.Error{
-		Code: mainstem.Overloaded, Message: "server " + address + " is taking a part of what this client sends, and was not asked",
-	}
+	return t.refusal
 }
 
 // tell says how many calls the server has answered, and how many of those it had

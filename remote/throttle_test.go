@@ -16,7 +16,7 @@ func offer(t *throttle, perSecond, capacity, seconds int) (sent, taken int) {
 		for range 100 { // in steps of ten milliseconds
 			now, did := 0, 0
 			for range perSecond / 100 {
-				if t.pass("a") == nil {
+				if t.pass() == nil {
 					now++
 				}
 			}
@@ -33,18 +33,18 @@ func offer(t *throttle, perSecond, capacity, seconds int) (sent, taken int) {
 // takes more again, and the rest nowhere.
 func TestThrottle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var one throttle
-		if sent, _ := offer(&one, 1000, 1000, 10); sent != 1000 {
+		one := newThrottle("a")
+		if sent, _ := offer(one, 1000, 1000, 10); sent != 1000 {
 			t.Errorf("of 1000 calls that a server can take, %d are sent", sent)
 		}
-		sent, taken := offer(&one, 10_000, 1000, 10)
+		sent, taken := offer(one, 10_000, 1000, 10)
 		if sent > 1700 || taken < 900 {
 			t.Errorf("of 10 times what a server can take, %d calls are sent and %d taken; want 1500 and 1000", sent, taken)
 		}
-		if sent, taken = offer(&one, 10_000, 3000, 10); sent < 4000 || taken < 2700 {
+		if sent, taken = offer(one, 10_000, 3000, 10); sent < 4000 || taken < 2700 {
 			t.Errorf("when it takes 3000 again, %d are sent and %d taken", sent, taken)
 		}
-		if sent, _ = offer(&one, 900, 1000, 10); sent != 900 {
+		if sent, _ = offer(one, 900, 1000, 10); sent != 900 {
 			t.Errorf("ten seconds after, of 900 calls %d are sent", sent)
 		}
 	})
@@ -54,19 +54,19 @@ func TestThrottle(t *testing.T) {
 // there, and when it takes them everything does.
 func TestThrottleFindsAWayBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var one throttle
-		if sent, _ := offer(&one, 1000, 0, 30); sent == 0 || sent > 60 {
+		one := newThrottle("a")
+		if sent, _ := offer(one, 1000, 0, 30); sent == 0 || sent > 60 {
 			t.Errorf("to a server that takes nothing %d of 1000 calls go", sent)
 		}
-		if sent, _ := offer(&one, 1000, 1000, 15); sent != 1000 {
+		if sent, _ := offer(one, 1000, 1000, 15); sent != 1000 {
 			t.Errorf("to a server that takes everything again %d of 1000 calls go", sent)
 		}
 		one.tell(50, 0)
 		time.Sleep(time.Minute)
-		if err := one.pass("a"); err != nil {
+		if err := one.pass(); err != nil {
 			t.Errorf("a minute after: %v", err)
 		}
-		if err := refusal(&one); mainstem.CodeOf(err) != mainstem.Overloaded {
+		if err := refusal(one); mainstem.CodeOf(err) != mainstem.Overloaded {
 			t.Errorf("a call that is not sent ends with %v", err)
 		}
 	})
@@ -76,7 +76,7 @@ func TestThrottleFindsAWayBack(t *testing.T) {
 func refusal(t *throttle) error {
 	t.tell(1000, 0)
 	for {
-		if err := t.pass("a"); err != nil {
+		if err := t.pass(); err != nil {
 			return err
 		}
 	}
