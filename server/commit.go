@@ -26,15 +26,21 @@ func (s service) Commit(ctx context.Context, r *connect.Request[pb.CommitRequest
 	if err != nil {
 		return nil, wire.Fail(err, mainstem.Invalid)
 	}
-	if err := s.single.take(); err != nil {
-		return nil, wire.Fail(err, mainstem.Overloaded)
+	if !s.single.take() {
+		return nil, wire.Fail(errNoPlace, mainstem.Overloaded)
 	}
 	began := time.Now()
 	defer func() {
 		s.single.took(time.Since(began))
 		s.single.free()
 	}()
-	receipt, err := b.Commit(below(ctx, t), t)
+	var receipt *mainstem.Receipt
+	done := make(chan struct{})
+	s.single.run(func() {
+		defer close(done)
+		receipt, err = b.Commit(below(ctx, t), t)
+	})
+	<-done // a ctx that ends, ends it
 	if err != nil {
 		return nil, wire.Fail(err, mainstem.Undecided)
 	}
@@ -115,47 +121,57 @@ func (d *desk) receive(ctx context.Context, next func() (*pb.SubmitRequest, erro
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		}
-		if !d.begin(ctx, m.GetSubmissions()) {
+		all := m.GetSubmissions()
+		refused, open := d.begin(ctx, all)
+		if !open {
 			return nil
 		}
+		pause(ctx, d.server.leaving, d.under.rest(refused, len(all)))
 	}
 }
 
-// begin runs the transactions of one message, or refuses them at once. It reports
-// false once the desk is closed: then nobody is answered any more.
-func (d *desk) begin(ctx context.Context, all []*pb.Submission) bool {
+// begin runs the transactions of one message, or refuses them at once, and counts
+// those. It reports false once the desk is closed: then nobody is answered any more.
+func (d *desk) begin(ctx context.Context, all []*pb.Submission) (refused int, open bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
-		return false
+		return 0, false
 	}
 	d.owed.Add(len(all))
 	p, counted := newPage(len(all), d.send, d.leave), d.server.counted[CallTransaction]
+	began := time.Now()
+	var refusals []*pb.Outcome
+	var why error // and what is told of it: the same to many, since that has to cost little
+	var told *pb.Outcome_Error
 	for _, m := range all {
 		counted.begin()
 		if err := d.admit(); err != nil {
 			counted.end(mainstem.CodeOf(err))
-			p.refuse(failed(m.GetNumber(), err, mainstem.Unavailable))
+			if err != why {
+				why, told = err, &pb.Outcome_Error{Error: wire.Error(err, mainstem.Unavailable)}
+			}
+			refusals = append(refusals, &pb.Outcome{Number: m.GetNumber(), Outcome: told})
 			continue
 		}
-		began := time.Now()
-		go func() {
-			o := d.run(ctx, m)
+		d.under.run(func() {
+			o := d.run(ctx, m, began)
 			d.under.took(time.Since(began))
 			counted.end(outcomeOf(o))
 			p.put(o)
-		}()
+		})
 	}
-	return true
+	p.refuse(refusals)
+	return len(refusals), true
 }
 
 // admit gives one transaction a place.
 func (d *desk) admit() error {
-	if err := d.server.enter(); err != nil {
-		return err
+	if !d.under.take() {
+		return errNoPlace
 	}
-	if err := d.under.take(); err != nil {
-		d.server.calls.Done()
+	if err := d.server.enter(); err != nil {
+		d.under.free()
 		return err
 	}
 	return nil
@@ -179,14 +195,15 @@ func (d *desk) close() {
 	d.owed.Wait()
 }
 
-func (d *desk) run(ctx context.Context, m *pb.Submission) *pb.Outcome {
+// run runs one transaction, which has waited for its turn since it came.
+func (d *desk) run(ctx context.Context, m *pb.Submission, came time.Time) *pb.Outcome {
 	t, err := wire.ParseTransaction(m.GetTransaction())
 	if err != nil {
 		return failed(m.GetNumber(), err, mainstem.Invalid)
 	}
 	if m.GetTimeout() > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(m.GetTimeout()))
+		ctx, cancel = context.WithDeadline(ctx, came.Add(time.Duration(m.GetTimeout())))
 		defer cancel()
 	}
 	receipt, err := d.backend.Commit(below(ctx, t), t)

@@ -23,29 +23,32 @@ type page struct {
 	send func(*pb.SubmitResponse) // one at a time; how it went is its own business
 	gone func(answers, ran int)   // so many were sent, as far as that goes, and so many of them to what ran
 
-	mu    sync.Mutex
-	ready []*pb.Outcome
-	ran   int // of those that are ready, answers to what ran
-	left  int // answers to come
-	late  *time.Timer
+	mu      sync.Mutex
+	ready   []*pb.Outcome // to what ran
+	refused []*pb.Outcome
+	left    int // answers to come
+	late    *time.Timer
 }
 
 func newPage(n int, send func(*pb.SubmitResponse), gone func(answers, ran int)) *page {
 	return &page{send: send, gone: gone, left: n}
 }
 
-// refuse adds the answer to what never ran.
-func (p *page) refuse(o *pb.Outcome) { p.add(o, 0) }
+// refuse adds the answers to what never ran.
+func (p *page) refuse(all []*pb.Outcome) {
+	if len(all) > 0 {
+		p.add(&p.refused, all...)
+	}
+}
 
 // put adds the answer to what ran.
-func (p *page) put(o *pb.Outcome) { p.add(o, 1) }
+func (p *page) put(o *pb.Outcome) { p.add(&p.ready, o) }
 
-// add adds an answer. Whoever adds the last one sends them.
-func (p *page) add(o *pb.Outcome, ran int) {
+// add adds answers to a list. Whoever adds the last one sends them.
+func (p *page) add(to *[]*pb.Outcome, all ...*pb.Outcome) {
 	p.mu.Lock()
-	p.ready = append(p.ready, o)
-	p.ran += ran
-	p.left--
+	*to = append(*to, all...)
+	p.left -= len(all)
 	if p.left > 0 && p.late == nil {
 		p.late = time.AfterFunc(linger, p.flush)
 	}
@@ -56,11 +59,13 @@ func (p *page) add(o *pb.Outcome, ran int) {
 	}
 }
 
-// flush sends what is there, if anything is.
+// flush sends what is there, if anything is. What was sent makes room at once, though
+// the rest may still wait for its reader.
 func (p *page) flush() {
 	p.mu.Lock()
-	ready, ran := p.ready, p.ran
-	p.ready, p.ran = nil, 0
+	refused := len(p.refused)
+	all := append(p.refused, p.ready...)
+	p.ready, p.refused = nil, nil
 	switch {
 	case p.late == nil:
 	case p.left == 0:
@@ -69,13 +74,13 @@ func (p *page) flush() {
 		p.late.Reset(linger)
 	}
 	p.mu.Unlock()
-	answers := len(ready)
-	for len(ready) > 0 {
-		n := fill(ready)
-		p.send(&pb.SubmitResponse{Outcomes: ready[:n]})
-		ready = ready[n:]
+	for len(all) > 0 {
+		n := fill(all)
+		p.send(&pb.SubmitResponse{Outcomes: all[:n]})
+		all = all[n:]
+		p.gone(n, max(0, n-refused))
+		refused = max(0, refused-n)
 	}
-	p.gone(answers, ran)
 }
 
 // fill is how many answers make a message, at least one.

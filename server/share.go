@@ -27,6 +27,8 @@ const (
 // Packet Switches", 1998.
 type pool struct {
 	taken, most, streams atomic.Int64
+	stubborn             atomic.Int64 // streams whose last message was refused as a whole
+	turns                turns
 
 	mu    sync.Mutex
 	since time.Time // the present look began
@@ -42,23 +44,33 @@ func (p *pool) open() *share {
 
 // share is what one stream has of it.
 type share struct {
-	of    *pool
-	taken atomic.Int64
+	of       *pool
+	taken    atomic.Int64
+	waiting  []func() // for their turn, under the lock of turns
+	stubborn bool     // its last message was refused as a whole: of who reads the stream
 }
 
-func (s *share) close() { s.of.streams.Add(-1) }
+func (s *share) close() {
+	s.rest(0, 0)
+	s.of.streams.Add(-1)
+}
 
-// take takes a place, or says that there is none for this stream.
-func (s *share) take() error {
-	all, own, most := s.of.taken.Add(1), s.taken.Add(1), s.of.places()
-	if own <= most-all+1 {
-		return nil
+// take takes a place, unless there is none for this stream. Who has nothing under way
+// gets one as long as the server has any at all.
+func (s *share) take() bool {
+	all, own := s.of.taken.Add(1), s.taken.Add(1)
+	if own <= s.of.places()-all+1 || own == 1 && all <= LimitCommits {
+		return true
 	}
-	s.taken.Add(-1)
-	s.of.taken.Add(-1)
-	e := mainstem.Errorf(mainstem.Overloaded, "%d transactions are under way here, %d of them from this stream, and %d are as many as are done in time", all-1, own-1, most)
-	e.Advice = "repeat after a pause that grows; of what is free each stream gets the same"
-	return e
+	s.free()
+	return false
+}
+
+// errNoPlace is why there was none. It is the same to everybody, without numbers: what
+// is refused is much, and has to cost little.
+var errNoPlace = &mainstem.Error{
+	Code: mainstem.Overloaded, Message: "as many transactions are under way here as are done in time",
+	Advice: "repeat after a pause that grows; of what is free each stream gets the same",
 }
 
 // took says how long a transaction took.

@@ -4,18 +4,17 @@ import (
 	"testing"
 	"time"
 
-	"github.com/mainstemdb/mainstem"
 )
 
 // exhaust takes places for one stream until there is none.
 func exhaust(t *testing.T, s *share) (n int) {
 	t.Helper()
 	for ; ; n++ {
-		switch err := s.take(); {
-		case mainstem.CodeOf(err) == mainstem.Overloaded:
+		switch {
+		case !s.take():
 			return n
-		case err != nil || n > LimitCommits:
-			t.Fatalf("after %d places: %v", n, err)
+		case n > LimitCommits:
+			t.Fatalf("after %d places there is one more", n)
 		}
 	}
 }
@@ -40,7 +39,7 @@ func TestShares(t *testing.T) {
 		for asking := true; asking; {
 			asking = false
 			for _, s := range all {
-				asking = s.take() == nil || asking
+				asking = s.take() || asking
 			}
 		}
 		for _, s := range all {
@@ -101,5 +100,23 @@ func TestPlacesAdapt(t *testing.T) {
 	}
 	if n := look(time.Millisecond, 60); n != LimitCommits {
 		t.Errorf("six seconds after it was slow: %d places", n)
+	}
+}
+
+// TestFirstPlace: a stream that has nothing under way gets a place where the others
+// have left none, and the limit of all holds.
+func TestFirstPlace(t *testing.T) {
+	p := newPool()
+	p.most.Store(0)
+	one := p.open()
+	p.taken.Store(LimitCommits - 1)
+	if !one.take() || one.take() {
+		t.Error("of the last places one stream gets none or two, want one")
+	}
+	if other := p.open(); other.take() {
+		t.Errorf("%d transactions are under way; the limit is %d", p.taken.Load(), LimitCommits)
+	}
+	if n := p.taken.Load(); n != LimitCommits {
+		t.Errorf("%d places are taken, want %d", n, LimitCommits)
 	}
 }
