@@ -24,6 +24,9 @@ import (
 // TestMain lets the test's program be the process of a visit or of a server, as the
 // command is.
 func TestMain(m *testing.M) {
+	if spec := os.Getenv(wildVariable); spec != "" {
+		os.Exit(rageOn(spec, os.Stdin, os.Stdout))
+	}
 	if dir := os.Getenv(peer.ServeVariable); dir != "" {
 		os.Exit(peer.Serve(dir, os.Stdin, os.Stdout))
 	}

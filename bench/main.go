@@ -17,6 +17,9 @@ import (
 )
 
 func main() {
+	if spec := os.Getenv(wildVariable); spec != "" {
+		os.Exit(rageOn(spec, os.Stdin, os.Stdout))
+	}
 	if dir := os.Getenv(peer.ServeVariable); dir != "" {
 		os.Exit(peer.Serve(dir, os.Stdin, os.Stdout))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -20,15 +21,21 @@ const (
 	crowdClients = 16 // connections of a crowd that is too large
 	fewCalls     = 16 // callers of a server that has nothing else to do
 	beyond       = 10 // times the peak
-	// mostUnanswered bounds what the machine that measures has to hold; arrivals beyond
-	// are not sent, and the rate that is told is of those that were.
+	// mostUnanswered bounds what the machine that measures has to hold, and mostLate the
+	// arrivals that are due and have not begun, since it is busy: arrivals beyond are not
+	// sent, and the rate that is told is of those that were. Otherwise its own queue would
+	// be what is measured.
 	mostUnanswered = 200_000
+	mostLate       = 512
 )
 
 // overload asks a server for more than it can do: first for what it can, then for ten
 // times as much whether it answers or not, then for little again, then by clients that
 // repeat whatever they are told at once.
 func overload(ctx context.Context, job *Job) (figures []Figure, err error) {
+	// Who asks has one processor, in each part alike: what it takes to ask ten times as
+	// often is not to come from the server.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	s, err := peer.StartApart(job.Dir)
 	if err != nil {
 		return nil, err
@@ -128,7 +135,7 @@ func (c *crowd) quiet(ctx context.Context, d time.Duration) (p99 time.Duration, 
 // open lets callers arrive who wait for nobody.
 func (c *crowd) open(ctx context.Context, s peer.System, job *Job, rate float64, d time.Duration) (Figure, error) {
 	served, refused := load.NewRecorder(), load.NewRecorder()
-	var under, sent, others atomic.Int64
+	var under, late, sent, others atomic.Int64
 	var failed atomic.Pointer[error]
 	f, err := measured(s, job, func(opened, shut func() error) (load.Outcome, error) {
 		if err := opened(); err != nil {
@@ -140,13 +147,15 @@ func (c *crowd) open(ctx context.Context, s peer.System, job *Job, rate float64,
 		defer tick.Stop()
 		for arrived := int64(0); time.Since(from) < d && ctx.Err() == nil; <-tick.C {
 			for due := int64(time.Since(from).Seconds() * rate); arrived < due; arrived++ {
-				if under.Load() >= mostUnanswered {
+				if under.Load() >= mostUnanswered || late.Load() >= mostLate {
 					continue
 				}
 				under.Add(1)
+				late.Add(1)
 				sent.Add(1)
 				caller := int(arrived)
 				callers.Go(func() {
+					late.Add(-1)
 					defer under.Add(-1)
 					began := time.Now()
 					switch err := c.call(ctx, caller); {

@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -32,13 +36,10 @@ func storm(ctx context.Context, s *peer.Apart, job *Job, d time.Duration) (f Fig
 		return f, err
 	}
 	defer func() { err = errors.Join(err, polite.close()) }()
-	raging, calm := context.WithCancel(ctx)
-	defer calm()
-	var all sync.WaitGroup
-	var w wild
 	wilds := min(wildClients, 2*job.Clients)
-	for i := range wilds {
-		all.Go(func() { w.rage(raging, s.Address, i) })
+	w, err := letLoose(s.Address, wilds)
+	if err != nil {
+		return f, err
 	}
 	f, err = measured(s, job, func(opened, shut func() error) (load.Outcome, error) {
 		return load.Closed{Clients: politeOnes, Warm: time.Second, For: d, Opened: opened, Shut: shut}.Run(ctx, func(ctx context.Context, i int) error {
@@ -46,12 +47,78 @@ func storm(ctx context.Context, s *peer.Apart, job *Job, d time.Duration) (f Fig
 			return err
 		})
 	})
+	came, calmErr := w.calm()
+	if err = errors.Join(err, calmErr); err != nil {
+		return f, err
+	}
+	seconds := (f.Elapsed + time.Second).Seconds()
+	f.RefusedPerS = round(float64(came.Refused) / seconds)
+	f.Note = fmt.Sprintf("%d clients with one caller each, beside %d that repeat without a pause what is refused, %d transactions each, and got %s/s done",
+		politeOnes, wilds, wildEach, thousands(round(float64(came.Done)/seconds)))
+	return f, nil
+}
+
+// wildVariable asks a process of this program to be wild clients: "NUMBER ADDRESS". They
+// are a process of their own so that who is polite waits for the server, not for them.
+const wildVariable = "MAINSTEM_BENCH_WILD"
+
+// cameOf is what came of the transactions of wild clients.
+type cameOf struct{ Done, Refused, Other int64 }
+
+// pack is such a process.
+type pack struct {
+	cmd *exec.Cmd
+	in  io.Closer
+	out io.Reader
+}
+
+// letLoose starts one.
+func letLoose(address string, wilds int) (*pack, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	p := &pack{cmd: exec.Command(self)}
+	p.cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s", wildVariable, wilds, address))
+	p.cmd.Stderr = os.Stderr
+	if p.in, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if p.out, err = p.cmd.StdoutPipe(); err != nil {
+		return nil, err
+	}
+	return p, p.cmd.Start()
+}
+
+// calm ends it.
+func (p *pack) calm() (c cameOf, err error) {
+	err = p.in.Close()
+	err = errors.Join(err, json.NewDecoder(p.out).Decode(&c))
+	return c, errors.Join(err, p.cmd.Wait())
+}
+
+// rageOn is that process: it ends with its input, and says what came of it.
+func rageOn(spec string, in io.Reader, out io.Writer) int {
+	var wilds int
+	var address string
+	if _, err := fmt.Sscan(spec, &wilds, &address); err != nil {
+		fmt.Fprintf(os.Stderr, "bench: %s=%q: %v\n", wildVariable, spec, err)
+		return 1
+	}
+	raging, calm := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	var w wild
+	for i := range wilds {
+		all.Go(func() { w.rage(raging, address, i) })
+	}
+	_, _ = io.Copy(io.Discard, in) // its end is what counts
 	calm()
 	all.Wait()
-	f.RefusedPerS = round(float64(w.refused.Load()) / (f.Elapsed + time.Second).Seconds())
-	f.Note = fmt.Sprintf("%d clients with one caller each, beside %d that repeat without a pause what is refused, %d transactions each, and got %s/s done",
-		politeOnes, wilds, wildEach, thousands(round(float64(w.done.Load())/(f.Elapsed+time.Second).Seconds())))
-	return f, err
+	if err := json.NewEncoder(out).Encode(cameOf{w.done.Load(), w.refused.Load(), w.other.Load()}); err != nil {
+		fmt.Fprintln(os.Stderr, "bench: wild clients:", err)
+		return 1
+	}
+	return 0
 }
 
 // wild is what came of the transactions of those who do not.

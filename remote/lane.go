@@ -278,16 +278,17 @@ func (l *lane) send() {
 func (l *lane) next() (message *pb.SubmitRequest, ended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now, most := time.Now(), frames
+	now := time.Now()
+	most, patience := frames, overtake
 	if l.pressed(now) {
-		most = 1
+		most, patience = 1, pressure // what is sent to wait there only gets old
 	}
 	l.shed(now)
 	if l.failed != nil || len(l.waiting) == 0 {
 		return nil, l.failed != nil || l.leaving && len(l.sent) == 0
 	}
-	if wait := overtake - now.Sub(l.sentAt); l.silent >= most && wait > 0 {
-		l.later.Reset(wait)
+	if wait := patience - now.Sub(l.sentAt); l.silent >= most && wait > 0 {
+		l.later.Reset(min(wait, overtake)) // or to shed
 		return nil, false
 	}
 	message = &pb.SubmitRequest{Submissions: make([]*pb.Submission, 0, len(l.waiting))}

@@ -114,9 +114,10 @@ func TestOneMessageUnderPressure(t *testing.T) {
 		if n := under(); n != 1 {
 			t.Errorf("while it refuses %d messages are without an answer", n)
 		}
-		time.Sleep(overtake)
-		if n := l.send(); n != 1 {
-			t.Errorf("one that has waited for %s is not sent", overtake)
+		old := l.wait(1)
+		time.Sleep(pressure - time.Nanosecond)
+		if n := l.send(); n != 0 || overloaded(old) != 1 {
+			t.Errorf("before the server has answered %d transactions are sent in another message", n)
 		}
 		time.Sleep(pressure)
 		for number := range l.last {
