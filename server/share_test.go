@@ -3,7 +3,6 @@ package server
 import (
 	"testing"
 	"time"
-
 )
 
 // exhaust takes places for one stream until there is none.
@@ -73,6 +72,9 @@ func TestPlacesAdapt(t *testing.T) {
 	now := time.Now()
 	look := func(took time.Duration, times int) int64 {
 		for range times {
+			for range 5000 { // more than a crowd
+				p.learn(took, now)
+			}
 			now = now.Add(lookEvery)
 			p.learn(took, now)
 		}
