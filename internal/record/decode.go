@@ -173,6 +173,14 @@ func decodeHeaderRest(f *fields, h *Header) {
 	case headVote:
 		h.Vote = new(Vote)
 		f.inner(decodeVote(f.value, h.Vote))
+	case headKey, headVector:
+		f.newer()
+	case headPrepare:
+		h.Prepare = new(Target)
+		f.inner(decodeTarget(f.value, h.Prepare))
+	case headMoved:
+		h.Moved = new(Target)
+		f.inner(decodeTarget(f.value, h.Moved))
 	default:
 		f.unknown()
 	}

@@ -112,6 +112,14 @@ func appendHeader(b []byte, h *Header) []byte {
 		b, at = open(append(b, headVote))
 		b = shut(appendVote(b, h.Vote), at)
 	}
+	if h.Prepare != nil {
+		b, at = open(append(b, headPrepare))
+		b = shut(appendTarget(b, h.Prepare), at)
+	}
+	if h.Moved != nil {
+		b, at = open(append(b, headMoved))
+		b = shut(appendTarget(b, h.Moved), at)
+	}
 	return b
 }
 

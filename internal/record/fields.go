@@ -156,7 +156,14 @@ func (f *fields) unknown() {
 	switch {
 	case f.tag <= f.known:
 		f.fail("field %d has the wrong mark", f.tag)
-	case f.key&must != 0 && f.err == nil:
+	case f.key&must != 0:
+		f.newer()
+	}
+}
+
+// newer is for a key that only a newer reader understands.
+func (f *fields) newer() {
+	if f.err == nil {
 		f.err = fmt.Errorf("%w (field %d of the %s)", ErrNewer, f.tag, f.what)
 	}
 }

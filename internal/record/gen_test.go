@@ -96,16 +96,28 @@ func drawHeader(t *rapid.T) Header {
 	if rapid.Bool().Draw(t, "has member") {
 		h.Member = &Member{
 			Address: drawText(t, "address"), Zone: drawText(t, "zone"), Version: drawText(t, "version"),
-			Flushed: drawUint(t, "flushed"), Gone: rapid.Bool().Draw(t, "gone"),
+			Flushed: drawUint(t, "flushed"), Gone: rapid.Bool().Draw(t, "gone"), Reaches: drawUUID(t, "reaches"),
 		}
 	}
 	if rapid.Bool().Draw(t, "has vote") {
 		h.Vote = &Vote{Settled: drawUint(t, "settled"), Range: rapid.Byte().Draw(t, "range"), Digest: drawUUID(t, "digest")}
 	}
+	h.Prepare = drawTarget(t, "prepare")
 	h.Refusals = list(t, 3, "refusals", func(t *rapid.T) Refusal {
 		return Refusal{Group: drawText(t, "group"), ID: drawID(t), Attempt: rapid.Uint32().Draw(t, "attempt")}
 	})
 	return h
+}
+
+func drawTarget(t *rapid.T, label string) *Target {
+	if rapid.Bool().Draw(t, label) {
+		return nil
+	}
+	target := &Target{Generation: UUID{1}, URL: "x" + drawText(t, label+" url")}
+	if target.Base = drawUint(t, label+" base"); target.Base != 0 {
+		target.BaseHash = journal.Sum([]byte(label))
+	}
+	return target
 }
 
 func drawEvent(t *rapid.T) mainstem.Event {
@@ -151,5 +163,8 @@ func drawTransaction(t *rapid.T) Transaction {
 func drawRecord(t *rapid.T) *Record {
 	r := &Record{Header: drawHeader(t), Transactions: list(t, 4, "transactions", drawTransaction)}
 	r.Count = uint32(len(r.Transactions))
+	if r.Count == 0 {
+		r.Moved = drawTarget(t, "moved")
+	}
 	return r
 }

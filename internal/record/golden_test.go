@@ -55,7 +55,13 @@ func goldens() map[string]*Record {
 		{Group: "item-43", Effects: []mainstem.Effect{{Kind: mainstem.EffectExpire, Name: "order/1"}}},
 	}}
 	confirm := &Record{Header: Header{Index: 301, PrevHash: journal.Sum([]byte("300")), First: 1003, Age: 61e9}}
-	return map[string]*Record{"genesis": genesis, "busy": busy, "confirm": confirm}
+	moved := &Record{Header: Header{
+		Index: 302, PrevHash: journal.Sum([]byte("301")), First: 1003, Age: 62e9, Node: "a",
+		Member:  &Member{Address: "http://db-0:7271", Flushed: 299, Reaches: u(161)},
+		Prepare: &Target{Generation: u(161), URL: "postgres://node@db1/shop"},
+		Moved:   &Target{Generation: u(161), URL: "postgres://node@db1/shop", Base: 17, BaseHash: journal.Sum([]byte("17"))},
+	}}
+	return map[string]*Record{"genesis": genesis, "busy": busy, "confirm": confirm, "moved": moved}
 }
 
 func golden(t testing.TB, name string) []byte {

@@ -14,6 +14,8 @@ type Member struct {
 	Flushed uint64 `json:"flushed,omitempty,string"`
 	// Gone says that the node has left, and is counted no more.
 	Gone bool `json:"gone,omitempty"`
+	// Reaches is the generation that a move is to go to, if the node can open it.
+	Reaches UUID `json:"-"`
 }
 
 // Vote is the digest that the writer of this record has of one range, just after
@@ -29,7 +31,8 @@ func appendMember(b []byte, m *Member) []byte {
 	b = putBytes(b, memberZone, m.Zone)
 	b = putBytes(b, memberVersion, m.Version)
 	b = putUint(b, memberFlushed, m.Flushed)
-	return putFlag(b, memberGone, m.Gone)
+	b = putFlag(b, memberGone, m.Gone)
+	return putUUID(b, memberReaches, &m.Reaches)
 }
 
 func decodeMember(b []byte, m *Member) error {
@@ -46,6 +49,8 @@ func decodeMember(b []byte, m *Member) error {
 			m.Flushed = f.uint(math.MaxUint64)
 		case memberGone:
 			m.Gone = f.flag()
+		case memberReaches:
+			f.raw(m.Reaches[:])
 		default:
 			f.unknown()
 		}

@@ -74,6 +74,12 @@ type Header struct {
 	// digest that it has where nodes do not agree.
 	Member *Member
 	Vote   *Vote
+	// Prepare names the log that a move is to go to, so that every node can say
+	// whether it reaches it. Nothing has moved by it.
+	Prepare *Target
+	// Moved says that what follows this record is in another log, which has a copy
+	// of all records from its Base on, this one included.
+	Moved *Target
 }
 
 // Genesis is what is fixed when a database is created.

@@ -44,7 +44,7 @@ func TestRoundTrip(t *testing.T) {
 func TestBound(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := drawRecord(t)
-		r.Genesis, r.Settings = nil, nil
+		r.Genesis, r.Settings, r.Prepare, r.Moved = nil, nil, nil, nil
 		bound := HeaderBound
 		for i := range r.Refusals {
 			bound += r.Refusals[i].Bound()

@@ -4,8 +4,9 @@ package record
 // good. Which tags a transaction may use is fixed by the version of its
 // record, so that all programs agree which transactions are undecodable.
 
-// Fields of the header. Tag 22 is reserved for the key ID of an encrypted
-// body, 23 for the dependency vector of other sites; both will be must.
+// Fields of the header. headKey is reserved for the key ID of an encrypted
+// body, headVector for the dependency vector of other sites. That a log is only
+// being prepared changes nothing, so a reader need not understand it.
 const (
 	headIndex       = 1<<1 | must
 	headPrevHash    = 2<<1 | must
@@ -28,8 +29,22 @@ const (
 	headRestored    = 19<<1 | must
 	headMember      = 20<<1 | must
 	headVote        = 21<<1 | must
+	headKey         = 22<<1 | must
+	headVector      = 23<<1 | must
+	headPrepare     = 24 << 1
+	headMoved       = 25<<1 | must
 
-	headKnown = headVote >> 1
+	headKnown = headMoved >> 1
+)
+
+// Fields of the target of a move.
+const (
+	targetGeneration = 1<<1 | must
+	targetURL        = 2<<1 | must
+	targetBase       = 3<<1 | must
+	targetBaseHash   = 4<<1 | must
+
+	targetKnown = targetBaseHash >> 1
 )
 
 // Fields of a member, and of a vote.
@@ -39,8 +54,9 @@ const (
 	memberVersion = 3 << 1
 	memberFlushed = 4<<1 | must
 	memberGone    = 5<<1 | must
+	memberReaches = 6 << 1
 
-	memberKnown = memberGone >> 1
+	memberKnown = memberReaches >> 1
 
 	voteSettled = 1<<1 | must
 	voteRange   = 2<<1 | must

@@ -43,8 +43,13 @@ func (h *Header) broken() string {
 		return "has no first position; the first is 1"
 	case uint64(h.Count) > math.MaxUint64-uint64(h.First):
 		return "has positions beyond 64 bits"
+	case h.Moved != nil && h.Count > 0:
+		return "moves to another log and holds transactions"
 	}
-	return ""
+	if what := h.Prepare.broken(); what != "" {
+		return what
+	}
+	return h.Moved.broken()
 }
 
 func brokenEffect(e *mainstem.Effect) string {

@@ -54,6 +54,8 @@ type headerView struct {
 	Restored    bool                 `json:"restored,omitempty"`
 	Member      *Member              `json:"member,omitempty"`
 	Vote        *voteView            `json:"vote,omitempty"`
+	Prepare     *targetView          `json:"prepare,omitempty"`
+	Moved       *targetView          `json:"moved,omitempty"`
 }
 
 type (
@@ -99,6 +101,13 @@ type voteView struct {
 	Digest  string `json:"digest"`
 }
 
+type targetView struct {
+	Generation string `json:"generation"`
+	URL        string `json:"url"`
+	Base       number `json:"base,omitempty"`
+	BaseHash   string `json:"base_hash,omitempty"`
+}
+
 type attemptView struct {
 	Group   string          `json:"group"`
 	ID      string          `json:"id"`
@@ -130,11 +139,19 @@ func viewHeader(h *Header) headerView {
 	if h.Vote != nil {
 		v.Vote = &voteView{number(h.Vote.Settled), h.Vote.Range, hexOf(h.Vote.Digest[:])}
 	}
+	v.Prepare, v.Moved = viewTarget(h.Prepare), viewTarget(h.Moved)
 	for i := range h.Refusals {
 		r := &h.Refusals[i]
 		v.Refusals = append(v.Refusals, viewAttempt(r.Group, r.ID, r.Attempt))
 	}
 	return v
+}
+
+func viewTarget(t *Target) *targetView {
+	if t == nil {
+		return nil
+	}
+	return &targetView{hexOf(t.Generation[:]), t.URL, number(t.Base), hexOf(t.BaseHash[:])}
 }
 
 func viewAttempt(group string, id mainstem.ID, attempt uint32) attemptView {

@@ -10,7 +10,8 @@ import (
 // admitMember follows what a record says of the node that wrote it.
 func (s *Step) admitMember(h *record.Header) {
 	t := s.Tail
-	if h.Member == nil && h.Vote == nil || h.Count > 0 || h.Checkpoint != nil {
+	aside := h.Member != nil || h.Vote != nil || h.Prepare != nil || h.Moved != nil
+	if !aside || h.Count > 0 || h.Checkpoint != nil {
 		t.Writer = h.Node
 	}
 	if h.Member != nil {

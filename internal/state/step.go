@@ -311,6 +311,8 @@ func (t *Tail) Follows(r *record.Record) error {
 		return bad("database", h.Database, t.Database)
 	case h.Index > 1 && h.Generation != t.Generation:
 		return bad("generation", h.Generation, t.Generation)
+	case h.Moved != nil && (h.Count > 0 || h.Moved.Generation == t.Generation):
+		return bad("move", h.Moved.Generation, "one without transactions to another log")
 	case !h.Restored && h.First != t.Last+1, h.Restored && h.First <= t.Last:
 		return bad("first position", h.First, t.Last+1)
 	case int(h.Count) != len(r.Transactions):
@@ -351,6 +353,7 @@ func (s *Step) Finish(h *record.Header) error {
 	}
 	s.remember(h.Index)
 	s.admitMember(h)
+	s.admitMove(h)
 	if h.Checkpoint != nil {
 		return s.checkpoint(h.Checkpoint, h.Index)
 	}

@@ -27,6 +27,10 @@ type Tail struct {
 	Genesis     record.Genesis
 	Settings    record.Settings
 
+	// Generations are the logs that the database has moved to, in order; Generation
+	// is that of the last, or of the log that it began in.
+	Generations []Generation
+
 	// Past are the incarnations before this one, each with its last position.
 	Past []Era
 
@@ -224,6 +228,7 @@ func (t *Tail) encode() []byte {
 	w.uint(uint64(t.AskedRange))
 	w.string(t.Writer)
 	encodeMembers(&w, t)
+	encodeGenerations(&w, t)
 	return w.b
 }
 
@@ -273,6 +278,7 @@ func LoadTail(rows Rows) (*Tail, error) {
 	t.Asked, t.AskedRange = r.uint(), uint8(r.uint())
 	t.Writer = r.string()
 	decodeMembers(&r, t)
+	decodeGenerations(&r, t)
 	return t, r.end("the tail")
 }
 
