@@ -24,8 +24,7 @@ const (
 // DB is an open database. Everything of mainstem.DB is on it.
 type DB struct {
 	*mainstem.DB
-	node     *node.Node
-	database string
+	node *node.Node
 }
 
 // Option refines Open. The set is closed.
@@ -101,6 +100,19 @@ func Through(wrap func(mainstem.Backend) mainstem.Backend) Option {
 // serves all that it is asked itself, and nobody forwards to it.
 func Cluster(logs *journal.Database, name string, self node.Shared) Option {
 	return option(func(c *config) { c.shared, c.node.Name, c.node.Shared = logs, name, &self })
+}
+
+// Movable lets a database whose log is in files of its directory move to one that
+// nodes share, and follow where it has moved to: it is then the node that self
+// describes, under a name that no other node has.
+func Movable(name string, self node.Shared) Option {
+	return option(func(c *config) { c.node.Name, c.node.Shared = name, &self })
+}
+
+// Move moves the database to the log at url, while it serves: see node.Node.Move.
+// Progress is told as the move goes on, from the goroutine that moves.
+func (db *DB) Move(ctx context.Context, url string, progress func(node.MoveProgress)) (*node.Moved, error) {
+	return db.node.Move(ctx, url, progress)
 }
 
 // Direct is the node as other nodes are to reach it: it forwards nothing.

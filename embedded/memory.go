@@ -3,7 +3,6 @@ package embedded
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"fmt"
 
 	"github.com/mainstemdb/mainstem/engine/memory"
@@ -47,5 +46,5 @@ func (c *config) inMemory(ctx context.Context) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.db(n, hex.EncodeToString(c.node.Database[:])), nil
+	return c.db(n), nil
 }

@@ -81,7 +81,10 @@ func open(ctx context.Context, dir string, opts []Option) (*DB, error) {
 		return nil, mainstem.Errorf(mainstem.Invalid, "%s has %d partitions, not %d; the count is fixed when a database is created", dir, m.Partitions, *c.partitions)
 	}
 	c.node.Partitions, c.node.ReadOnly = m.Partitions, c.readOnly
-	copy(c.node.Database[:], id)
+	copy(c.node.Home[:], id)
+	if c.node.Database = c.node.Home; c.shared != nil {
+		c.node.Database = c.shared.ID
+	}
 	c.node.Incarnation = newIncarnation()
 	if err := c.node.Validate(); err != nil {
 		return nil, err
@@ -100,16 +103,16 @@ func open(ctx context.Context, dir string, opts []Option) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(err, closeParts(c.node.Parts))
 	}
-	return c.db(n, m.Database), nil
+	return c.db(n), nil
 }
 
 // db is a node with what stands before it.
-func (c *config) db(n *node.Node, database string) *DB {
+func (c *config) db(n *node.Node) *DB {
 	var b mainstem.Backend = n
 	for _, wrap := range c.through {
 		b = wrap(b)
 	}
-	return &DB{DB: mainstem.New(b), node: n, database: database}
+	return &DB{DB: mainstem.New(b), node: n}
 }
 
 // count is how many partitions a new database has.
@@ -132,7 +135,7 @@ func newIncarnation() mainstem.Incarnation {
 func (c *config) part(ctx context.Context, dir string, i int) (node.Part, error) {
 	part := node.Part{FS: c.fs, Dir: c.fs.PathJoin(dir, fmt.Sprintf("p%04d", i))}
 	if c.shared != nil {
-		part.Log, c.node.Guarantees = c.shared.Logs[i], c.shared.Guarantees
+		part.Log, part.Shared, c.node.Guarantees = c.shared.Logs[i], true, c.shared.Guarantees
 		return part, disk.MkdirAll(c.fs, part.Dir)
 	}
 	log, err := file.Open(ctx, file.Config{FS: c.fs, Dir: c.fs.PathJoin(part.Dir, "log"), SegmentSize: c.segment, ReadOnly: c.readOnly})

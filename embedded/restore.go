@@ -72,7 +72,7 @@ func Inspect(ctx context.Context, dir string, opts ...Option) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Report{Format: formatVersion, Database: db.database, Guarantees: db.node.Guarantees(), Partitions: db.node.Reports()}
+	r := &Report{Format: formatVersion, Database: db.node.Database().String(), Guarantees: db.node.Guarantees(), Partitions: db.node.Reports()}
 	return r, db.Close()
 }
 

@@ -15,12 +15,8 @@ func (c *config) matches(dir string, m manifest) error {
 	case c.shared == nil:
 		return advise(mainstem.Errorf(mainstem.Invalid, "%s is a node's state; its log is on engine %s", dir, m.Engine),
 			"open it with that log, or move the directory aside")
-	case m.Engine == "":
-		return advise(mainstem.Errorf(mainstem.Invalid, "%s holds a database with its own log", dir), "give the node a directory of its own")
-	case m.Database != hex.EncodeToString(c.shared.ID[:]):
-		return advise(mainstem.Errorf(mainstem.Corrupt, "%s belongs to database %s, the log to database %x (L2)", dir, m.Database, c.shared.ID),
-			"give the node the log of its database, or an empty directory")
-	case m.Engine != c.shared.Guarantees.Engine:
+	// One of another identity it can have moved to: the state knows.
+	case m.Database == hex.EncodeToString(c.shared.ID[:]) && m.Engine != c.shared.Guarantees.Engine:
 		return mainstem.Errorf(mainstem.Invalid, "%s belongs to a log on engine %s, not %s", dir, m.Engine, c.shared.Guarantees.Engine)
 	case m.Partitions != len(c.shared.Logs):
 		return mainstem.Errorf(mainstem.Corrupt, "%s has %d partitions, the log %d", dir, m.Partitions, len(c.shared.Logs))

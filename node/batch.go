@@ -34,6 +34,7 @@ type batch struct {
 	applied bool
 	tookOff time.Time
 	unknown bool // whether it is in the log
+	notice  *notice
 }
 
 type pendingAnswer struct {
@@ -181,7 +182,8 @@ func (b *batch) tell(a pendingAnswer) {
 // worthRecord reports whether there is anything to make durable.
 func (b *batch) worthRecord() bool {
 	return len(b.decided) > 0 || len(b.header.Refusals) > 0 || b.checkpoint ||
-		b.header.Settings != nil || b.header.Restored || b.header.Member != nil || b.header.Vote != nil
+		b.header.Settings != nil || b.header.Restored || b.header.Member != nil || b.header.Vote != nil ||
+		b.header.Prepare != nil || b.header.Moved != nil
 }
 
 // abandon forgets a batch that nothing came of.

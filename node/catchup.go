@@ -18,11 +18,14 @@ func (p *partition) followLog() {
 	ctx, cancel := p.whileServing()
 	defer cancel()
 	for pause := time.Millisecond; ; {
+		g := p.log()
 		next := p.scanned.Load() + 1
-		err := p.Log.Wait(ctx, next)
+		err := g.Wait(ctx, next)
 		switch {
 		case ctx.Err() != nil:
 			return
+		case p.log() != g:
+			continue // its slots say nothing any more
 		case err != nil:
 			// The engine cannot be reached. Whoever asks is told so by his own
 			// request; here it is only tried again.
@@ -99,7 +102,8 @@ func (p *partition) catchUp(next *batch) error {
 // readOn applies the log from where this node is to its end.
 func (p *partition) readOn(ctx context.Context) error {
 	run := p.beginRun(p.tail, p.hints)
-	for entry, err := range p.Log.Read(ctx, p.scanned.Load()+1) {
+	g := p.log()
+	for entry, err := range g.Read(ctx, p.scanned.Load()+1) {
 		if errors.Is(err, journal.ErrTrimmed) {
 			return p.tooFarBehind()
 		}
@@ -108,6 +112,9 @@ func (p *partition) readOn(ctx context.Context) error {
 		}
 		if err := run.add(entry); err != nil {
 			return errors.Join(err, run.land())
+		}
+		if len(run.tail.Generations) > g.number {
+			break // what follows is in another log
 		}
 	}
 	return run.land()
@@ -161,7 +168,7 @@ func (r *run) add(entry journal.Entry) error {
 	r.tail = tail
 	r.fed = append(r.fed, fedRecord{rec.Header, head, entry.Record})
 	r.bytes += len(entry.Record)
-	full := r.bytes >= limitBatchBytes || p.shared() && (rec.Checkpoint != nil || rec.Vote != nil)
+	full := r.bytes >= limitBatchBytes || p.shared() && (rec.Checkpoint != nil || rec.Vote != nil || rec.Prepare != nil)
 	if full && !p.node.cfg.ReadOnly { // a read-only node keeps what it replays in memory
 		return r.land()
 	}
@@ -227,7 +234,7 @@ func (p *partition) successor(rows state.Rows, tail *state.Tail, entry journal.E
 // that has another successor.
 func (p *partition) ancestor(rows state.Rows, tail *state.Tail, r *record.Record) (bool, error) {
 	switch {
-	case r.Database != tail.Database && r.Index > 1, r.Generation != tail.Generation && r.Index > 1, r.Index > tail.Head.Index:
+	case r.Database != tail.Database && r.Index > 1, r.Index > tail.Head.Index, r.Generation != tail.GenerationAt(r.Index) && r.Index > 1:
 		return false, nil
 	case r.Index == 1:
 		return r.PrevHash == journal.Hash{} && r.Database == tail.Database, nil

@@ -26,6 +26,11 @@ type cluster struct {
 	store *sharedlog.Store
 	nodes []*member
 	mu    sync.Mutex
+	// at is the URL of the log that nodes start with, if it is not store; places are
+	// those that they reach.
+	at     string
+	places *places
+	carry  func(context.Context, *journal.Database, int) error
 }
 
 type member struct {
@@ -66,8 +71,15 @@ func (c *cluster) start(m *member) {
 }
 
 func (c *cluster) tryStart(m *member) error {
-	logs, ways := sharedlog.Database(clusterID, c.store)
+	id, stores := clusterID, []*sharedlog.Store{c.store}
+	if c.at != "" {
+		id, stores = c.places.all[c.at].id, c.places.all[c.at].stores
+	}
+	logs, ways := sharedlog.Database(id, stores...)
 	self := node.Shared{Address: m.name, Dial: c.dial, Patience: 500 * time.Millisecond, TakeOver: 5 * time.Millisecond}
+	if c.places != nil {
+		self.Reach, self.Carry = c.places.reach(m.name), c.carry
+	}
 	db, err := embedded.Open(context.Background(), dir, append([]embedded.Option{
 		embedded.Memory(16 << 20), embedded.OnDisk(m.fs), embedded.OnClock(m.clock), embedded.Cluster(logs, m.name, self),
 	}, m.opts...)...)

@@ -35,17 +35,21 @@ type Config struct {
 	// Name is the node's name in the records it writes.
 	Name string
 
-	// Database identifies the database; Incarnation is the one a new or
-	// restored database begins with.
+	// Database identifies the logs, and with them a database that is founded on them;
+	// one that has moved there has kept its own identity, which its records have.
+	// Incarnation is the one a new or restored database begins with.
 	Database    record.UUID
 	Incarnation mainstem.Incarnation
+	// Home is the logs that the directory was made for. A state that has moved since
+	// is on others; an empty one belongs there.
+	Home record.UUID
 	// Restored begins the new incarnation on an existing log (L1).
 	Restored bool
 	ReadOnly bool
 	// Guarantees are the engine's.
 	Guarantees journal.Guarantees
-	// Shared is for logs that other nodes append to as well; nil where this node is
-	// alone.
+	// Shared is for logs that other nodes append to as well, and for moving to one;
+	// nil where this node is alone, and stays so.
 	Shared *Shared
 	// Parts are the partitions' logs and places of state, in order.
 	Parts []Part
@@ -58,7 +62,9 @@ type Part struct {
 	FS  disk.FS
 	// Dir holds the partition's state and snapshots.
 	Dir string
-	Err error
+	// Shared says that other nodes append to the log, too.
+	Shared bool
+	Err    error
 	// Broken, if not nil, is closed when the log has ended by itself, and Why
 	// says why.
 	Broken <-chan struct{}

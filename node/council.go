@@ -23,6 +23,10 @@ type council struct {
 	since time.Time
 	// announced is the index up to which this node said that its disk has the state.
 	announced uint64
+	// reached is the generation that this node said it reaches; introduce has it speak
+	// of itself in any case.
+	reached   record.UUID
+	introduce bool
 }
 
 // digestsKept is of how many checkpoints a node remembers its own digest.
@@ -67,6 +71,9 @@ func (p *partition) settle(h *record.Header) {
 	}
 	if h.Vote != nil {
 		p.vote(h.Vote.Settled)
+	}
+	if h.Prepare != nil && h.Node != p.node.cfg.Name && p.running {
+		p.prepare(h.Prepare)
 	}
 }
 
@@ -125,8 +132,14 @@ func (b *batch) speak() {
 	if c.vote != nil {
 		b.header.Vote, c.told, c.vote = c.vote, c.vote.Settled, nil
 	}
-	if flushed := b.p.flushed.Load(); flushed > c.announced {
-		b.header.Member, c.announced = b.p.node.cfg.Shared.member(flushed), flushed
+	flushed, reaches := max(b.p.flushed.Load(), c.announced), c.reached
+	if r := b.p.reaches.Load(); r != nil {
+		reaches = *r
+	}
+	if flushed > c.announced || reaches != c.reached || c.introduce {
+		b.header.Member = b.p.node.cfg.Shared.member(flushed)
+		b.header.Member.Reaches = reaches
+		c.announced, c.reached, c.introduce = flushed, reaches, false
 	}
 }
 
@@ -136,7 +149,8 @@ func (b *batch) unspeak() {
 	if v := b.header.Vote; v != nil && c.vote == nil {
 		c.vote, c.told = v, v.Settled-1
 	}
-	if m := b.header.Member; m != nil {
-		c.announced = 0
+	if b.header.Member != nil {
+		c.introduce = true
 	}
+	b.unnotice()
 }

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"math"
 	"slices"
@@ -158,7 +159,8 @@ func (p *partition) next(ctx context.Context, rows state.Rows, tail *state.Tail,
 // are kept for as long as history is, which can be longer.
 func (p *partition) beginning(ctx context.Context, rows state.Rows, tail *state.Tail, oldest, end state.Place) (state.Place, error) {
 	trimmed := func(place state.Place) bool {
-		for _, err := range p.Log.Read(ctx, place.Head.Slot) {
+		g := p.log()
+		for _, err := range g.Read(ctx, g.slot(place.Head)) {
 			return errors.Is(err, journal.ErrTrimmed)
 		}
 		return false
@@ -247,7 +249,12 @@ const (
 func (c *followCursor) load(ctx context.Context) error {
 	applied, bytes := c.p.applied().Head.Index, 0
 	var newest []byte
-	for entry, err := range c.p.Log.Read(ctx, c.slot) {
+	g := c.p.log()
+	for entry, err := range g.Read(ctx, g.from(c.index, c.slot)) {
+		if err != nil && c.p.log() != g {
+			c.stored = nil
+			return c.load(ctx) // the log has moved meanwhile
+		}
 		var r *record.Record
 		if err == nil {
 			r, err = record.Decode(entry.Record)
@@ -261,6 +268,11 @@ func (c *followCursor) load(ctx context.Context) error {
 		}
 		if r.Index < c.index+uint64(len(c.stored)) {
 			continue // from before, or void
+		}
+		if r.Index > c.index+uint64(len(c.stored)) {
+			gone := c.index + uint64(len(c.stored))
+			c.stored = nil
+			return fmt.Errorf("%w: record %d", journal.ErrTrimmed, gone)
 		}
 		if n := len(c.stored); n > 0 {
 			c.stored[n-1].head.Hash = r.PrevHash // the chain has it, so it need not be computed

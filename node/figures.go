@@ -111,7 +111,7 @@ func (p *partition) figures() PartitionFigures {
 			Hits: m.CacheHits, Misses: m.CacheMisses, Waited: time.Duration(m.Waited),
 		}
 	}
-	if counts, ok := p.Log.(interface{ Figures() journal.Figures }); ok {
+	if counts, ok := p.log().Log.(interface{ Figures() journal.Figures }); ok {
 		f.Log = counts.Figures()
 	}
 	return f

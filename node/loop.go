@@ -47,6 +47,9 @@ func (p *partition) run() {
 			_ = p.catchUp(next)
 			next = nil
 		}
+		if p.flight == nil && p.between() {
+			p.cross()
+		}
 		next = p.gather(next)
 		if p.flight == nil {
 			next = p.launch(next)
@@ -96,7 +99,14 @@ const (
 // gather judges what waits, on top of everything judged before. It returns nil
 // when nothing came of it that needs a record.
 func (p *partition) gather(b *batch) *batch {
+	if p.between() || b != nil && b.notice != nil {
+		return b
+	}
 	if b == nil {
+		b = p.announce()
+		if b != nil {
+			return b
+		}
 		b = &batch{p: p}
 	}
 	var err error
@@ -198,7 +208,7 @@ func (p *partition) launch(b *batch) *batch {
 // append writes the record of a batch, beside the loop. On a shared log an append
 // can hang for as long as the engine does: it is left when the partition stops.
 func (p *partition) append(b *batch) {
-	after, bytes, log := b.after, b.bytes, p.Log
+	after, bytes, log := b.after, b.bytes, p.log()
 	ctx, cancel := context.Background(), func() {}
 	if p.shared() {
 		ctx, cancel = p.whileServing()
@@ -216,7 +226,7 @@ func (p *partition) append(b *batch) {
 func (p *partition) launchProof(b *batch) {
 	b.abandon() // before another batch begins at the same index
 	p.flight, b.tookOff = b, time.Now()
-	head, log := p.ahead.Head, p.Log
+	head, log := p.ahead.Head, p.log()
 	ctx, cancel := p.whileServing()
 	go func() {
 		defer cancel()
@@ -241,6 +251,7 @@ func (p *partition) apply(b *batch) {
 	p.ring.add(&b.header, b.bytes, b.head)
 	p.settle(&b.header)
 	p.sweeper.grow(len(b.bytes))
+	b.noticed()
 	b.answerAll(nil)
 	b.recycle()
 	p.node.tellNews()
@@ -252,9 +263,10 @@ func (p *partition) lost(flight, next *batch, err error) {
 	if next != nil {
 		next.refuse(mainstem.Errorf(mainstem.Unavailable, "partition %d: the record before failed: %w", p.id, err))
 	}
-	if errors.Is(err, journal.ErrFailed) && p.Log.Confirm(context.Background(), p.tail.Head) == nil {
+	if errors.Is(err, journal.ErrFailed) && p.log().Confirm(context.Background(), p.tail.Head) == nil {
 		// Nothing was written, and the log is sound: a full disk, for example.
 		flight.refuse(mainstem.Errorf(mainstem.Unavailable, "partition %d: %w", p.id, err))
+		flight.unspeak()
 		p.time.leap, p.full = flight.header.Leap, true
 		p.rewind()
 		return
@@ -328,10 +340,18 @@ func (p *partition) untilExpiry() time.Duration {
 	return max(time.Millisecond, min(idle, p.hints.NextExpiry().Sub(p.age(p.tail))))
 }
 
+// database is whose records these are: of a log that was moved to, not its own.
+func (p *partition) database(tail *state.Tail) record.UUID {
+	if tail.Head.Index > 0 {
+		return tail.Database
+	}
+	return p.node.cfg.Database
+}
+
 // header begins the record after a tail.
 func (p *partition) header(after *state.Tail) record.Header {
 	h := record.Header{
-		Index: after.Head.Index + 1, Database: p.node.cfg.Database, Generation: after.Generation,
+		Index: after.Head.Index + 1, Database: p.database(after), Generation: after.Generation,
 		Incarnation: after.Incarnation, Partition: uint32(p.id), Node: p.node.cfg.Name, First: after.Last + 1,
 	}
 	p.time.stamp(&h, after)

@@ -24,7 +24,9 @@ type Node struct {
 	newsMu sync.Mutex
 	news   chan struct{}
 
-	peers peers
+	peers   peers
+	targets targets
+	moving  sync.Mutex // held by a move that this node has begun
 }
 
 // Open recovers every partition and begins to serve. With several partitions
@@ -74,7 +76,7 @@ func (n *Node) release() error {
 		p.stop(mainstem.Errorf(mainstem.Stopped, "the database could not be opened"))
 		errs = append(errs, p.release())
 	}
-	errs = append(errs, n.hangUp())
+	errs = append(errs, n.letGo(), n.hangUp())
 	return errors.Join(errs...)
 }
 

@@ -27,11 +27,13 @@ func (p *partition) open(ctx context.Context) error {
 		return p.stateError(err)
 	}
 	p.tail = tail
-	if err := p.replay(ctx); err != nil {
-		return err
+	if cfg := &p.node.cfg; tail.Head.Index == 0 && cfg.Home != (record.UUID{}) && cfg.Home != cfg.Database {
+		e := mainstem.Errorf(mainstem.Corrupt, "the directory of partition %d belongs to database %s, the log to %s, and there is no state that has moved there (L2)", p.id, cfg.Home, cfg.Database)
+		e.Advice = "give the node the log of its database, or an empty directory"
+		return e
 	}
-	if p.tail.Head.Index > 0 && p.tail.Database != p.node.cfg.Database {
-		return mainstem.Errorf(mainstem.Corrupt, "partition %d belongs to database %x, not %x (L2)", p.id, p.tail.Database, p.node.cfg.Database)
+	if err := p.stand(ctx); err != nil {
+		return err
 	}
 	if n := p.tail.Genesis.Partitions; p.tail.Head.Index > 0 && int(n) != p.node.cfg.Partitions {
 		return mainstem.Errorf(mainstem.Corrupt, "partition %d is one of %d, not of %d", p.id, n, p.node.cfg.Partitions)
@@ -46,29 +48,36 @@ func (p *partition) open(ctx context.Context) error {
 	return p.inaugurate(ctx)
 }
 
-// replay applies what the log has and the state has not. It first checks that
-// the state ends in a record of this very log.
-func (p *partition) replay(ctx context.Context) error {
-	p.scanned.Store(p.tail.Head.Slot)
+// replay applies what a log has and the state has not, from a slot on that is at or
+// below that of the record that the state ends in. It first checks that this very
+// record is there.
+func (p *partition) replay(ctx context.Context, g *generation, from uint64) error {
+	p.scanned.Store(from - 1)
 	met := p.tail.Head.Index == 0
 	run := p.beginRun(p.tail, nil)
-	for entry, err := range p.Log.Read(ctx, max(1, p.tail.Head.Slot)) {
+	for entry, err := range g.Read(ctx, from) {
 		if errors.Is(err, journal.ErrTrimmed) {
 			return p.behindLog()
 		}
 		if err != nil {
 			return typed(err, "the log of partition %d", p.id)
 		}
-		if met {
-			if err := run.add(entry); err != nil {
+		if !met {
+			next, err := p.meet(g, run, entry)
+			if err != nil {
 				return err
 			}
-			continue
+			if met = next != nil; !met || next.Index == p.tail.Head.Index {
+				run.slot = entry.Slot
+				continue
+			}
 		}
-		if err := p.meet(entry); err != nil {
+		if err := run.add(entry); err != nil {
 			return err
 		}
-		met = true
+		if len(run.tail.Generations) > g.number {
+			break // what follows is in another log
+		}
 	}
 	if !met {
 		return mainstem.Errorf(mainstem.Corrupt, "the state of partition %d is ahead of its log: it ends in record %d, which the log does not have", p.id, p.tail.Head.Index)
@@ -84,17 +93,30 @@ func (p *partition) replay(ctx context.Context) error {
 	return nil
 }
 
-// meet checks that the record that the state ends in is the one of the log.
-func (p *partition) meet(entry journal.Entry) error {
+// meet looks for the record that the state ends in, or the one that follows it where
+// a log begins with that: nil if neither is in this slot. In a log that the state has
+// its slots from, it is in the very first that is read.
+func (p *partition) meet(g *generation, run *run, entry journal.Entry) (*record.Header, error) {
 	r, err := record.Decode(entry.Record)
 	if err != nil {
-		return p.undecodable(entry.Slot, err)
+		return nil, p.undecodable(entry.Slot, err)
 	}
-	if head := (journal.Head{Index: r.Index, Hash: journal.Sum(entry.Record), Slot: entry.Slot}); head != p.tail.Head {
-		return mainstem.Errorf(mainstem.Corrupt, "the state of partition %d ends in record %d with hash %s; the log has record %d with hash %s there (L2)",
-			p.id, p.tail.Head.Index, p.tail.Head.Hash, head.Index, head.Hash)
+	t := p.tail
+	head := journal.Head{Index: r.Index, Hash: journal.Sum(entry.Record), Slot: entry.Slot}
+	switch exact := t.Head.Index > g.moved; {
+	case head.Index == t.Head.Index && head.Hash == t.Head.Hash && (!exact || head == t.Head):
+		here := *t
+		here.Head = head
+		p.tail, run.tail = &here, &here
+		return &r.Header, nil
+	case !exact && r.Index == t.Head.Index+1 && r.PrevHash == t.Head.Hash:
+		run.slot = entry.Slot - 1
+		return &r.Header, nil
+	case !exact && r.Index <= t.Head.Index:
+		return nil, nil
 	}
-	return nil
+	return nil, mainstem.Errorf(mainstem.Corrupt, "the state of partition %d ends in record %d with hash %s; the log has record %d with hash %s there (L2)",
+		p.id, t.Head.Index, t.Head.Hash, head.Index, head.Hash)
 }
 
 // behindLog says of a state that its log no longer reaches back to it.
@@ -131,6 +153,12 @@ func (p *partition) inaugurate(ctx context.Context) error {
 			return err
 		}
 		p.rewind()
+		for p.between() {
+			to, _ := p.tail.Moved()
+			if err := p.crossOnce(ctx, &to); err != nil {
+				return err
+			}
+		}
 	}
 }
 
@@ -166,7 +194,7 @@ func (p *partition) begin(ctx context.Context) error {
 	if err := b.encode(); err != nil {
 		return err
 	}
-	head, err := p.Log.Append(ctx, b.after, b.bytes)
+	head, err := p.log().Append(ctx, b.after, b.bytes)
 	if err != nil {
 		return typed(err, "the first record of partition %d after opening", p.id)
 	}

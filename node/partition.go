@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/record"
 	"github.com/mainstemdb/mainstem/internal/state"
 	"github.com/mainstemdb/mainstem/internal/store"
 )
@@ -59,6 +60,15 @@ type partition struct {
 	questions questions
 	vain      vain
 	council   council
+	// on is the log in use; leaving are those that were left and are being closed.
+	on      atomic.Pointer[generation]
+	leaving sync.WaitGroup
+	copying sync.Mutex   // held by who appends to the copy of the log
+	keepLog atomic.Int32 // how many copy the log, which is not trimmed meanwhile
+	notice  atomic.Pointer[notice]
+	reaches atomic.Pointer[record.UUID] // the generation to move to, if it can be opened
+	movedAt time.Time                   // since when a record that moves the log is on its way
+	pause   atomic.Int64                // for how long writes waited for the last move
 	// flushed is the index up to which a snapshot of this node has the state.
 	flushed atomic.Uint64
 
@@ -75,6 +85,7 @@ func newPartition(n *Node, id int, part Part) *partition {
 		tail: &state.Tail{}, ahead: &state.Tail{}, landed: make(chan landing, 1), arrived: make(chan struct{}, 1),
 		stopping: make(chan struct{}), stopped: make(chan struct{}), counted: counted{start: time.Now().Add(-1)},
 	}
+	p.on.Store(&generation{Log: part.Log, raw: part.Log, id: n.cfg.Database, shared: part.Shared, guarantees: n.cfg.Guarantees})
 	p.queue.init(n.cfg.share(10))
 	p.ring.limit = n.cfg.share(10)
 	p.sweeper.init()
@@ -146,8 +157,9 @@ func (p *partition) release() error {
 		}
 		errs = append(errs, p.store.Close())
 	}
-	if p.Log != nil {
-		errs = append(errs, p.Log.Close())
+	p.leaving.Wait()
+	if g := p.log(); g.raw != nil {
+		errs = append(errs, g.Close())
 	}
 	return typed(errors.Join(errs...), "closing partition %d", p.id)
 }

@@ -87,7 +87,7 @@ func (p *partition) betweenIsVoid(slot uint64) error {
 	ctx, cancel := p.whileServing()
 	defer cancel()
 	rows := p.store.Rows()
-	for entry, err := range p.Log.Read(ctx, p.scanned.Load()+1) {
+	for entry, err := range p.log().Read(ctx, p.scanned.Load()+1) {
 		if err != nil {
 			return fmt.Errorf("%w: what stands before slot %d cannot be read: %w", journal.ErrUnknown, slot, err)
 		}

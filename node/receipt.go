@@ -18,7 +18,7 @@ func (p *partition) complete(r *mainstem.Receipt) error {
 
 // completeFrom is complete with what a frozen view shows.
 func (p *partition) completeFrom(rows state.Rows, tail *state.Tail, r *mainstem.Receipt) error {
-	r.Weak = strings.Join(p.node.cfg.Guarantees.Weak, "; ")
+	r.Weak = strings.Join(p.log().guarantees.Weak, "; ")
 	if !r.Token.IsZero() {
 		return nil
 	}

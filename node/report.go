@@ -15,6 +15,8 @@ type Report struct {
 	Partition   int                  `json:"partition"`
 	Error       string               `json:"error,omitempty"`
 	Incarnation mainstem.Incarnation `json:"incarnation"`
+	// Generation is the log in use, by its UUID.
+	Generation string `json:"generation"`
 	// Index and Hash are those of the last record, Position of the last
 	// transaction.
 	Index    mainstem.Position `json:"index"`
@@ -61,8 +63,26 @@ func (n *Node) Reports() []Report {
 	return all
 }
 
-// Guarantees are what the engine's acknowledgement means.
-func (n *Node) Guarantees() journal.Guarantees { return n.cfg.Guarantees }
+// Database is the identity of the database, which it keeps when it moves.
+func (n *Node) Database() record.UUID {
+	for _, p := range n.parts {
+		if newest := p.newest.Load(); newest != nil {
+			return p.database(newest.tail)
+		}
+	}
+	return n.cfg.Database
+}
+
+// Guarantees are what the engine's acknowledgement means: of the log in use, or while
+// partitions are on different ones, of one that is weak, if there is one.
+func (n *Node) Guarantees() journal.Guarantees {
+	for _, p := range n.parts {
+		if g := p.log().guarantees; len(g.Weak) > 0 {
+			return g
+		}
+	}
+	return n.parts[0].log().guarantees
+}
 
 func (p *partition) report() Report {
 	r := Report{Partition: p.id, Snapshots: []mainstem.Position{}}
@@ -72,6 +92,7 @@ func (p *partition) report() Report {
 		return r
 	}
 	defer release()
+	r.Generation = p.log().id.String()
 	r.Incarnation, r.Index, r.Hash, r.Position = t.Incarnation, mainstem.Position(t.Head.Index), t.Head.Hash.String(), t.Last
 	r.Age, r.Now, r.Wall = t.Age, p.age(t), wallTime(t.Wall)
 	left := t.LeapBudget(r.Now)

@@ -1,12 +1,14 @@
 package node
 
 import (
+	"context"
 	"math/rand/v2"
 	"strconv"
 	"time"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/record"
+	"github.com/mainstemdb/mainstem/journal"
 )
 
 // Shared is what a node has to know where other nodes append to the same logs.
@@ -25,6 +27,12 @@ type Shared struct {
 	// itself, and TakeOver the longest random pause before it does; 0 means the
 	// defaults.
 	Patience, TakeOver time.Duration
+	// Reach opens the logs at a URL, for a move; without it this node neither begins
+	// one nor follows one. A URL is recorded for all nodes: there is no secret in it.
+	Reach func(ctx context.Context, url string) (*journal.Database, error)
+	// Carry puts a snapshot of a partition into the store of the logs that the
+	// database moves to, and reads it back.
+	Carry func(ctx context.Context, to *journal.Database, partition int) error
 }
 
 // Defaults and limits of nodes on a shared log (L10).
@@ -81,9 +89,6 @@ func (s *Shared) pause() time.Duration {
 func (s *Shared) member(flushed uint64) *record.Member {
 	return &record.Member{Address: s.Address, Zone: s.Zone, Version: s.Version, Flushed: flushed}
 }
-
-// shared reports whether other nodes append to this partition's log too.
-func (p *partition) shared() bool { return p.node.cfg.Shared != nil }
 
 // leads reports whether records that nobody asked for are this node's to write:
 // those of time and of checkpoints.

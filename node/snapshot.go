@@ -155,8 +155,10 @@ func (p *partition) trim(ctx context.Context) error {
 	if err := p.store.Flush(); err != nil {
 		return err
 	}
-	if err := p.Log.Trim(ctx, place.Head.Slot); err != nil {
-		return err
+	if g := p.log(); p.keepLog.Load() == 0 && g.slot(place.Head) > 0 {
+		if err := g.Trim(ctx, g.slot(place.Head)); err != nil {
+			return err
+		}
 	}
 	if oldest = min(oldest, tail.OldestHorizon()); oldest == 0 {
 		return nil

@@ -65,7 +65,8 @@ func (v *verifier) run(ctx context.Context, scratch Part, progress func(int, uin
 		return typed(err, "partition %d", v.p.id)
 	}
 	defer v.store.Close()
-	for entry, err := range v.p.Log.Read(ctx, max(1, v.tail.Head.Slot+1)) {
+	g := v.p.log()
+	for entry, err := range g.Read(ctx, max(1, g.from(v.tail.Head.Index+1, v.tail.Head.Slot+1))) {
 		if err != nil {
 			return typed(err, "the log of partition %d", v.p.id)
 		}
@@ -77,7 +78,7 @@ func (v *verifier) run(ctx context.Context, scratch Part, progress func(int, uin
 		}
 		progress(v.p.id, v.tail.Head.Index, tail.Head.Index)
 	}
-	if v.tail.Head != tail.Head {
+	if v.tail.Head.Index != tail.Head.Index || v.tail.Head.Hash != tail.Head.Hash {
 		return mainstem.Errorf(mainstem.Corrupt, "the log of partition %d ends in record %d, the state in record %d (L2)", v.p.id, v.tail.Head.Index, tail.Head.Index)
 	}
 	return v.compare(rows, tail)
@@ -94,8 +95,8 @@ func (v *verifier) base(ctx context.Context, scratch Part) error {
 		return err
 	}
 	whole := false
-	for _, err := range v.p.Log.Read(ctx, 1) {
-		whole = err == nil
+	for _, err := range v.p.log().Read(ctx, 1) {
+		whole = err == nil && v.p.log().base == 0
 		break
 	}
 	if !whole && len(kept) > 0 {

@@ -7,6 +7,7 @@
 package record
 
 import (
+	"encoding/hex"
 	"time"
 
 	"github.com/mainstemdb/mainstem"
@@ -18,6 +19,9 @@ const Format = 1
 
 // UUID is sixteen random bytes that name a database, a boot, a generation.
 type UUID [16]byte
+
+// String is all of it in hex.
+func (u UUID) String() string { return hex.EncodeToString(u[:]) }
 
 // Record is one record, decoded.
 //

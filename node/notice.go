@@ -1,0 +1,60 @@
+package node
+
+import (
+	"time"
+
+	"github.com/mainstemdb/mainstem/internal/record"
+)
+
+// notice is what a record without transactions is to say of a move. It is appended
+// again until it is in the log, or withdrawn.
+type notice struct {
+	prepare, moved *record.Target
+	told           chan struct{} // closed when it is in the log
+	// flying is the loop's own: a batch carries it.
+	flying bool
+}
+
+// noticePause is how long after a lost race a notice is tried again.
+const noticePause = time.Millisecond
+
+// give has the loop append a notice.
+func (p *partition) give(n *notice) {
+	p.notice.Store(n)
+	p.queue.poke()
+}
+
+// withdraw takes a notice back; it may be on its way to the log.
+func (p *partition) withdraw(n *notice) { p.notice.CompareAndSwap(n, nil) }
+
+// announce makes a batch of a notice, if there is one that no batch carries.
+func (p *partition) announce() *batch {
+	n := p.notice.Load()
+	if n == nil || n.flying || p.contested() {
+		return nil
+	}
+	b := &batch{p: p, notice: n}
+	b.now()
+	b.header.Prepare, b.header.Moved = n.prepare, n.moved
+	if n.moved != nil {
+		p.movedAt = time.Now()
+	}
+	n.flying = true
+	return b
+}
+
+// noticed ends a notice that is in the log.
+func (b *batch) noticed() {
+	if b.notice != nil {
+		b.p.notice.CompareAndSwap(b.notice, nil)
+		close(b.notice.told)
+	}
+}
+
+// unnotice lets a notice be given again whose batch is not in the log.
+func (b *batch) unnotice() {
+	if b.notice != nil {
+		b.notice.flying = false
+		time.AfterFunc(noticePause, b.p.queue.poke)
+	}
+}
