@@ -16,11 +16,11 @@ import (
 // engine takes one successor of a record, and all of them bring the same.
 type copier struct {
 	p    *partition
-	from *generation
 	raw  journal.Log // as the engine has it
 	to   journal.Log // by the indexes of the chain
 	base journal.Head
 	head journal.Head // the newest record that is in both
+	home record.UUID  // where the database was when a move began
 	// copied is how many records this copier has added.
 	copied uint64
 }
@@ -35,7 +35,7 @@ const (
 
 // newCopier finds out how far a copy is. What is there must be of this very chain.
 func (p *partition) newCopier(ctx context.Context, raw journal.Log) (*copier, error) {
-	c := &copier{p: p, from: p.log(), raw: raw}
+	c := &copier{p: p, raw: raw}
 	rows, release, tail, err := p.reading()
 	if err != nil {
 		return nil, err
@@ -79,7 +79,8 @@ func (c *copier) beginning(ctx context.Context, rows state.Rows, tail *state.Tai
 	if err != nil {
 		return journal.Head{}, c.p.damaged(err)
 	}
-	for entry, err := range c.from.Read(ctx, c.from.slot(place.Head)) {
+	g := c.p.log()
+	for entry, err := range g.Read(ctx, g.slot(place.Head)) {
 		if err != nil {
 			return journal.Head{}, typed(err, "the log of partition %d", c.p.id)
 		}
@@ -160,11 +161,15 @@ func (c *copier) advance(ctx context.Context, upTo uint64) error {
 }
 
 func (c *copier) stretch(ctx context.Context, upTo uint64) error {
-	from, err := c.next()
+	place, err := c.next()
 	if err != nil {
 		return err
 	}
-	for entry, err := range c.from.Read(ctx, from) {
+	g := c.p.log()
+	for entry, err := range g.Read(ctx, g.slot(place.Head)) {
+		if err != nil && c.p.log() != g {
+			return c.stretch(ctx, upTo) // another move was first
+		}
 		if err != nil {
 			return typed(err, "the log of partition %d, to be copied", c.p.id)
 		}
@@ -185,18 +190,18 @@ func (c *copier) stretch(ctx context.Context, upTo uint64) error {
 	return nil
 }
 
-// next is a slot at or below that of the record to be copied next.
-func (c *copier) next() (uint64, error) {
+// next is the place of the record to be copied next.
+func (c *copier) next() (state.Place, error) {
 	rows, release, tail, err := c.p.reading()
 	if err != nil {
-		return 0, err
+		return state.Place{}, err
 	}
 	defer release()
 	place, known, err := state.PlaceAt(rows, tail.Last, c.head.Index+1)
 	if err != nil || !known {
-		return 0, errors.Join(err, mainstem.Errorf(mainstem.Unavailable, "the place of record %d of partition %d is not known any more", c.head.Index+1, c.p.id))
+		return place, errors.Join(err, mainstem.Errorf(mainstem.Unavailable, "the place of record %d of partition %d is not known any more", c.head.Index+1, c.p.id))
 	}
-	return c.from.slot(place.Head), nil
+	return place, nil
 }
 
 // put appends one record to the copy.

@@ -111,7 +111,8 @@ func (m *mover) tell(step string, p *partition, lag uint64, missing []string) {
 
 func (m *mover) run(ctx context.Context) error {
 	for _, p := range m.node.parts {
-		if err := p.down(); err != nil {
+		// What is asked of a node that is behind must not be answered by what it has.
+		if err := p.attain(ctx, mainstem.Latest(), true); err != nil {
 			return err
 		}
 		tail := p.applied()
@@ -125,6 +126,7 @@ func (m *mover) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		c.home = current(tail)
 		m.copies = append(m.copies, c)
 		p.keepLog.Add(1)
 		defer p.keepLog.Add(-1)
@@ -252,8 +254,7 @@ func (m *mover) commit(ctx context.Context, c *copier) error {
 		return err
 	}
 	m.committed = true
-	n := &notice{moved: c.target(m), told: make(chan struct{})}
-	before := len(p.applied().Generations)
+	n := &notice{moved: c.target(m), from: c.home, told: make(chan struct{})}
 	p.give(n)
 	defer p.withdraw(n)
 	for {
@@ -262,7 +263,7 @@ func (m *mover) commit(ctx context.Context, c *copier) error {
 			m.pause = max(m.pause, time.Duration(p.pause.Load()))
 			return nil
 		}
-		if tail := p.applied(); len(tail.Generations) > before && current(tail) != m.to.ID {
+		if tail := p.applied(); current(tail) != c.home && current(tail) != m.to.ID {
 			to, _ := tail.Moved()
 			return mainstem.Errorf(mainstem.Conflict, "partition %d has moved to %s, by another move that came first", p.id, to.URL)
 		}

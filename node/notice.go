@@ -11,6 +11,9 @@ import (
 type notice struct {
 	prepare, moved *record.Target
 	told           chan struct{} // closed when it is in the log
+	// from is where a move begins: another move can come first, and then this one is
+	// not what was asked for.
+	from record.UUID
 	// flying is the loop's own: a batch carries it.
 	flying bool
 }
@@ -30,7 +33,7 @@ func (p *partition) withdraw(n *notice) { p.notice.CompareAndSwap(n, nil) }
 // announce makes a batch of a notice, if there is one that no batch carries.
 func (p *partition) announce() *batch {
 	n := p.notice.Load()
-	if n == nil || n.flying || p.contested() {
+	if n == nil || n.flying || p.contested() || n.moved != nil && current(p.ahead) != n.from {
 		return nil
 	}
 	b := &batch{p: p, notice: n}

@@ -47,8 +47,8 @@ func (n *Node) reach(ctx context.Context, url string) (*reached, error) {
 		return nil, typed(err, "the log at %s", url)
 	}
 	r := &reached{Database: db, taken: make([]bool, len(db.Logs))}
-	if len(db.Logs) != len(n.parts) {
-		wrong := mainstem.Errorf(mainstem.Invalid, "the log at %s has %d partitions, the database %d; the count is fixed when a log is made", url, len(db.Logs), len(n.parts))
+	if len(db.Logs) != n.cfg.Partitions {
+		wrong := mainstem.Errorf(mainstem.Invalid, "the log at %s has %d partitions, the database %d; the count is fixed when a log is made", url, len(db.Logs), n.cfg.Partitions)
 		return nil, errors.Join(wrong, r.close())
 	}
 	n.targets.mu.Lock()
