@@ -154,6 +154,7 @@ type server struct {
 	address  string
 	life     context.Context // of the client
 	rpc      mainstemv1connect.DatabaseServiceClient
+	admin    mainstemv1connect.AdminServiceClient
 	idle     func() // closes connections that nobody uses
 	breaker  breaker
 	throttle *throttle
@@ -179,6 +180,8 @@ func newServer(address string, c *client) *server {
 	s := &server{address: address, life: c.life, idle: transport.CloseIdleConnections, throttle: newThrottle(address)}
 	s.rpc = mainstemv1connect.NewDatabaseServiceClient(&http.Client{Transport: transport}, address,
 		connect.WithAcceptCompression("gzip", nil, nil), // it would cost more time than the bytes that it saves
+		connect.WithReadMaxBytes(LimitAnswer), connect.WithInterceptors(interceptors...))
+	s.admin = mainstemv1connect.NewAdminServiceClient(&http.Client{Transport: transport}, address,
 		connect.WithReadMaxBytes(LimitAnswer), connect.WithInterceptors(interceptors...))
 	s.lanes.open = s.openLane
 	return s

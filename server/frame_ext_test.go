@@ -222,7 +222,7 @@ func TestReflection(t *testing.T) {
 // TestStoppedDatabaseIsNotReady: the process is alive, and says why it serves nothing.
 func TestStoppedDatabaseIsNotReady(t *testing.T) {
 	db, disk := mainstemtest.OpenFaulty(t)
-	base := mainstemtest.Serve(t, db.Backend(), server.Promise(db.Guarantees()), server.Health(db.Err))
+	base := mainstemtest.Serve(t, db.Backend(), server.Promise(db.Guarantees), server.Health(db.Err))
 	disk.Fail()
 	if status, text := ask(t, base, "Commit", aCommit); status == http.StatusOK {
 		t.Errorf("a commit on a broken disk: %d %s", status, text)

@@ -176,7 +176,7 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 func TestHealthAndReadiness(t *testing.T) {
 	db := mainstemtest.Open(t)
 	var stopped error
-	handler := server.New(db.Backend(), server.Promise(db.Guarantees()), server.Health(func() error { return stopped }))
+	handler := server.New(db.Backend(), server.Promise(db.Guarantees), server.Health(func() error { return stopped }))
 	base := mainstemtest.ServeHandler(t, handler)
 	get := func(path string) (int, string) {
 		t.Helper()

@@ -65,8 +65,10 @@ func Intercept(i ...connect.Interceptor) Option {
 	return option(func(s *Server) { s.interceptors = append(s.interceptors, i...) })
 }
 
-// Promise says what an acknowledgement means here, for Status and /readyz.
-func Promise(g journal.Guarantees) Option { return option(func(s *Server) { s.promise = g }) }
+// Promise says what an acknowledgement means here now, for Status and /readyz.
+func Promise(now func() journal.Guarantees) Option {
+	return option(func(s *Server) { s.promise = now })
+}
 
 // Health is asked whether the database still runs: nil, or why it has stopped.
 func Health(err func() error) Option { return option(func(s *Server) { s.failed = err }) }
@@ -76,8 +78,9 @@ type Server struct {
 	backend      mainstem.Backend
 	guard        func(context.Context, mainstem.Backend) (mainstem.Backend, error)
 	interceptors []connect.Interceptor
-	promise      journal.Guarantees
+	promise      func() journal.Guarantees
 	failed       func() error
+	admin        *admin
 	mux          *http.ServeMux
 
 	counted      map[string]*tally
@@ -95,8 +98,9 @@ type Server struct {
 func New(b mainstem.Backend, opts ...Option) *Server {
 	s := &Server{
 		backend: b, mux: http.NewServeMux(), counted: newTallies(), failed: func() error { return nil },
-		guard: func(_ context.Context, b mainstem.Backend) (mainstem.Backend, error) { return b, nil },
-		views: places{most: LimitViews, noun: "views"}, feeds: places{most: LimitFeeds, noun: "feeds"},
+		promise: func() journal.Guarantees { return journal.Guarantees{} },
+		guard:   func(_ context.Context, b mainstem.Backend) (mainstem.Backend, error) { return b, nil },
+		views:   places{most: LimitViews, noun: "views"}, feeds: places{most: LimitFeeds, noun: "feeds"},
 	}
 	s.commits.most.Store(LimitCommits)
 	s.single = s.commits.open()
@@ -109,6 +113,7 @@ func New(b mainstem.Backend, opts ...Option) *Server {
 	}
 	path, calls := mainstemv1connect.NewDatabaseServiceHandler(service{s}, handler...)
 	s.mux.Handle(path, guided(calls))
+	s.admin.mount()
 	s.mux.Handle(grpchealth.NewHandler(checker{s}))
 	reflector := grpcreflect.NewStaticReflector(serviceName)
 	s.mux.Handle(grpcreflect.NewHandlerV1(reflector))

@@ -21,9 +21,10 @@ func (s service) Status(ctx context.Context, _ *connect.Request[pb.StatusRequest
 }
 
 func (s *Server) status() *pb.StatusResponse {
+	promise := s.promise()
 	m := &pb.StatusResponse{
-		Engine: s.promise.Engine, Synced: s.promise.Synced, Machines: int32(s.promise.Machines),
-		Loses: s.promise.Loses, Weak: s.promise.Weak, Ready: true,
+		Engine: promise.Engine, Synced: promise.Synced, Machines: int32(promise.Machines),
+		Loses: promise.Loses, Weak: promise.Weak, Ready: true,
 	}
 	if err := s.unready(); err != nil {
 		m.Ready, m.Reason = false, err.Error()

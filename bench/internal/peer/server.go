@@ -44,7 +44,7 @@ func OpenServed(ctx context.Context, c Config) (*Served, error) {
 		return nil, errors.Join(err, m.Close())
 	}
 	s := &Served{Mainstem: m, Address: "http://" + listener.Addr().String()}
-	s.handler = server.New(m.DB.Backend(), server.Promise(m.DB.Guarantees()))
+	s.handler = server.New(m.DB.Backend(), server.Promise(m.DB.Guarantees))
 	s.web = server.HTTP(s.handler)
 	go s.web.Serve(listener) // ends with Close, and says so
 	if s.client, err = remote.Open(s.Address); err != nil {

@@ -38,6 +38,7 @@ type commands struct {
 	Status statusCmd `cmd:"" group:"server" help:"Ask a server what it is and promises."`
 
 	Cluster clusterCmd `cmd:"" group:"server" help:"Several nodes on one log, in PostgreSQL or NATS JetStream."`
+	Move    moveCmd    `cmd:"" group:"server" help:"Move a database to another log, while it serves."`
 	Config  configCmd  `cmd:"" group:"server" help:"Check a server's settings, or print them with where each comes from."`
 
 	Token tokenCmd `cmd:"" group:"server" help:"Say who may use a server, and for what."`

@@ -8,7 +8,7 @@ import (
 )
 
 var all = []string{
-	"get", "put", "delete", "add", "scan", "append", "read", "txn", "feed", "watch", "lease", "serve", "status", "cluster", "config", "token", "cert", "import", "export", "rewind",
+	"get", "put", "delete", "add", "scan", "append", "read", "txn", "feed", "watch", "lease", "serve", "status", "cluster", "move", "config", "token", "cert", "import", "export", "rewind",
 	"inspect", "verify-log", "pg", "advise", "demo", "version",
 }
 

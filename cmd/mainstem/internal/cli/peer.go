@@ -32,11 +32,8 @@ type cluster struct {
 
 // sound finds what cannot be, before anything is opened.
 func (c *cluster) sound(s *security) error {
-	given := c.Weak || c.Node+string(c.Listen)+string(c.Address)+c.CA+c.Zone != ""
 	switch {
-	case c.Log.String() == "" && given:
-		return misused("give it by --log, or leave out what begins with --peer, --node, --zone and --accept-weak-durability", "a node of a cluster needs the cluster's log")
-	case c.Log.String() == "":
+	case !c.given():
 		return nil
 	case c.Node == "":
 		return misused("give it with --node, for example the name of the machine", "a node of a cluster needs a name that no other node has")
@@ -50,6 +47,12 @@ func (c *cluster) sound(s *security) error {
 		return misused("give another with --peer-listen", "%v", err)
 	}
 	return c.admits(at)
+}
+
+// given reports whether this is a node: of the log that is named, or of a database in
+// files, which can then move.
+func (c *cluster) given() bool {
+	return c.Weak || c.Log.String()+c.Node+string(c.Listen)+string(c.Address)+c.CA+c.Zone != ""
 }
 
 // admits refuses to let strangers decide as a node does.
@@ -75,7 +78,7 @@ type peers struct {
 
 // join listens for the other nodes, if this is one of a cluster.
 func (s *settings) join(ctx context.Context, log *slog.Logger) (*peers, error) {
-	if err := s.cluster.sound(&s.security); err != nil || s.Log.String() == "" {
+	if err := s.cluster.sound(&s.security); err != nil || !s.given() {
 		return nil, err
 	}
 	p := &peers{of: s, ended: make(chan error, 1)}
@@ -108,12 +111,15 @@ func (p *peers) options(ctx context.Context) ([]embedded.Option, error) {
 	if p == nil {
 		return nil, nil
 	}
+	release, _ := built()
+	self := node.Shared{Address: p.address(), Zone: p.of.Zone, Version: release, Dial: p.dial, Reach: p.reach}
+	if p.of.Log.String() == "" {
+		return []embedded.Option{embedded.Movable(p.of.Node, self)}, nil
+	}
 	logs, err := p.of.Log.Open(ctx, p.of.Weak)
 	if err != nil {
 		return nil, err
 	}
-	release, _ := built()
-	self := node.Shared{Address: p.address(), Zone: p.of.Zone, Version: release, Dial: p.dial}
 	return []embedded.Option{embedded.Cluster(logs, p.of.Node, self)}, nil
 }
 
@@ -159,7 +165,7 @@ func (p *peers) begin(db *embedded.DB, log *slog.Logger) {
 	if p == nil {
 		return
 	}
-	handler := http.Handler(server.New(db.Direct(), server.Promise(db.Guarantees()), server.Health(db.Err)))
+	handler := http.Handler(server.New(db.Direct(), server.Promise(db.Guarantees), server.Health(db.Err)))
 	if p.tls == nil {
 		handler = access.Local(handler)
 	}

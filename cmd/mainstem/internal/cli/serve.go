@@ -30,7 +30,7 @@ Without a policy it is for its own machine only; beyond that it needs a policy a
 
 Settings come from flags, then from the environment, then from --config FILE, then from defaults: mainstem config print shows what comes from where. Where GOMEMLIMIT is not set, the garbage collector is told to stay within the memory of the database and what the rest of the process needs.
 
-With --log the directory has this node's state only, and the log is on an engine that several nodes share: see mainstem cluster. Any node serves any request.
+With --log the directory has this node's state only, and the log is on an engine that several nodes share: see mainstem cluster. Any node serves any request. With --node and --peer-listen alone the log is in the directory, and can move to such an engine: see mainstem move.
 
 With --metrics there is an address for Prometheus, under /metrics, guarded as the database is: by the policy (the right admin) and TLS, or for this machine only. Traces go by OTLP over HTTP to OTEL_EXPORTER_OTLP_ENDPOINT, where that is set.
 
@@ -84,7 +84,7 @@ func (c *serveCmd) Run(e *env) (err error) {
 	}
 	defer closing(db, &err)
 	nodes.begin(db, log)
-	handler := server.New(db.Backend(), append(secured.options(), server.Promise(db.Guarantees()), server.Health(db.Err))...)
+	handler := server.New(db.Backend(), append(secured.options(), server.Promise(db.Guarantees), server.Health(db.Err), secured.administer(db, log))...)
 	web := server.HTTP(secured.before(handler))
 	web.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 	failed := make(chan error, 1)
@@ -124,8 +124,12 @@ func (c *serveCmd) announce(e *env, address string, n *peers, p *profiles, m *sc
 	said := map[string]string{"address": address, "dir": c.path()}
 	text := fmt.Sprintf("serving %s on %s\n", c.path(), address)
 	if n != nil {
-		said["node"], said["peer"], said["log"] = c.Node, n.address(), c.Log.String()
-		text += fmt.Sprintf("node %s of the log %s, for other nodes at %s\n", c.Node, c.Log, n.address())
+		said["node"], said["peer"] = c.Node, n.address()
+		text += fmt.Sprintf("node %s, for other nodes at %s\n", c.Node, n.address())
+	}
+	if log := c.Log.String(); log != "" {
+		said["log"] = log
+		text += "log " + log + "\n"
 	}
 	if p != nil {
 		said["pprof"] = p.address

@@ -70,7 +70,7 @@ func (h Holder) answer(ctx context.Context, db *embedded.DB) (end func() error, 
 		if err != nil {
 			return nil, err
 		}
-		web := server.HTTP(server.New(db.Backend(), server.Promise(db.Guarantees()), server.Health(db.Err)))
+		web := server.HTTP(server.New(db.Backend(), server.Promise(db.Guarantees), server.Health(db.Err)))
 		go func() { _ = web.Serve(listener) }() // it ends with end
 		if h.Peer == "" {
 			return web.Close, nil
@@ -79,7 +79,7 @@ func (h Holder) answer(ctx context.Context, db *embedded.DB) (end func() error, 
 		if err != nil {
 			return nil, errors.Join(err, web.Close())
 		}
-		direct := server.HTTP(server.New(db.Direct(), server.Promise(db.Guarantees()), server.Health(db.Err)))
+		direct := server.HTTP(server.New(db.Direct(), server.Promise(db.Guarantees), server.Health(db.Err)))
 		go func() { _ = direct.Serve(others) }() // it ends with end
 		return func() error { return errors.Join(web.Close(), direct.Close()) }, nil
 	}

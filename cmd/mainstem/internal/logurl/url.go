@@ -19,6 +19,7 @@ import (
 // A password may be in it and is never shown; better it is in a file that PGPASSFILE
 // or credentials= names.
 type URL struct {
+	text                      string
 	scheme, user, hosts, name string
 	query                     url.Values
 }
@@ -47,7 +48,7 @@ func (u *URL) UnmarshalText(text []byte) error {
 	if at := strings.LastIndex(where, "@"); at >= 0 {
 		u.user, where = where[:at], where[at+1:]
 	}
-	u.hosts, u.name = where, name
+	u.hosts, u.name, u.text = where, name, string(text)
 	var err error
 	if u.query, err = url.ParseQuery(query); err != nil {
 		return fmt.Errorf("what follows the ? of the log's URL does not parse")
@@ -79,6 +80,20 @@ func (u *URL) checkJetStream() error {
 		return fmt.Errorf("the log's URL names no database; write jetstream://%s/NAME", u.hosts)
 	}
 	return nil
+}
+
+// Text is the URL as it was given, with its password.
+func (u URL) Text() string { return u.text }
+
+// Secret reports whether a password is in it.
+func (u URL) Secret() bool {
+	for key, values := range u.query {
+		if strings.Contains(key, "password") && strings.Join(values, "") != "" {
+			return true
+		}
+	}
+	_, secret, _ := strings.Cut(u.user, ":")
+	return secret != ""
 }
 
 // MarshalText writes it without its password.

@@ -1,0 +1,77 @@
+package server
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/wire"
+	pb "github.com/mainstemdb/mainstem/proto/mainstem/v1"
+	"github.com/mainstemdb/mainstem/proto/mainstem/v1/mainstemv1connect"
+)
+
+// MoveEvery is the least time between two messages of a move that is at one step.
+const MoveEvery = 200 * time.Millisecond
+
+// Mover moves the database to the log at a URL, while it serves, and tells how far it
+// is. It returns the last message, which says "done".
+type Mover func(ctx context.Context, url string, tell func(*pb.MoveResponse)) (*pb.MoveResponse, error)
+
+// Admin offers AdminService to whom permit lets: nil, or why not. Without it there is
+// no such service.
+func Admin(permit func(context.Context) error, move Mover) Option {
+	return option(func(s *Server) { s.admin = &admin{Server: s, permit: permit, move: move} })
+}
+
+// admin is the service of operators.
+type admin struct {
+	*Server
+	permit func(context.Context) error
+	move   Mover
+}
+
+// mount adds the service to those of the server, if it is offered.
+func (a *admin) mount() {
+	if a == nil {
+		return
+	}
+	a.mux.Handle(mainstemv1connect.NewAdminServiceHandler(a, connect.WithReadMaxBytes(LimitMessage), connect.WithCodec(readable{}), connect.WithInterceptors(a.interceptors...)))
+}
+
+// Move moves the database. A client that goes ends what can still be given up.
+func (a *admin) Move(ctx context.Context, r *connect.Request[pb.MoveRequest], stream *connect.ServerStream[pb.MoveResponse]) error {
+	if err := a.permit(ctx); err != nil {
+		return wire.Fail(err, mainstem.Denied)
+	}
+	if err := a.enter(); err != nil {
+		return wire.Fail(err, mainstem.Unavailable)
+	}
+	defer a.calls.Done()
+	out := &steps{stream: stream}
+	done, err := a.move(ctx, r.Msg.GetUrl(), out.tell)
+	if err != nil {
+		return wire.Fail(err, mainstem.Unavailable)
+	}
+	return stream.Send(done)
+}
+
+// steps sends messages of a move, those of one step now and then.
+type steps struct {
+	stream *connect.ServerStream[pb.MoveResponse]
+	mu     sync.Mutex
+	last   string
+	sent   time.Time
+}
+
+func (s *steps) tell(m *pb.MoveResponse) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if m.GetStep() == s.last && time.Since(s.sent) < MoveEvery {
+		return
+	}
+	s.last, s.sent = m.GetStep(), time.Now()
+	_ = s.stream.Send(m) // a client that is gone ends the call
+}
