@@ -15,12 +15,17 @@ import (
 // byte, as far as this node has applied it. Several nodes may copy at once: the
 // engine takes one successor of a record, and all of them bring the same.
 type copier struct {
-	p    *partition
-	raw  journal.Log // as the engine has it
-	to   journal.Log // by the indexes of the chain
-	base journal.Head
-	head journal.Head // the newest record that is in both
-	home record.UUID  // where the database was when a move began
+	p     *partition
+	raw   journal.Log // as the engine has it
+	to    journal.Log // by the indexes of the chain
+	base  journal.Head
+	head  journal.Head // the newest record that is in both
+	home  record.UUID  // where the database was when a move began
+	begun uint64       // how far its log was then
+	// each is how long a record takes; prepared was last said of the move, and when.
+	each       time.Duration
+	prepared   *notice
+	preparedAt time.Time
 	// copied is how many records this copier has added.
 	copied uint64
 }

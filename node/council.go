@@ -60,6 +60,9 @@ func (p *partition) settle(h *record.Header) {
 	if h.Checkpoint != nil {
 		p.sweeper.begin(p.store.Snapshot(), p.tail)
 	}
+	if h.Prepare != nil && p.running {
+		p.pace.set(time.Duration(h.Prepare.Pace))
+	}
 	if !p.shared() {
 		return
 	}

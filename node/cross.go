@@ -67,12 +67,13 @@ func (p *partition) use(next *generation, head journal.Head) {
 	t.Head.Slot = head.Slot
 	p.tail = &t
 	p.rewind()
+	p.pace.each = 0
 	old := p.on.Swap(next)
 	p.node.take(next.id, p.id)
 	p.scanned.Store(head.Slot)
 	p.seen.Store(head.Slot)
 	if began := p.movedAt; !began.IsZero() {
-		p.pause.Store(int64(time.Since(began)))
+		p.paused.Store(int64(time.Since(began)))
 		p.movedAt = time.Time{}
 	}
 	p.logger.Info("the log has moved", "behind", head.Index, "generation", next.id)

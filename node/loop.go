@@ -190,6 +190,11 @@ func (p *partition) launch(b *batch) *batch {
 		p.launchProof(b)
 		return nil
 	}
+	if wait := p.pace.left(); wait > 0 && b.header.Moved == nil {
+		time.AfterFunc(wait, p.queue.poke)
+		return b
+	}
+	p.pace.launched = time.Now()
 	if err := b.encode(); err != nil {
 		b.refuse(mainstem.Errorf(mainstem.Corrupt, "partition %d could not encode a record: %w", p.id, err))
 		p.stop(err)

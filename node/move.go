@@ -126,7 +126,8 @@ func (m *mover) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		c.home = current(tail)
+		c.home, c.begun = current(tail), tail.Head.Index
+		defer func() { p.withdraw(c.prepared) }()
 		m.copies = append(m.copies, c)
 		p.keepLog.Add(1)
 		defer p.keepLog.Add(-1)
@@ -150,19 +151,40 @@ func (m *mover) run(ctx context.Context) error {
 	return nil
 }
 
-// copy brings a copy close to the end of a log that grows.
+// copy brings a copy close to the end of a log that grows. What was there when the
+// move began is copied as fast as it goes; what comes after that can be more than the
+// new engine takes, so nodes are told to put it into fewer records.
 func (m *mover) copy(ctx context.Context, c *copier, step string, missing []string) error {
 	for {
+		began, from := time.Now(), c.head.Index
 		end := c.p.applied().Head.Index
 		if err := c.advance(ctx, min(end, c.head.Index+moveChunk)); err != nil {
 			return err
+		}
+		if n := c.head.Index - from; n > 0 {
+			c.each = time.Since(began) / time.Duration(n)
 		}
 		lag := c.p.applied().Head.Index - c.head.Index
 		m.tell(step, c.p, lag, missing)
 		if lag <= moveClose {
 			return nil
 		}
+		if c.head.Index >= c.begun {
+			m.prepare(c)
+		}
 	}
+}
+
+// prepare says in the log where it is to move, and at which pace it may grow: half of
+// that of the copy.
+func (m *mover) prepare(c *copier) {
+	if c.prepared != nil && time.Since(c.preparedAt) < paceEvery {
+		return
+	}
+	to := c.target(m)
+	to.Pace = int64(min(2*c.each, LimitPace))
+	c.prepared, c.preparedAt = &notice{prepare: to, told: make(chan struct{})}, time.Now()
+	c.p.give(c.prepared)
 }
 
 // confirm has every member say, in a record, that it reaches the new log.
@@ -171,13 +193,11 @@ func (m *mover) confirm(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	for _, c := range m.copies {
-		n := &notice{prepare: c.target(m), told: make(chan struct{})}
-		c.p.give(n)
-		defer c.p.withdraw(n)
 		for {
+			m.prepare(c)
 			news := m.node.listen()
 			missing := c.p.missing(m.to.ID)
-			if given := isClosed(n.told); given && len(missing) == 0 {
+			if given := isClosed(c.prepared.told); given && len(missing) == 0 {
 				break
 			}
 			if err := m.copy(ctx, c, MoveConfirm, missing); err != nil && ctx.Err() == nil {
@@ -260,7 +280,7 @@ func (m *mover) commit(ctx context.Context, c *copier) error {
 	for {
 		news := m.node.listen()
 		if g := p.log(); g.id == m.to.ID {
-			m.pause = max(m.pause, time.Duration(p.pause.Load()))
+			m.pause = max(m.pause, time.Duration(p.paused.Load()))
 			return nil
 		}
 		if tail := p.applied(); current(tail) != c.home && current(tail) != m.to.ID {

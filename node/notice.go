@@ -28,7 +28,11 @@ func (p *partition) give(n *notice) {
 }
 
 // withdraw takes a notice back; it may be on its way to the log.
-func (p *partition) withdraw(n *notice) { p.notice.CompareAndSwap(n, nil) }
+func (p *partition) withdraw(n *notice) {
+	if n != nil {
+		p.notice.CompareAndSwap(n, nil)
+	}
+}
 
 // announce makes a batch of a notice, if there is one that no batch carries.
 func (p *partition) announce() *batch {
@@ -60,4 +64,38 @@ func (b *batch) unnotice() {
 		b.notice.flying = false
 		time.AfterFunc(noticePause, b.p.queue.poke)
 	}
+}
+
+// Pace of a move (L10).
+const (
+	// LimitPace is the most that a move has nodes let pass from one record to the next.
+	LimitPace = 100 * time.Millisecond
+	// paceFor is how long that holds unless it is said again, every paceEvery.
+	paceFor   = 10 * time.Second
+	paceEvery = 5 * time.Second
+)
+
+// pace is how long a partition lets pass between records while the copy of its log
+// catches up. What comes meanwhile goes into one record: there are fewer to copy.
+type pace struct {
+	each     time.Duration
+	until    time.Time
+	launched time.Time
+}
+
+func (c *pace) set(each time.Duration) {
+	c.each, c.until = min(each, LimitPace), time.Now().Add(paceFor)
+}
+
+// left is how long the next record has to wait.
+func (c *pace) left() time.Duration {
+	if c.each == 0 {
+		return 0
+	}
+	now := time.Now()
+	if now.After(c.until) {
+		c.each = 0
+		return 0
+	}
+	return c.launched.Add(c.each).Sub(now)
 }

@@ -47,6 +47,7 @@ type partition struct {
 	taken   []*waiter  // from the queue, at last
 	room    state.Room // of the newest judged record
 	spares  []spare    // to be used again
+	pace    pace       // of records, while the log is copied
 	full    bool       // the last append found no room: expiries wait for the next tick
 
 	counted counted
@@ -68,7 +69,7 @@ type partition struct {
 	notice  atomic.Pointer[notice]
 	reaches atomic.Pointer[record.UUID] // the generation to move to, if it can be opened
 	movedAt time.Time                   // since when a record that moves the log is on its way
-	pause   atomic.Int64                // for how long writes waited for the last move
+	paused  atomic.Int64                // for how long writes waited for the last move
 	// flushed is the index up to which a snapshot of this node has the state.
 	flushed atomic.Uint64
 

@@ -117,6 +117,7 @@ func drawTarget(t *rapid.T, label string) *Target {
 	if target.Base = drawUint(t, label+" base"); target.Base != 0 {
 		target.BaseHash = journal.Sum([]byte(label))
 	}
+	target.Pace = rapid.Int64Min(0).Draw(t, label+" pace")
 	return target
 }
 

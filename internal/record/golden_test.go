@@ -58,7 +58,7 @@ func goldens() map[string]*Record {
 	moved := &Record{Header: Header{
 		Index: 302, PrevHash: journal.Sum([]byte("301")), First: 1003, Age: 62e9, Node: "a",
 		Member:  &Member{Address: "http://db-0:7271", Flushed: 299, Reaches: u(161)},
-		Prepare: &Target{Generation: u(161), URL: "postgres://node@db1/shop"},
+		Prepare: &Target{Generation: u(161), URL: "postgres://node@db1/shop", Pace: 2_000_000},
 		Moved:   &Target{Generation: u(161), URL: "postgres://node@db1/shop", Base: 17, BaseHash: journal.Sum([]byte("17"))},
 	}}
 	return map[string]*Record{"genesis": genesis, "busy": busy, "confirm": confirm, "moved": moved}

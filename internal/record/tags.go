@@ -43,8 +43,9 @@ const (
 	targetURL        = 2<<1 | must
 	targetBase       = 3<<1 | must
 	targetBaseHash   = 4<<1 | must
+	targetPace       = 5 << 1
 
-	targetKnown = targetBaseHash >> 1
+	targetKnown = targetPace >> 1
 )
 
 // Fields of a member, and of a vote.

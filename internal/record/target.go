@@ -20,6 +20,9 @@ type Target struct {
 	// that the log holds; zero when it holds the chain from its beginning.
 	Base     uint64
 	BaseHash journal.Hash
+	// Pace is how long a node is to let pass from one record to the next, in
+	// nanoseconds, while the copy catches up: more transactions go into each.
+	Pace int64
 }
 
 // broken says which invariant of the target does not hold, if any.
@@ -32,6 +35,8 @@ func (t *Target) broken() string {
 		return "names a log by a URL that is empty or longer than 1,024 bytes"
 	case (t.Base == 0) != (t.BaseHash == journal.Hash{}):
 		return "names the base of a log by half"
+	case t.Pace < 0:
+		return "has a pace below zero"
 	}
 	return ""
 }
@@ -43,7 +48,7 @@ func appendTarget(b []byte, t *Target) []byte {
 	if t.BaseHash != (journal.Hash{}) {
 		b = putBytes(b, targetBaseHash, t.BaseHash[:])
 	}
-	return b
+	return putUint(b, targetPace, uint64(t.Pace))
 }
 
 func decodeTarget(b []byte, t *Target) error {
@@ -58,6 +63,8 @@ func decodeTarget(b []byte, t *Target) error {
 			t.Base = f.uint(math.MaxUint64)
 		case targetBaseHash:
 			f.raw(t.BaseHash[:])
+		case targetPace:
+			t.Pace = int64(f.uint(math.MaxInt64))
 		default:
 			f.unknown()
 		}

@@ -18,9 +18,10 @@ func TestTarget(t *testing.T) {
 		ok     bool
 	}{
 		"whole":            {whole, 0, true},
-		"with a base":      {Target{UUID{1}, "x", 7, journal.Sum(nil)}, 0, true},
-		"base without":     {Target{UUID{1}, "x", 7, journal.Hash{}}, 0, false},
-		"hash of no base":  {Target{UUID{1}, "x", 0, journal.Sum(nil)}, 0, false},
+		"with a base":      {Target{UUID{1}, "x", 7, journal.Sum(nil), 0}, 0, true},
+		"base without":     {Target{UUID{1}, "x", 7, journal.Hash{}, 0}, 0, false},
+		"hash of no base":  {Target{UUID{1}, "x", 0, journal.Sum(nil), 0}, 0, false},
+		"pace below zero":  {Target{Generation: UUID{1}, URL: "x", Pace: -1}, 0, false},
 		"no generation":    {Target{URL: "x"}, 0, false},
 		"nowhere":          {Target{Generation: UUID{1}}, 0, false},
 		"longest URL":      {Target{Generation: UUID{1}, URL: strings.Repeat("x", LimitURL)}, 0, true},

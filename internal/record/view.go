@@ -106,6 +106,7 @@ type targetView struct {
 	URL        string `json:"url"`
 	Base       number `json:"base,omitempty"`
 	BaseHash   string `json:"base_hash,omitempty"`
+	Pace       signed `json:"pace,omitempty"`
 }
 
 type attemptView struct {
@@ -151,7 +152,7 @@ func viewTarget(t *Target) *targetView {
 	if t == nil {
 		return nil
 	}
-	return &targetView{hexOf(t.Generation[:]), t.URL, number(t.Base), hexOf(t.BaseHash[:])}
+	return &targetView{hexOf(t.Generation[:]), t.URL, number(t.Base), hexOf(t.BaseHash[:]), signed(t.Pace)}
 }
 
 func viewAttempt(group string, id mainstem.ID, attempt uint32) attemptView {

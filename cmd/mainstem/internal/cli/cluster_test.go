@@ -14,8 +14,14 @@ import (
 	"github.com/mainstemdb/mainstem/internal/pgserver"
 )
 
-// logIn makes a log in a server of its own, as mainstem cluster schema says.
+// logIn makes a log of two partitions in a server of its own, as mainstem cluster
+// schema says.
 func logIn(t *testing.T, dir string) (url string) {
+	t.Helper()
+	return logOf(t, dir, 2)
+}
+
+func logOf(t *testing.T, dir string, partitions int) (url string) {
 	t.Helper()
 	server, err := pgserver.Start(t.Context(), pgserver.Config{})
 	if errors.Is(err, pgserver.ErrMissing) {
@@ -38,7 +44,7 @@ func logIn(t *testing.T, dir string) (url string) {
 		t.Fatal(err)
 	}
 	defer conn.Close(t.Context()) //nolint:errcheck // it has done its work
-	sql := want(t, dir, 0, "CREATE SCHEMA", "cluster", "schema", "--partitions", "2").out
+	sql := want(t, dir, 0, "CREATE SCHEMA", "cluster", "schema", "--partitions", fmt.Sprint(partitions)).out
 	if _, err := conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +125,8 @@ func TestClusterSettings(t *testing.T) {
 	dir := t.TempDir()
 	const log = "postgres://node:hunter2@127.0.0.1:1/shop"
 	for said, args := range map[string][]string{
-		"needs the cluster's log":              {"--node", "a"},
+		"needs a name that no other node has":  {"--peer-listen", "127.0.0.1:0"},
+		"an address for the other nodes":       {"--node", "a"},
 		"needs a name":                         {"--log", log},
 		"needs an address for the other nodes": {"--log", log, "--node", "a"},
 		"is every address of this machine":     {"--log", log, "--node", "a", "--peer-listen", ":0"},
