@@ -104,6 +104,9 @@ func (p *partition) cut(at mainstem.Consistency, one bool) (cut, error) {
 	default:
 		err = mainstem.Errorf(mainstem.Invalid, "the view names no consistency: say Latest, AtLeast, Within, AsOf, AsOfTime or Local (L8)")
 	}
+	if past := tail.Outside(); err == nil && c.At < tail.Last && c.At <= past && past > 0 {
+		err = mainstem.Errorf(mainstem.Trimmed, "position %s: this log goes on from a history outside, which ended at %s (L1)", c.At, past)
+	}
 	if err != nil {
 		f.release()
 		return cut{}, p.damaged(err)

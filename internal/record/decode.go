@@ -203,6 +203,8 @@ func decodeGenesis(b []byte, g *Genesis) error {
 			}
 		case genesisCreated:
 			g.Created = f.int()
+		case genesisAfter:
+			g.After = mainstem.Position(f.uint(math.MaxUint64))
 		default:
 			f.unknown()
 		}

@@ -152,7 +152,8 @@ func appendGenesis(b []byte, g *Genesis) []byte {
 			b = binary.LittleEndian.AppendUint16(b, end)
 		}
 	}
-	return putInt(b, genesisCreated, g.Created)
+	b = putInt(b, genesisCreated, g.Created)
+	return putUint(b, genesisAfter, uint64(g.After))
 }
 
 func appendSettings(b []byte, s *Settings) []byte {

@@ -78,6 +78,7 @@ func drawHeader(t *rapid.T) Header {
 			Partitions: rapid.Uint32().Draw(t, "partitions"),
 			SlotEnds:   list(t, 3, "slot ends", func(t *rapid.T) uint16 { return rapid.Uint16().Draw(t, "end") }),
 			Created:    drawInt(t, "created"),
+			After:      mainstem.Position(drawUint(t, "after")),
 		}
 	}
 	if rapid.Bool().Draw(t, "has settings") {

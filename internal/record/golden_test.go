@@ -31,6 +31,10 @@ func goldens() map[string]*Record {
 		Genesis:  &Genesis{Partitions: 2, SlotEnds: []uint16{2048, 4096}, Created: 1_700_000_000_000_000_000},
 		Settings: &Settings{IDAge: 86_400e9, History: []Keep{{Age: 600e9}, {Group: "orders", Prefix: "o/", Age: 3600e9}}},
 	}}
+	taken := &Record{Header: Header{
+		Index: 1, Database: u(1), Generation: u(33), Incarnation: 0x1122334455667788, Node: "takeover", First: 1_000_001, Age: 1,
+		Genesis: &Genesis{Partitions: 1, SlotEnds: []uint16{4096}, Created: 1_700_000_000_000_000_000, After: 1_000_000},
+	}}
 	until := mainstem.LogAge(90e9)
 	busy := &Record{Header: Header{
 		Index: 300, PrevHash: journal.Sum([]byte("299")), Database: u(1), Generation: u(33), Incarnation: 0x1122334455667788,
@@ -61,7 +65,7 @@ func goldens() map[string]*Record {
 		Prepare: &Target{Generation: u(161), URL: "postgres://node@db1/shop", Pace: 2_000_000},
 		Moved:   &Target{Generation: u(161), URL: "postgres://node@db1/shop", Base: 17, BaseHash: journal.Sum([]byte("17"))},
 	}}
-	return map[string]*Record{"genesis": genesis, "busy": busy, "confirm": confirm, "moved": moved}
+	return map[string]*Record{"genesis": genesis, "taken": taken, "busy": busy, "confirm": confirm, "moved": moved}
 }
 
 func golden(t testing.TB, name string) []byte {

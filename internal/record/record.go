@@ -92,6 +92,9 @@ type Genesis struct {
 	// SlotEnds[i] is one past the last slot of partition i.
 	SlotEnds []uint16
 	Created  int64 // wall, Unix nanoseconds
+	// After is the last position of a history outside of this log, which goes on
+	// with the one after it; 0 for a log that begins by itself.
+	After mainstem.Position
 }
 
 // Settings are the rules in force, which replay must follow.

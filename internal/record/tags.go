@@ -71,8 +71,9 @@ const (
 	genesisPartitions = 1<<1 | must
 	genesisSlotEnds   = 2<<1 | must
 	genesisCreated    = 3 << 1
+	genesisAfter      = 4<<1 | must
 
-	genesisKnown = genesisCreated >> 1
+	genesisKnown = genesisAfter >> 1
 )
 
 // Fields of settings, and of how long one prefix is kept.

@@ -73,6 +73,7 @@ type genesisView struct {
 	Partitions uint32    `json:"partitions"`
 	SlotEnds   []uint16  `json:"slot_ends"`
 	Created    time.Time `json:"created"`
+	After      number    `json:"after,omitempty"`
 }
 
 type settingsView struct {
@@ -125,7 +126,7 @@ func viewHeader(h *Header) headerView {
 		Boot: hexOf(h.Boot[:]), BootTime: signed(h.BootTime), Leap: signed(h.Leap), Restored: h.Restored,
 	}
 	if g := h.Genesis; g != nil {
-		v.Genesis = &genesisView{g.Partitions, g.SlotEnds, time.Unix(0, g.Created).UTC()}
+		v.Genesis = &genesisView{g.Partitions, g.SlotEnds, time.Unix(0, g.Created).UTC(), number(g.After)}
 	}
 	if s := h.Settings; s != nil {
 		v.Settings = &settingsView{IDAge: signed(s.IDAge), Retain: signed(s.Retain)}

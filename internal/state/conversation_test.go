@@ -16,7 +16,7 @@ import (
 // TestConversations runs testdata/*.txt: what was asked, and what the rules
 // said. Read them as prose; -rewrite writes the answers anew.
 //
-//	record age=10s [rows] [expire] [checkpoint] [wall=10s] [leap=1h] [restored]
+//	record age=10s [rows] [expire] [checkpoint] [wall=10s] [leap=1h] [restored] [after=1000]
 //	       [id-age=1h] [history=(group,prefix,1h)]
 //	txn GROUP ID [attempt=2] [networked] [born=1s] [before=9s] [as=FINGERPRINT] [reply=TEXT] [refused]
 //	if absent KEY ... / OPERATION ...     (see language_test.go)
@@ -101,6 +101,12 @@ func (w *world) record(d *datadriven.TestData) (string, error) {
 			h.Settings.History = append(h.Settings.History, record.Keep{Group: a.Vals[0], Prefix: a.Vals[1], Age: int64(age)})
 		case "checkpoint":
 			h.Checkpoint = &record.Checkpoint{Range: w.tail.AskedRange, Next: (w.tail.AskedRange + 1) % Ranges}
+		case "after":
+			after, err := strconv.ParseUint(value, 10, 64)
+			if err != nil {
+				return "", err
+			}
+			h.Genesis.After, h.First = mainstem.Position(after), mainstem.Position(after)+1
 		case "restored":
 			h.Restored, h.Incarnation, h.First = true, w.tail.Incarnation+1, w.tail.Last+1+1<<40
 		default:

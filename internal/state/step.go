@@ -56,6 +56,10 @@ func Begin(room *Room, rows Rows, hints *Hints, tail *Tail, h *record.Header, pu
 			t.Horizons[i] = tail.NewestHorizon()
 		}
 	}
+	if h.Genesis != nil {
+		t.goOn(h.Genesis.After)
+		t.Genesis.After = 0 // Past tells it from here on
+	}
 	t.Generation, t.Incarnation = h.Generation, h.Incarnation
 	t.Age, t.Wall, t.Boot, t.BootTime = h.Age, h.Wall, h.Boot, h.BootTime
 	if h.Leap > 0 {
@@ -313,8 +317,10 @@ func (t *Tail) Follows(r *record.Record) error {
 		return bad("generation", h.Generation, t.Generation)
 	case h.Moved != nil && (h.Count > 0 || h.Moved.Generation == t.Generation):
 		return bad("move", h.Moved.Generation, "one without transactions to another log")
-	case !h.Restored && h.First != t.Last+1, h.Restored && h.First <= t.Last:
-		return bad("first position", h.First, t.Last+1)
+	case h.Genesis != nil && h.Index > 1:
+		return bad("genesis", "another", "none")
+	case !h.Restored && h.First != t.next(h), h.Restored && h.First <= t.Last:
+		return bad("first position", h.First, t.next(h))
 	case int(h.Count) != len(r.Transactions):
 		return bad("transactions", len(r.Transactions), h.Count)
 	case h.Age < t.Age, h.Wall < t.Wall:

@@ -94,6 +94,40 @@ type Bucket struct {
 	IDs   uint64
 }
 
+// outside is the incarnation of positions that this database has never given: those
+// of a history outside, which the log goes on from.
+const outside mainstem.Incarnation = 0
+
+// goOn begins a log after the positions of a history outside. They are the last of
+// another incarnation, of which nothing is kept here (L1).
+func (t *Tail) goOn(after mainstem.Position) {
+	if after == 0 {
+		return
+	}
+	t.Past, t.Last = []Era{{Incarnation: outside, Last: after}}, after
+	t.Horizons = append(t.Horizons, make([]mainstem.Position, max(0, 1-len(t.Horizons)))...)
+	for i := range t.Horizons {
+		t.Horizons[i] = max(t.Horizons[i], after)
+	}
+}
+
+// Outside is the last position of the history outside that this log went on from,
+// or 0.
+func (t *Tail) Outside() mainstem.Position {
+	if len(t.Past) == 0 || t.Past[0].Incarnation != outside {
+		return 0
+	}
+	return t.Past[0].Last
+}
+
+// next is the position that a record which continues the chain begins with.
+func (t *Tail) next(h *record.Header) mainstem.Position {
+	if h.Genesis != nil {
+		return h.Genesis.After + 1
+	}
+	return t.Last + 1
+}
+
 // IDs is how many of the callers' own IDs are remembered.
 func (t *Tail) IDs() uint64 {
 	var n uint64
