@@ -92,14 +92,18 @@ type ahead struct{ at mainstem.Position }
 
 func (a *ahead) Error() string { return fmt.Sprintf("a failover lost position %d", a.at) }
 
+// followsSQL asks whether a position comes next after another: as the first of an
+// era whose former one ended there, with eras in between without events.
+const followsSQL = `
+		WITH RECURSIVE way (at) AS (SELECT $1::bigint UNION SELECT e.first - 1 FROM way JOIN $S.era e ON e.before = way.at)
+		SELECT EXISTS (SELECT FROM way WHERE at = $2::bigint - 1)`
+
 // begins says whether the next position may follow: as the first of an era whose
 // former one ended there, with eras in between in which nothing was numbered.
 func (db *DB) begins(ctx context.Context, after, next mainstem.Position) error {
 	var follows bool
 	var before, first *int64
-	err := db.Pool.QueryRow(ctx, db.sql(`
-		WITH RECURSIVE way (at) AS (SELECT $1::bigint UNION SELECT e.first - 1 FROM way JOIN $S.era e ON e.before = way.at)
-		SELECT EXISTS (SELECT FROM way WHERE at = $2::bigint - 1),
+	err := db.Pool.QueryRow(ctx, db.sql(followsSQL+`,
 			(SELECT min(before) FROM $S.era WHERE before < $1::bigint AND first > $1::bigint + 1),
 			(SELECT min(position) FROM $S.numbered)`),
 		int64(after), int64(next)).Scan(&follows, &before, &first)

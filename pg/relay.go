@@ -112,7 +112,7 @@ func (r *Relay) hold(ctx context.Context, lease string, fn func(ctx context.Cont
 		switch code := mainstem.CodeOf(err); {
 		case ctx.Err() != nil:
 			return nil
-		case err == nil, code == mainstem.Invalid, code == mainstem.Denied, code == mainstem.Corrupt, code == mainstem.Trimmed, code == mainstem.HistoryLost:
+		case err == nil, code == mainstem.Invalid, code == mainstem.Denied, code == mainstem.Stopped, code == mainstem.Corrupt, code == mainstem.Trimmed, code == mainstem.HistoryLost:
 			return err
 		default:
 			r.DB.Metrics.refused(lease, err)

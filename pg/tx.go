@@ -84,6 +84,7 @@ func metricsOf(tx Tx) *Metrics {
 const (
 	stateFenced        = "MS001" // ours: a higher token was seen
 	stateVersioned     = "MS002" // ours: a plain append to a stream with versions
+	stateTaken         = "MS003" // ours: a log has taken over the events
 	stateSerialization = "40001"
 	stateDeadlock      = "40P01"
 	stateUnique        = "23505"
@@ -120,6 +121,8 @@ func fault(err error, what string) error {
 	switch said.SQLState() {
 	case stateFenced:
 		code = mainstem.Fenced
+	case stateTaken:
+		code, advice = mainstem.Stopped, "append to that log, and follow it: through a node, or beside SQL with pgcluster.CommitWith"
 	case stateVersioned:
 		code, advice = mainstem.Invalid, "append to this stream with AppendVersioned"
 	case stateSerialization, stateDeadlock, stateUnique, stateLock:

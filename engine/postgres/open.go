@@ -45,6 +45,7 @@ const (
 type server struct {
 	pool   *pgxpool.Pool
 	schema string
+	id     [16]byte
 	watch  *watcher
 	open   atomic.Int32 // logs that are not closed
 
@@ -148,7 +149,7 @@ func (s *server) describe(ctx context.Context) (*journal.Database, error) {
 	for part := range partitions {
 		d.Logs = append(d.Logs, newLog(s, part))
 	}
-	d.Guarantees = set.guarantees()
+	s.id, d.Guarantees = d.ID, set.guarantees()
 	return d, nil
 }
 
@@ -170,8 +171,10 @@ func (s *server) query(ctx context.Context, fn func(context.Context, *pgx.Conn) 
 }
 
 // in puts the schema's name where a statement has a $S.
-func (s *server) in(statement string) string {
-	return strings.ReplaceAll(statement, "$S", quote(s.schema))
+func (s *server) in(statement string) string { return in(s.schema, statement) }
+
+func in(schema, statement string) string {
+	return strings.ReplaceAll(statement, "$S", quote(schema))
 }
 
 // leave closes the connections with the last log.
