@@ -118,6 +118,9 @@ func (db *DB) Move(ctx context.Context, url string, progress func(node.MoveProgr
 // Direct is the node as other nodes are to reach it: it forwards nothing.
 func (db *DB) Direct() mainstem.Backend { return db.node.Direct() }
 
+// Node is the node itself, for what works beside its loop: see package pgcluster.
+func (db *DB) Node() *node.Node { return db.node }
+
 // OnDisk puts the database on another file system, for tests with faults.
 func OnDisk(fs disk.FS) Option { return option(func(c *config) { c.fs = fs }) }
 

@@ -77,7 +77,7 @@ type chronometer struct {
 	clock Clock
 	from  atomic.Pointer[anchor]
 	// leap is log age taken from the wall clock and not yet recorded.
-	leap int64
+	leap atomic.Int64
 }
 
 // anchor is the log age at a reading of the boot clock.
@@ -96,11 +96,12 @@ func newChronometer(clock Clock, tail *state.Tail) *chronometer {
 	case record.UUID(boot) == tail.Boot && now >= time.Duration(tail.BootTime):
 		from.boot = time.Duration(tail.BootTime)
 	default:
-		c.leap = min(max(0, clock.Wall().UnixNano()-tail.Wall), tail.LeapBudget(tail.Age))
+		leap := min(max(0, clock.Wall().UnixNano()-tail.Wall), tail.LeapBudget(tail.Age))
 		if breaklaw.On("L6") {
-			c.leap = max(0, clock.Wall().UnixNano()-tail.Wall)
+			leap = max(0, clock.Wall().UnixNano()-tail.Wall)
 		}
-		from.age += mainstem.LogAge(c.leap)
+		c.leap.Store(leap)
+		from.age += mainstem.LogAge(leap)
 	}
 	c.from.Store(from)
 	return c
@@ -111,7 +112,7 @@ func newChronometer(clock Clock, tail *state.Tail) *chronometer {
 // everything lives that much longer, never shorter.
 func (c *chronometer) follow(tail *state.Tail) {
 	_, now := c.clock.Boot()
-	c.leap = 0
+	c.leap.Store(0)
 	c.from.Store(&anchor{age: tail.Age, boot: now})
 }
 
@@ -133,8 +134,24 @@ const wallStep = 24 * time.Hour
 // at most wallStep beyond the time that has passed, backwards never, but at
 // half speed until the clock has caught up.
 func (c *chronometer) stamp(h *record.Header, tail *state.Tail) {
+	h.Age, h.Leap = c.age(tail), c.leap.Load()
+	c.date(h, tail)
+}
+
+// beside stamps a record that is judged beside the loop. Log age that was taken from
+// the wall clock is the loop's to record: until it has, no time passes here.
+func (c *chronometer) beside(h *record.Header, tail *state.Tail) {
+	h.Age = tail.Age
+	if c.leap.Load() == 0 {
+		h.Age = c.age(tail)
+	}
+	c.date(h, tail)
+}
+
+// date is what of a header's time decides nothing, and follows from its age.
+func (c *chronometer) date(h *record.Header, tail *state.Tail) {
 	boot, now := c.clock.Boot()
-	h.Age, h.Boot, h.BootTime, h.Leap = c.age(tail), boot, int64(now), c.leap
+	h.Boot, h.BootTime = boot, int64(now)
 	wall := c.clock.Wall().UnixNano()
 	if tail.Head.Index == 0 {
 		h.Wall = wall

@@ -200,7 +200,8 @@ func (p *partition) launch(b *batch) *batch {
 		p.stop(err)
 		return nil
 	}
-	p.flight, p.ahead, p.time.leap = b, b.step.Tail, 0
+	p.flight, p.ahead = b, b.step.Tail
+	p.time.leap.Store(0)
 	if breaklaw.On("L4") {
 		p.apply(b)
 	}
@@ -272,7 +273,8 @@ func (p *partition) lost(flight, next *batch, err error) {
 		// Nothing was written, and the log is sound: a full disk, for example.
 		flight.refuse(mainstem.Errorf(mainstem.Unavailable, "partition %d: %w", p.id, err))
 		flight.unspeak()
-		p.time.leap, p.full = flight.header.Leap, true
+		p.time.leap.Store(flight.header.Leap)
+		p.full = true
 		p.rewind()
 		return
 	}
@@ -355,10 +357,14 @@ func (p *partition) database(tail *state.Tail) record.UUID {
 
 // header begins the record after a tail.
 func (p *partition) header(after *state.Tail) record.Header {
-	h := record.Header{
+	h := p.undated(after)
+	p.time.stamp(&h, after)
+	return h
+}
+
+func (p *partition) undated(after *state.Tail) record.Header {
+	return record.Header{
 		Index: after.Head.Index + 1, Database: p.database(after), Generation: after.Generation,
 		Incarnation: after.Incarnation, Partition: uint32(p.id), Node: p.node.cfg.Name, First: after.Last + 1,
 	}
-	p.time.stamp(&h, after)
-	return h
 }

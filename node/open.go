@@ -198,7 +198,8 @@ func (p *partition) begin(ctx context.Context) error {
 	if err != nil {
 		return typed(err, "the first record of partition %d after opening", p.id)
 	}
-	b.head, b.step.Tail.Head, p.ahead, p.time.leap = head, head, b.step.Tail, 0
+	b.head, b.step.Tail.Head, p.ahead = head, head, b.step.Tail
+	p.time.leap.Store(0)
 	p.scanned.Store(head.Slot)
 	p.apply(b)
 	return p.down()

@@ -84,6 +84,7 @@ func follow(t *testing.T, db *mainstem.DB, name string, many int) (took []string
 // TestTakeOver: consumers go on as followers, each where it was, under the same
 // positions; nothing is skipped and nothing repeated.
 func TestTakeOver(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for i := range 6 {
 		w.must(w.stage("order", fmt.Sprint("e", i+1)))
@@ -143,6 +144,7 @@ func TestTakeOver(t *testing.T) {
 // TestBelowIsTrimmed: positions that package pg gave, and every consumer has taken,
 // stay its own (L1).
 func TestBelowIsTrimmed(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	for i := range 4 {
 		w.must(w.stage("order", fmt.Sprint("e", i+1)))
@@ -165,6 +167,7 @@ func TestBelowIsTrimmed(t *testing.T) {
 // TestStoppedAfterwards: whoever still works with package pg's events is told where
 // they went, also in a snapshot from before; its other tables serve on.
 func TestStoppedAfterwards(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.must(w.stage("order", "e1"))
 	old, err := w.pg.Pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
@@ -200,6 +203,7 @@ func TestStoppedAfterwards(t *testing.T) {
 
 // TestRefused: what a takeover cannot carry over, it says before anything is done.
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.must(w.stage("order", "e1"))
 	conn, err := w.connect(server.DSN())
@@ -236,6 +240,7 @@ func TestRefused(t *testing.T) {
 // TestKilledAtEachStep: the way to the server breaks before, or after, each message
 // of a takeover: then it has done nothing, or all.
 func TestKilledAtEachStep(t *testing.T) {
+	t.Parallel()
 	for name, loss := range map[string]proxy.Loss{"before": proxy.LoseIt, "after": proxy.LoseAnswer} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

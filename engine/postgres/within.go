@@ -67,17 +67,32 @@ func (l *Log) Within(ctx context.Context, tx pgx.Tx) (*Within, error) {
 	return w, nil
 }
 
+// Tail is where a partition ends now, without a lock.
+func (w *Within) Tail(ctx context.Context, part int) (index uint64, err error) {
+	var tail int64
+	if err := w.tx.QueryRow(ctx, in(w.schema, "SELECT tail FROM $S.log WHERE part = $1"), int16(part)).Scan(&tail); err != nil {
+		return 0, w.fault(err, fmt.Sprintf("does not show the tail of partition %d", part))
+	}
+	return uint64(tail), nil
+}
+
 // Lock locks the tail of a partition until the transaction ends, and says which it
-// is: until then nobody appends to it. It waits for at most 10 seconds.
+// is: until then nobody appends to it. It waits for at most 10 seconds. Where the
+// transaction is within a savepoint it is refused: ending that would commit nothing.
 func (w *Within) Lock(ctx context.Context, part int) (journal.Head, error) {
 	var tail int64
 	var hash []byte
-	_, err := w.tx.Exec(ctx, in(w.schema, "SELECT $S.surely()"))
-	if err == nil {
-		err = w.tx.QueryRow(ctx, in(w.schema, "SELECT tail, hash FROM $S.log WHERE part = $1 FOR UPDATE"), int16(part)).Scan(&tail, &hash)
-	}
-	if err != nil {
+	var outermost bool
+	var b pgx.Batch
+	b.Queue(in(w.schema, "SELECT $S.surely()"))
+	b.Queue(in(w.schema, "SELECT tail, hash FROM $S.log WHERE part = $1 FOR UPDATE"), int16(part)).QueryRow(func(row pgx.Row) error { return row.Scan(&tail, &hash) })
+	// A lock is a savepoint's own until that is released.
+	b.Queue(in(w.schema, "SELECT xmax = pg_current_xact_id()::xid FROM $S.log WHERE part = $1"), int16(part)).QueryRow(func(row pgx.Row) error { return row.Scan(&outermost) })
+	if err := w.tx.SendBatch(ctx, &b).Close(); err != nil {
 		return journal.Head{}, w.fault(err, fmt.Sprintf("does not lock the tail of partition %d", part))
+	}
+	if !outermost {
+		return journal.Head{}, mainstem.Errorf(mainstem.Invalid, "the transaction is within a savepoint; the tail of a log is locked by the outermost one")
 	}
 	return journal.Head{Index: uint64(tail), Hash: journal.Hash(hash), Slot: uint64(tail)}, nil
 }

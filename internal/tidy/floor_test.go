@@ -58,7 +58,7 @@ var floors = []struct {
 	{"internal/cloudevent", []string{".", "pg"}},
 	{"pg/kafka", []string{".", "pg", "internal/cloudevent"}},
 	{"pg/jetstream", []string{".", "pg", "internal/cloudevent"}},
-	{"pgcluster", []string{".", "journal", "internal/record", "engine/postgres", "node", "embedded", "pg"}},
+	{"pgcluster", []string{".", "journal", "internal/record", "engine/*", "node", "embedded", "pg"}},
 	{"internal/outbox", []string{".", "pg", "internal/pgserver"}},
 	{"internal/model", []string{"."}}, // an independent judge shares nothing with what it judges
 	{"internal/check", nil},
