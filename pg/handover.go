@@ -75,9 +75,20 @@ func TakenBy(ctx context.Context, tx Tx, schema string) (*Taken, error) {
 // The transaction must be of READ COMMITTED, and its role the schema's owner.
 func HandOver(ctx context.Context, tx pgx.Tx, schema string) (*Handover, error) {
 	h := &Handover{tx: tx, schema: schema}
-	for _, step := range []func(context.Context) error{h.lock, h.number, h.bounds, h.cursors, h.streams} {
+	return h.through(ctx, h.lock, h.number, h.bounds, h.cursors, h.streams)
+}
+
+// Survey is what HandOver would find, looked at without a lock: what is staged and
+// has no position yet is not counted.
+func Survey(ctx context.Context, tx pgx.Tx, schema string) (*Handover, error) {
+	h := &Handover{tx: tx, schema: schema}
+	return h.through(ctx, h.bounds, h.cursors, h.streams)
+}
+
+func (h *Handover) through(ctx context.Context, steps ...func(context.Context) error) (*Handover, error) {
+	for _, step := range steps {
 		if err := step(ctx); err != nil {
-			return nil, fault(err, fmt.Sprintf("schema %s cannot be handed over", schema))
+			return nil, fault(err, fmt.Sprintf("schema %s cannot be handed over", h.schema))
 		}
 	}
 	return h, nil

@@ -1,7 +1,6 @@
 package pgcluster_test
 
 import (
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -13,8 +12,6 @@ import (
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/internal/proxy"
-	"github.com/mainstemdb/mainstem/pg"
-	"github.com/mainstemdb/mainstem/pgcluster"
 )
 
 // call is one addition of 1 to one counter: when it was asked for and answered, and
@@ -155,91 +152,5 @@ func (w *world) alone(h *history, db *embedded.DB, id string) {
 			w.Errorf("%s: %v", id, err)
 			return
 		}
-	}
-}
-
-// TestTakeOverAmongOthers: pods append, number and consume while a takeover comes:
-// every event that was committed is consumed before or followed after, and none is
-// skipped.
-func TestTakeOverAmongOthers(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	var all sync.WaitGroup
-	var mu sync.Mutex
-	staged, consumed := 0, map[string]bool{}
-	for n := range 4 {
-		all.Go(func() {
-			for i := 0; ; i++ {
-				data := fmt.Sprintf("%d-%d", n, i)
-				if err := w.stage(fmt.Sprint("s", n), data); err != nil {
-					if mainstem.CodeOf(err) != mainstem.Stopped {
-						t.Errorf("append: %v", err)
-					}
-					return
-				}
-				mu.Lock()
-				staged++
-				mu.Unlock()
-			}
-		})
-	}
-	relay := &pg.Relay{DB: w.pg, TTL: 500 * time.Millisecond}
-	all.Go(func() {
-		if err := relay.Run(t.Context()); mainstem.CodeOf(err) != mainstem.Stopped {
-			t.Errorf("relay: %v", err)
-		}
-	})
-	enough := make(chan struct{})
-	all.Go(func() {
-		err := relay.Consume(t.Context(), pg.Consumer{Name: "mail", Max: 7, Deliver: func(_ context.Context, events []pg.Event) error {
-			mu.Lock()
-			defer mu.Unlock()
-			for _, e := range events {
-				consumed[fmt.Sprintf("%d:%s", e.Position, e.Data)] = true
-			}
-			if len(consumed) >= 100 {
-				select {
-				case <-enough:
-				default:
-					close(enough)
-				}
-			}
-			return nil
-		}})
-		if mainstem.CodeOf(err) != mainstem.Stopped {
-			t.Errorf("consumer: %v", err)
-		}
-	})
-	<-enough
-	conn, err := w.connect(server.DSN())
-	w.must(err)
-	var r *pgcluster.Report
-	for r == nil { // a deadlock with a relay is broken by the server, and costs a repetition
-		if r, err = pgcluster.TakeOver(t.Context(), conn, w.takeover()); err != nil && mainstem.CodeOf(err) != mainstem.RetryTransaction {
-			t.Fatal(err)
-		}
-	}
-	all.Wait()
-	if int(r.Last) != staged {
-		t.Fatalf("%d events were committed, and the newest position is %d", staged, r.Last)
-	}
-	db := w.node("a", server.DSN())
-	for i := range 10 {
-		_, err := db.Group("pg").Do(t.Context(), "", func(tx *mainstem.Txn) error {
-			tx.Append("s0", mainstem.Event{Type: "made", Data: []byte(fmt.Sprint("new-", i))})
-			return nil
-		})
-		w.must(err)
-	}
-	followed := follow(t, db.DB, "mail", staged-int(r.After)+10)
-	repeated := 0
-	for _, e := range followed {
-		if consumed[e] {
-			repeated++ // in hand when it came
-		}
-		consumed[e] = true
-	}
-	if len(consumed) != staged+10 || repeated > 7 {
-		t.Fatalf("%d events of %d were taken, %d of them twice; a batch has at most 7", len(consumed), staged+10, repeated)
 	}
 }

@@ -53,8 +53,7 @@ type Report struct {
 // the position that package pg gave or would have given it, with its type, its
 // metadata, and the time at which it was staged as the reply; its ID is pg/SCHEMA/POSITION.
 // Positions up to After stay package pg's own: here they are Trimmed (L1). Each
-// consumer becomes the follower of its name, and goes on where it was: mainstem.Follow
-// with BatchOf, or mainstem follow. Streams with versions keep them.
+// consumer becomes the follower of its name, and goes on where it was, by DB.Follow. Streams with versions keep them.
 //
 // Meanwhile callers of pg.Append wait. Afterwards they, relays and consumers are
 // Stopped, by an error that names the log; requests (pg.Once), leases and fences of
@@ -62,22 +61,28 @@ type Report struct {
 // given again by the log, under the same positions: stop consumers first where that
 // matters.
 func TakeOver(ctx context.Context, conn *pgx.Conn, t Takeover) (*Report, error) {
-	return t.run(ctx, conn, true)
+	return t.run(ctx, conn, t.within, true)
 }
 
 // Rehearse does all that TakeOver does, and then rolls it back.
 func Rehearse(ctx context.Context, conn *pgx.Conn, t Takeover) (*Report, error) {
-	return t.run(ctx, conn, false)
+	return t.run(ctx, conn, t.within, false)
 }
 
-func (t Takeover) run(ctx context.Context, conn *pgx.Conn, commit bool) (*Report, error) {
+// Check looks whether a takeover would be refused, without a lock and without change.
+// The report counts no event that has no position yet.
+func Check(ctx context.Context, conn *pgx.Conn, t Takeover) (*Report, error) {
+	return t.run(ctx, conn, t.look, false)
+}
+
+func (t *Takeover) run(ctx context.Context, conn *pgx.Conn, do func(context.Context, pgx.Tx) (*Report, error), commit bool) (*Report, error) {
 	t.defaults()
 	tx, err := conn.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.ReadCommitted})
 	if err != nil {
 		return nil, mainstem.Errorf(mainstem.Unavailable, "the takeover cannot begin: %w", err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // of what was not committed
-	r, err := t.within(ctx, tx)
+	r, err := do(ctx, tx)
 	if err != nil || !commit || r.Before != nil {
 		return r, err
 	}
@@ -115,31 +120,72 @@ func (t *Takeover) check() error {
 	return nil
 }
 
-func (t *Takeover) within(ctx context.Context, tx pgx.Tx) (*Report, error) {
+// begin looks at both schemas. A report says that it was done before.
+func (t *Takeover) begin(ctx context.Context, tx pgx.Tx) (*postgres.Within, *Report, error) {
 	if err := t.check(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	log, err := postgres.NewWithin(ctx, tx, t.To)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	taken, err := pg.TakenBy(ctx, tx, t.From)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if taken != nil {
-		return t.before(taken)
+		r, err := t.before(taken)
+		return nil, r, err
 	}
 	if log.Partitions != 1 {
-		return nil, mainstem.Errorf(mainstem.Invalid, "log %s has %d partitions; positions of package pg are those of one: make a log of one", t.To, log.Partitions)
+		return nil, nil, mainstem.Errorf(mainstem.Invalid, "log %s has %d partitions; positions of package pg are those of one: make a log of one", t.To, log.Partitions)
 	}
-	// The log first, as all who append to it: then the tables, whose owners wait.
-	tail, err := log.Lock(ctx, 0)
+	return log, nil, nil
+}
+
+func (t *Takeover) empty(records uint64) error {
+	if records > 0 {
+		return mainstem.Errorf(mainstem.Invalid, "log %s has %d records; only an empty one can go on from package pg: start no node on it before", t.To, records)
+	}
+	return nil
+}
+
+func (t *Takeover) look(ctx context.Context, tx pgx.Tx) (*Report, error) {
+	log, r, err := t.begin(ctx, tx)
+	if err != nil || r != nil {
+		return r, err
+	}
+	tail, err := log.Tail(ctx, 0)
+	if err == nil {
+		err = t.empty(tail)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if tail.Index > 0 {
-		return nil, mainstem.Errorf(mainstem.Invalid, "log %s has %d records; only an empty one can go on from package pg: start no node on it before", t.To, tail.Index)
+	h, err := pg.Survey(ctx, tx, t.From)
+	if err != nil {
+		return nil, err
+	}
+	for _, consumer := range h.Consumers {
+		if _, err := t.follower(consumer.Name, mainstem.Token{}); err != nil {
+			return nil, err
+		}
+	}
+	return t.report(h), nil
+}
+
+func (t *Takeover) within(ctx context.Context, tx pgx.Tx) (*Report, error) {
+	log, r, err := t.begin(ctx, tx)
+	if err != nil || r != nil {
+		return r, err
+	}
+	// The log first, as all who append to it: then the tables, whose owners wait.
+	tail, err := log.Lock(ctx, 0)
+	if err == nil {
+		err = t.empty(tail.Index)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true)", strconv.FormatInt(t.LockTimeout.Milliseconds(), 10)+"ms"); err != nil {
 		return nil, mainstem.Errorf(mainstem.Unavailable, "lock_timeout cannot be set: %w", err)
@@ -155,10 +201,13 @@ func (t *Takeover) within(ctx context.Context, tx pgx.Tx) (*Report, error) {
 	if err := h.Close(ctx, t.To); err != nil {
 		return nil, err
 	}
-	return &Report{
-		From: t.From, To: t.To, Group: t.Group, After: h.After, Last: h.Last,
-		Consumers: len(h.Consumers), Streams: len(h.Streams), Records: c.head.Index,
-	}, nil
+	r = t.report(h)
+	r.Records = c.head.Index
+	return r, nil
+}
+
+func (t *Takeover) report(h *pg.Handover) *Report {
+	return &Report{From: t.From, To: t.To, Group: t.Group, After: h.After, Last: h.Last, Consumers: len(h.Consumers), Streams: len(h.Streams)}
 }
 
 func (t *Takeover) before(taken *pg.Taken) (*Report, error) {

@@ -99,6 +99,11 @@ func TestTakeOver(t *testing.T) {
 
 	conn, err := w.connect(server.DSN())
 	w.must(err)
+	seen, err := pgcluster.Check(t.Context(), conn, w.takeover())
+	w.must(err)
+	if seen.After != 3 || seen.Last != 8 || seen.Consumers != 2 || seen.Streams != 1 {
+		t.Fatalf("checked: %+v", seen)
+	}
 	tried, err := pgcluster.Rehearse(t.Context(), conn, w.takeover())
 	w.must(err)
 	w.must(w.stage("order", "later"))
@@ -216,6 +221,9 @@ func TestRefused(t *testing.T) {
 		}
 		_, err := pgcluster.TakeOver(t.Context(), conn, to)
 		wants(t, err, code, text)
+		if _, err := pgcluster.Check(t.Context(), conn, to); code == mainstem.Invalid {
+			wants(t, err, code, text)
+		}
 		w.must(w.stage("order", "more"))
 	}
 	refused(mainstem.Invalid, "cluster schema", func(to *pgcluster.Takeover) { to.To = "nowhere" })

@@ -18,6 +18,7 @@ type pgCmd struct {
 	Discard  pgDiscardCmd  `cmd:"" help:"Drop one parked event for good."`
 	Forget   pgForgetCmd   `cmd:"" help:"Delete the cursor of a consumer that will not come back, and what it has parked."`
 	Resolve  pgResolveCmd  `cmd:"" help:"Say what became of a claimed request."`
+	Takeover pgTakeoverCmd `cmd:"" help:"Have the log of a cluster go on from the staged events."`
 }
 
 // Help is shown below the flags.

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -159,5 +160,34 @@ func parkSomething(t *testing.T, d *pg.DB) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// TestPGTakeover: somebody looks, tries, does it, and asks again.
+func TestPGTakeover(t *testing.T) {
+	t.Parallel()
+	n := newNight(t)
+	n.sql(mainstem(t, t.TempDir(), "", "pg", "schema").out)
+	n.says(2, "run the SQL that mainstem cluster schema prints", "takeover", "--to", "mainstem_log")
+	n.sql(mainstem(t, t.TempDir(), "", "cluster", "schema").out)
+	staged := &pg.DB{Pool: n.pool}
+	append := func() error {
+		_, err := staged.Run(t.Context(), pg.Request{Key: pg.Key(rand.Text())}, func(ctx context.Context, tx pgx.Tx) ([]byte, error) {
+			return nil, pg.Append(ctx, tx, "order", db.Event{Type: "paid"})
+		})
+		return err
+	}
+	if err := append(); err != nil {
+		t.Fatal(err)
+	}
+	n.says(0, "mainstem could go to log mainstem_log: 0 events after position 0, 0 consumers", "takeover", "--to", "mainstem_log")
+	n.says(0, "1 events after position 0", "takeover", "--to", "mainstem_log", "--dry-run")
+	if err := append(); err != nil {
+		t.Fatal(err)
+	}
+	n.says(0, "mainstem went to log mainstem_log: 2 events after position 0", "takeover", "--to", "mainstem_log", "--go")
+	n.says(0, `"before":"2`, "takeover", "--to", "mainstem_log", "--json")
+	if err := append(); db.CodeOf(err) != db.Stopped {
+		t.Fatalf("an append afterwards: %v", err)
 	}
 }
