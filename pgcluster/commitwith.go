@@ -15,9 +15,9 @@ import (
 	"github.com/mainstemdb/mainstem/node"
 )
 
-// resolving is how long CommitWith goes on finding out what became of a COMMIT
+// LimitResolving is how long CommitWith goes on finding out what became of a COMMIT
 // whose answer did not come, also after its context has ended.
-const resolving = 15 * time.Second
+const LimitResolving = 15 * time.Second
 
 // CommitWith commits the caller's SQL transaction and one transaction of Mainstem
 // together: both, or neither. It is the last call on tx, which it always ends. The
@@ -189,7 +189,7 @@ func (c *commit) readBack(ctx context.Context, head journal.Head) error {
 // resolve finds out what became of a COMMIT. Who locks the row of the tail next
 // knows that the transaction which held it has ended; then the ID tells (L11).
 func (c *commit) resolve(ctx context.Context) (*mainstem.Receipt, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), resolving)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), LimitResolving)
 	defer cancel()
 	for {
 		err := c.log.Confirm(ctx, c.after)

@@ -44,8 +44,12 @@ func (p *pods) start() {
 }
 
 func (p *pods) append(n int) {
-	for i := 0; ; i++ {
-		if err := p.stage(fmt.Sprint("s", n), fmt.Sprintf("%d-%d", n, i)); err != nil {
+	for i := range 50_000 {
+		stage := p.stage
+		if n%2 == 0 {
+			stage = p.run
+		}
+		if err := stage(fmt.Sprint("s", n), fmt.Sprintf("%d-%d", n, i)); err != nil {
 			if mainstem.CodeOf(err) != mainstem.Stopped {
 				p.Errorf("append: %v", err)
 			}
@@ -55,6 +59,7 @@ func (p *pods) append(n int) {
 		p.staged++
 		p.mu.Unlock()
 	}
+	p.Error("nobody stops appends")
 }
 
 func (p *pods) take(_ context.Context, events []pg.Event) error {

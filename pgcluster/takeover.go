@@ -29,6 +29,7 @@ type Takeover struct {
 const (
 	DefaultGroup       = "pg"
 	DefaultLockTimeout = 10 * time.Second
+	MaxLockTimeout     = time.Hour
 )
 
 // Report says what a takeover has done, or would.
@@ -114,8 +115,8 @@ func (t *Takeover) check() error {
 	if strings.HasPrefix(t.Group, "~") {
 		return mainstem.Errorf(mainstem.Invalid, "group %q begins with ~, which marks Mainstem's own groups", t.Group)
 	}
-	if t.LockTimeout < time.Millisecond || t.LockTimeout > time.Hour {
-		return mainstem.Errorf(mainstem.Invalid, "a takeover that waits %s for locks; between 1ms and 1h is possible", t.LockTimeout)
+	if t.LockTimeout < time.Millisecond || t.LockTimeout > MaxLockTimeout {
+		return mainstem.Errorf(mainstem.Invalid, "a takeover that waits %s for locks; between 1ms and %s is possible", t.LockTimeout, MaxLockTimeout)
 	}
 	return nil
 }

@@ -188,6 +188,7 @@ func TestStoppedAfterwards(t *testing.T) {
 	w.must(err)
 	w.sql(sql) // run again, it opens nothing
 	wants(t, w.stage("order", "e2"), mainstem.Stopped, text)
+	wants(t, w.run("order", "e2"), mainstem.Stopped, text)
 	relay := &pg.Relay{DB: w.pg, TTL: time.Second}
 	wants(t, relay.Run(t.Context()), mainstem.Stopped, text)
 	wants(t, relay.Consume(t.Context(), pg.Consumer{Name: "mail", Deliver: func(context.Context, []pg.Event) error { return nil }}), mainstem.Stopped, text)
@@ -229,7 +230,7 @@ func TestRefused(t *testing.T) {
 	refused(mainstem.Invalid, "cluster schema", func(to *pgcluster.Takeover) { to.To = "nowhere" })
 	refused(mainstem.Invalid, "pg schema", func(to *pgcluster.Takeover) { to.From = "nowhere" })
 	refused(mainstem.Invalid, "begins with ~", func(to *pgcluster.Takeover) { to.Group = "~mine" })
-	refused(mainstem.Invalid, "between 1ms and 1h", func(to *pgcluster.Takeover) { to.LockTimeout = time.Hour + 1 })
+	refused(mainstem.Invalid, "between 1ms and 1h0m0s", func(to *pgcluster.Takeover) { to.LockTimeout = pgcluster.MaxLockTimeout + 1 })
 	w.sql("INSERT INTO " + w.pg.Schema + ".cursor VALUES ('a/b', 1)")
 	refused(mainstem.Invalid, "may not have", nil)
 	w.sql("DELETE FROM " + w.pg.Schema + ".cursor")

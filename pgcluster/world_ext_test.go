@@ -148,6 +148,14 @@ func (w *world) stage(stream, data string) error {
 	})
 }
 
+// run is stage in a request, which names the table of its event.
+func (w *world) run(stream, data string) error {
+	_, err := w.pg.Run(w.Context(), pg.Request{Key: pg.Key(stream, data)}, func(ctx context.Context, tx pgx.Tx) ([]byte, error) {
+		return nil, pg.Append(ctx, tx, stream, mainstem.Event{Type: "made", Data: []byte(data)})
+	})
+	return err
+}
+
 func (w *world) must(err error) {
 	w.Helper()
 	if err != nil {

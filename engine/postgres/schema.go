@@ -3,8 +3,10 @@ package postgres
 import (
 	_ "embed" // for the schema
 	"regexp"
+	"strconv"
 	"strings"
 	"text/template"
+	"time"
 
 	"github.com/mainstemdb/mainstem"
 )
@@ -26,9 +28,9 @@ const layout = 1
 // rings is how many tables records go to in turn.
 const rings = 8
 
-// lockTimeout is how long an append waits for the tail: it is held for as long as
+// TailTimeout is how long who appends waits for the tail: it is held for as long as
 // another append takes, or until the server notices that its client is gone.
-const lockTimeout = "10s"
+const TailTimeout = 10 * time.Second
 
 //go:embed schema.sql
 var source string
@@ -64,7 +66,7 @@ func Schema(name string, partitions int, role string) (string, error) {
 		Version, Partitions, Last               int
 		Each                                    []int
 	}{
-		Schema: quote(name), Quoted: quote(name), Name: name, LockTimeout: lockTimeout,
+		Schema: quote(name), Quoted: quote(name), Name: name, LockTimeout: strconv.Itoa(int(TailTimeout/time.Second)) + "s",
 		Version: layout, Partitions: partitions, Last: rings - 1,
 	}
 	if role != "" {

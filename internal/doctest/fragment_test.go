@@ -21,6 +21,8 @@ var importable = map[string]string{
 	"lease":        "github.com/mainstemdb/mainstem/lease",
 	"mainstemtest": "github.com/mainstemdb/mainstem/mainstemtest",
 	"observe":      "github.com/mainstemdb/mainstem/observe",
+	"pgcluster":    "github.com/mainstemdb/mainstem/pgcluster",
+	"pgx":          "github.com/jackc/pgx/v5",
 	"prometheus":   "github.com/prometheus/client_golang/prometheus",
 	"otel":         "go.opentelemetry.io/otel",
 }
