@@ -13,6 +13,7 @@ import (
 	"errors"
 	"iter"
 
+	"github.com/mainstemdb/mainstem/blob"
 	"github.com/mainstemdb/mainstem/internal/tally"
 )
 
@@ -126,6 +127,9 @@ type Database struct {
 	ID         [16]byte
 	Logs       []Log
 	Guarantees Guarantees
+	// Blobs is where the engine itself keeps snapshots of the partitions, so that a node
+	// that begins with nothing needs no more than the log; nil where it keeps none.
+	Blobs blob.Store
 }
 
 // Figures is what an engine counts of one log in this process. An engine that

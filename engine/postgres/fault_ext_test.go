@@ -270,9 +270,21 @@ func TestGrants(t *testing.T) {
 	}
 	run(t, on, sql)
 	run(t, on, sql) // as often as one likes
-	l := open(t, c).Logs[0]
+	d := open(t, c)
+	l := d.Logs[0]
 	head := fill(t, l, journal.Head{}, 40)
 	if err := l.Confirm(t.Context(), head); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		if err := d.Blobs.Put(t.Context(), "a", nil); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := d.Blobs.Get(t.Context(), "a"); err != nil {
+		t.Error(err)
+	}
+	if err := d.Blobs.Delete(t.Context(), "a"); err != nil {
 		t.Error(err)
 	}
 	for i := range 5 {

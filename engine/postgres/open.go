@@ -85,6 +85,7 @@ func Open(ctx context.Context, c Config) (*journal.Database, error) {
 	}
 	s.watch = newWatcher(s, len(d.Logs))
 	s.open.Store(int32(len(d.Logs)))
+	d.Blobs = &blobs{server: s}
 	return d, nil
 }
 

@@ -23,7 +23,7 @@ const (
 )
 
 // layout is the version of the tables and functions that this program needs.
-const layout = 1
+const layout = 2
 
 // rings is how many tables records go to in turn.
 const rings = 8

@@ -49,6 +49,13 @@ CREATE TABLE IF NOT EXISTS {{$.Schema}}.record_{{.}} PARTITION OF {{$.Schema}}.r
 ALTER TABLE {{$.Schema}}.record_{{.}} ALTER COLUMN record SET STORAGE EXTERNAL; -- it does not get smaller
 {{- end}}
 
+-- Snapshots of the partitions, in pieces, by name.
+CREATE TABLE IF NOT EXISTS {{.Schema}}.blob (
+	name   text COLLATE "C" PRIMARY KEY,
+	sealed bytea NOT NULL -- with its own hash
+);
+ALTER TABLE {{.Schema}}.blob ALTER COLUMN sealed SET STORAGE EXTERNAL;
+
 -- surely makes the commit of this transaction wait for what the server is set up to
 -- wait for, whatever a session was told.
 CREATE OR REPLACE FUNCTION {{.Schema}}.surely() RETURNS void LANGUAGE plpgsql AS $$
@@ -76,6 +83,13 @@ BEGIN
 		RETURN 2;
 	END IF;
 	RETURN 0;
+END $$;
+
+-- keep puts a blob in the place of what was there before.
+CREATE OR REPLACE FUNCTION {{.Schema}}.keep(of_name text, bytes bytea) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM {{.Schema}}.surely();
+	INSERT INTO {{.Schema}}.blob (name, sealed) VALUES (of_name, bytes) ON CONFLICT (name) DO UPDATE SET sealed = excluded.sealed;
 END $$;
 
 -- prove makes the commit of this transaction wait for all that it has seen: after a
@@ -140,6 +154,8 @@ BEGIN
 		UPDATE {{.Schema}}.database SET ring = (ring + 1) % ({{.Last}} + 1);
 	END IF;
 END $$;
+
+UPDATE {{.Schema}}.database SET layout = {{.Version}} WHERE layout < {{.Version}};
 {{if .Role}}
 -- What a node needs to run.
 GRANT USAGE ON SCHEMA {{.Schema}} TO {{.Role}};
@@ -147,6 +163,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA {{.Schema}} TO {{.Role}};
 GRANT UPDATE ON {{.Schema}}.log TO {{.Role}};
 GRANT UPDATE (ring) ON {{.Schema}}.database TO {{.Role}};
 GRANT INSERT ON {{.Schema}}.record TO {{.Role}};
+GRANT INSERT, UPDATE, DELETE ON {{.Schema}}.blob TO {{.Role}};
 GRANT TRUNCATE ON {{range $i, $_ := .Each}}{{if $i}}, {{end}}{{$.Schema}}.record_{{.}}{{end}} TO {{.Role}};
 {{end}}
 COMMIT;
