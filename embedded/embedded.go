@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/blob"
 	"github.com/mainstemdb/mainstem/internal/disk"
 	"github.com/mainstemdb/mainstem/journal"
 	"github.com/mainstemdb/mainstem/node"
@@ -93,6 +94,11 @@ func Logger(l *slog.Logger) Option { return option(func(c *config) { c.node.Logg
 func Through(wrap func(mainstem.Backend) mainstem.Backend) Option {
 	return option(func(c *config) { c.through = append(c.through, wrap) })
 }
+
+// Snapshots is where snapshots of the partitions are put, beside those in the directory,
+// and where a state that is lost begins anew. Without it, Cluster uses what the engine of
+// the logs has for that.
+func Snapshots(store blob.Store) Option { return option(func(c *config) { c.node.Snapshots = store }) }
 
 // Cluster makes this a node of a database whose logs other nodes share: the logs
 // are those, the directory holds this node's state only, and name is what no other

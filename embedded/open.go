@@ -56,6 +56,9 @@ func defaults(opts []Option) config {
 	for _, o := range opts {
 		o.apply(&c)
 	}
+	if c.shared != nil && c.node.Snapshots == nil {
+		c.node.Snapshots = c.shared.Blobs
+	}
 	return c
 }
 

@@ -87,6 +87,8 @@ func (p *partition) catchUp(next *batch) error {
 	case p.down() != nil:
 	case err == nil:
 		p.time.follow(p.tail)
+	case errors.Is(err, journal.ErrTrimmed) && p.joins():
+		p.node.fail(err)
 	case mainstem.CodeOf(err) == mainstem.Corrupt, mainstem.CodeOf(err) == mainstem.Invalid:
 		p.logger.Error("partition stops", "err", err)
 		p.stop(err)
@@ -245,7 +247,13 @@ func (p *partition) ancestor(rows state.Rows, tail *state.Tail, r *record.Record
 
 // tooFarBehind says of a node that the log no longer reaches back to it.
 func (p *partition) tooFarBehind() error {
-	e := mainstem.Errorf(mainstem.Corrupt, "partition %d of this node ends in record %d, and the log begins after that: it was away for longer than records are kept", p.id, p.tail.Head.Index)
+	const what = "partition %d of this node ends in record %d, and the log begins after that: it was away for longer than records are kept: %w"
+	if p.joins() {
+		e := mainstem.Errorf(mainstem.Unavailable, what, p.id, p.tail.Head.Index, journal.ErrTrimmed)
+		e.Advice = "open it again: it begins anew from a snapshot by itself"
+		return e
+	}
+	e := mainstem.Errorf(mainstem.Corrupt, what, p.id, p.tail.Head.Index, journal.ErrTrimmed)
 	e.Advice = "let it begin anew from a snapshot: move " + p.stateDir() + " aside and start it again"
 	return e
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/blob"
 	"github.com/mainstemdb/mainstem/internal/disk"
 	"github.com/mainstemdb/mainstem/internal/record"
 	"github.com/mainstemdb/mainstem/internal/state"
@@ -51,6 +52,10 @@ type Config struct {
 	// Shared is for logs that other nodes append to as well, and for moving to one;
 	// nil where this node is alone, and stays so.
 	Shared *Shared
+	// Snapshots, if not nil, is where the node that writes a partition puts snapshots of
+	// it, and where a node begins whose state is empty or that was away for longer than
+	// its log is kept. A shared log is trimmed only with one.
+	Snapshots blob.Store
 	// Parts are the partitions' logs and places of state, in order.
 	Parts []Part
 }

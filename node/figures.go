@@ -46,6 +46,9 @@ type PartitionFigures struct {
 	// nodes differ now.
 	Voids, Unforwarded, Takeovers uint64
 	Contested                     int
+	// Unsaved is how much newer the state is, in log age, than its newest snapshot in the
+	// blob store; -1 where there is no store, or it was not asked yet.
+	Unsaved time.Duration
 
 	// Waiting transactions are in the queue. Filled is how full it is, by number or
 	// by bytes, whichever is more: at 1 the next one is Overloaded.
@@ -95,13 +98,14 @@ func (p *partition) figures() PartitionFigures {
 		Batches: p.counted.batches.Counts(), Bytes: p.counted.bytes.Counts(), Appends: p.counted.appends.Counts(),
 		Flying: p.counted.flying(), Lost: p.counted.lost.Load(), Unknown: p.counted.unknown.Load(), Failed: p.counted.failed.Load(),
 		Voids: p.counted.voids.Load(), Unforwarded: p.counted.unforwarded.Load(), Takeovers: p.counted.takeovers.Load(),
-		State: Share{Limit: p.node.cfg.share(60)},
+		State: Share{Limit: p.node.cfg.share(60)}, Unsaved: -1,
 	}
 	f.Waiting, f.Queue = p.queue.figures()
 	f.Filled = max(float64(f.Waiting)/limitQueue, float64(f.Queue.Used)/float64(f.Queue.Limit))
 	f.Feed = p.ring.figures()
 	if newest := p.newest.Load(); newest != nil {
 		f.Position, f.Age, f.IDs, f.Contested = newest.tail.Last, p.age(newest.tail), newest.tail.IDs(), len(newest.tail.Votes)
+		f.Unsaved = p.behindDeposit(newest.tail)
 	}
 	if p.store != nil {
 		m := p.store.Metrics()

@@ -22,17 +22,15 @@ func (p *partition) open(ctx context.Context) error {
 	if err := p.openStore(ctx); err != nil {
 		return err
 	}
-	tail, err := state.LoadTail(p.store.Rows())
-	if err != nil {
-		return p.stateError(err)
+	if err := p.loadTail(); err != nil {
+		return err
 	}
-	p.tail = tail
-	if cfg := &p.node.cfg; tail.Head.Index == 0 && cfg.Home != (record.UUID{}) && cfg.Home != cfg.Database {
+	if cfg := &p.node.cfg; p.tail.Head.Index == 0 && cfg.Home != (record.UUID{}) && cfg.Home != cfg.Database {
 		e := mainstem.Errorf(mainstem.Corrupt, "the directory of partition %d belongs to database %s, the log to %s, and there is no state that has moved there (L2)", p.id, cfg.Home, cfg.Database)
 		e.Advice = "give the node the log of its database, or an empty directory"
 		return e
 	}
-	if err := p.stand(ctx); err != nil {
+	if err := p.catchUpFirst(ctx); err != nil {
 		return err
 	}
 	if n := p.tail.Genesis.Partitions; p.tail.Head.Index > 0 && int(n) != p.node.cfg.Partitions {
@@ -122,9 +120,9 @@ func (p *partition) meet(g *generation, run *run, entry journal.Entry) (*record.
 // behindLog says of a state that its log no longer reaches back to it.
 func (p *partition) behindLog() error {
 	if p.tail.Head.Index == 0 {
-		return mainstem.Errorf(mainstem.Corrupt, "partition %d has no state and no snapshot, and its log no longer begins with the first record: restore it from a backup", p.id)
+		return mainstem.Errorf(mainstem.Corrupt, "partition %d has no state and no snapshot, and its log no longer begins with the first record: restore it from a backup: %w", p.id, journal.ErrTrimmed)
 	}
-	e := mainstem.Errorf(mainstem.Corrupt, "the state of partition %d ends in record %d, and its log begins after that: an old state was put back", p.id, p.tail.Head.Index)
+	e := mainstem.Errorf(mainstem.Corrupt, "the state of partition %d ends in record %d, and its log begins after that: an old state was put back: %w", p.id, p.tail.Head.Index, journal.ErrTrimmed)
 	e.Advice = "move " + p.stateDir() + " aside and open again: it is rebuilt from the newest snapshot and the log"
 	return e
 }

@@ -35,6 +35,9 @@ type partition struct {
 	queue   queue
 	ring    ring
 	sweeper sweeper
+	// saving is held while this node's own snapshots come and go.
+	saving   sync.Mutex
+	deposits deposits
 
 	// The loop's own.
 	tail    *state.Tail // as of the last applied record
@@ -91,6 +94,7 @@ func newPartition(n *Node, id int, part Part) *partition {
 	p.ring.limit = n.cfg.share(10)
 	p.sweeper.init()
 	p.council.init()
+	p.deposits.init()
 	return p
 }
 
@@ -109,6 +113,7 @@ func (p *partition) start() {
 		return
 	}
 	go p.sweep()
+	go p.depositing()
 	go p.run()
 	if p.shared() {
 		go p.followLog()
@@ -151,6 +156,7 @@ func (p *partition) release() error {
 	var errs []error
 	if p.running && !p.node.cfg.ReadOnly {
 		p.sweeper.wait()
+		<-p.deposits.ended
 	}
 	if p.store != nil {
 		if clean := mainstem.CodeOf(p.reason) == mainstem.Stopped && p.node.Err() == nil; clean && !p.node.cfg.ReadOnly {

@@ -45,7 +45,7 @@ func (p *partition) snapshots() ([]kept, error) {
 }
 
 // Snapshot writes a snapshot of every partition, reads it back, and forgets
-// those before the last two.
+// those before the last two. With Config.Snapshots it puts them there as well.
 func (n *Node) Snapshot(ctx context.Context) error {
 	if n.cfg.ReadOnly {
 		return mainstem.Errorf(mainstem.Denied, "the database is open read-only")
@@ -57,11 +57,19 @@ func (n *Node) Snapshot(ctx context.Context) error {
 		if err := p.snapshot(ctx); err != nil {
 			return p.damaged(typed(err, "a snapshot of partition %d", p.id))
 		}
+		if n.cfg.Snapshots == nil {
+			continue
+		}
+		if err := p.deposit(ctx); err != nil {
+			return storeError(err, p.id)
+		}
 	}
 	return nil
 }
 
 func (p *partition) snapshot(ctx context.Context) error {
+	p.saving.Lock()
+	defer p.saving.Unlock()
 	partial := p.FS.PathJoin(p.Dir, "partial-snapshot")
 	if err := p.FS.RemoveAll(partial); err != nil {
 		return err
@@ -87,7 +95,13 @@ func (p *partition) snapshot(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.deposits.mu.Lock()
+	pinned := p.deposits.pinned
+	p.deposits.mu.Unlock()
 	for _, old := range all[:max(0, len(all)-snapshotsKept)] {
+		if old.index == pinned {
+			continue
+		}
 		if err := p.FS.RemoveAll(old.dir); err != nil {
 			return err
 		}
@@ -127,11 +141,10 @@ func (n *Node) Trim(ctx context.Context) error {
 }
 
 func (p *partition) trim(ctx context.Context) error {
-	all, err := p.snapshots()
-	if err != nil || len(all) < snapshotsKept {
+	covered, err := p.covered(ctx)
+	if err != nil || covered == 0 {
 		return err
 	}
-	covered := all[len(all)-snapshotsKept].index
 	frozen, release, tail, err := p.reading()
 	if err != nil {
 		return err
@@ -170,10 +183,6 @@ func (p *partition) trim(ctx context.Context) error {
 	return p.change([]state.Write{state.ForgetPlaces(keep)}, nil)
 }
 
-// holdTrim is for how many times the retention a node that is away holds back what
-// the log forgets. After that it has to begin anew from a snapshot.
-const holdTrim = 4
-
 // neededByNobody is the index up to which no node needs the log any more: on a
 // shared log that is the lowest to which a node has its state on its disk, but for
 // those that were away for too long. Only the node that wrote last trims it.
@@ -192,7 +201,7 @@ func (p *partition) neededByNobody(rows state.Rows, tail *state.Tail, covered ui
 		if err != nil {
 			return 0, err
 		}
-		if ok && now.Sub(place.Age) <= holdTrim*time.Duration(tail.Settings.Retain) {
+		if ok && holds(covered-m.Flushed, now.Sub(place.Age), time.Duration(tail.Settings.Retain)) {
 			covered = m.Flushed
 		}
 	}

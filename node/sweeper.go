@@ -176,6 +176,12 @@ func (p *partition) saveDue() (bool, error) {
 // full disk for example, is told and tried again: nothing depends on it but
 // space.
 func (p *partition) save() {
+	ctx, cancel := p.whileServing()
+	defer cancel()
+	p.sweeper.mu.Lock()
+	unsaved := p.sweeper.unsaved
+	p.sweeper.mu.Unlock()
+	p.wakeDeposit(ctx, unsaved)
 	due, err := p.saveDue()
 	if err != nil {
 		p.storeFailed(err)
@@ -185,8 +191,6 @@ func (p *partition) save() {
 		return
 	}
 	at := p.age(p.applied())
-	ctx, cancel := p.whileServing()
-	defer cancel()
 	if err = p.snapshot(ctx); err == nil {
 		err = p.trim(ctx)
 	}

@@ -77,9 +77,7 @@ func (b *blobs) Delete(ctx context.Context, name string) error {
 }
 
 func (b *blobs) query(ctx context.Context, doing, name string, fn func(context.Context, *pgx.Conn) error) error {
-	ctx, cancel := context.WithTimeout(ctx, Patience)
-	defer cancel()
-	err := b.server.query(ctx, func(c *pgx.Conn) error { return fn(ctx, c) })
+	err := b.server.query(ctx, fn)
 	if err != nil {
 		return fmt.Errorf("%s blob %s: %w", doing, strings.TrimSpace(name), err)
 	}

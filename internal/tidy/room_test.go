@@ -21,7 +21,7 @@ var dependencies = []struct {
 	{"go.opentelemetry.io/otel/sdk", []string{"cmd/mainstem/internal/cli", "examples/shop"}, true}, // exporters belong to programs
 	{"go.opentelemetry.io/otel", []string{"pg", "observe", "internal/traceparent", "cmd/mainstem/internal/cli", "examples/shop", "tools/pictures"}, true},
 	{"github.com/jackc/pgx/v5", []string{"pg", "engine/postgres", "pgcluster", "internal/outbox", "cmd/mainstem/internal/*", "bench/internal/*", "examples/payments", "examples/payments/internal/*", "cmd/mainstem/internal/decided/*"}, true},
-	{"github.com/klauspost/compress", []string{"internal/snapshot"}, false},
+	{"github.com/klauspost/compress", []string{"internal/backup"}, false},
 	{"connectrpc.com/connect", []string{"proto/mainstem/v1/mainstemv1connect", "internal/wire", "server", "remote"}, true},
 	{"connectrpc.com", []string{"server"}, true},
 	{"google.golang.org/protobuf", []string{"proto/mainstem/v1", "internal/wire", "server", "tools/pictures"}, true},
