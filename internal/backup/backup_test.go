@@ -296,7 +296,7 @@ func FuzzChunk(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(appendRow(appendRow(nil, state.Row{Key: []byte("a"), Value: []byte("b")}), state.Row{Key: []byte("c")}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if plain, err := unpack(b); err == nil && len(plain) > 2*limitChunk {
+		if plain, err := unpack(b); err == nil && len(plain) > blob.LimitBlob {
 			t.Errorf("%d bytes are unpacked to %d", len(b), len(plain))
 		}
 		var last []byte

@@ -37,7 +37,7 @@ var coder = sync.OnceValues(func() (*zstd.Encoder, error) {
 })
 
 var decoder = sync.OnceValues(func() (*zstd.Decoder, error) {
-	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(2*limitChunk))
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(blob.LimitBlob))
 })
 
 func sum(b []byte) string {
