@@ -100,6 +100,11 @@ func Through(wrap func(mainstem.Backend) mainstem.Backend) Option {
 // the logs has for that.
 func Snapshots(store blob.Store) Option { return option(func(c *config) { c.node.Snapshots = store }) }
 
+// Archive is where the records of the partitions are copied while the database is open, at
+// the latest a second after they are durable: with a snapshot they are any moment since
+// then, for RestoreFrom.
+func Archive(store blob.Store) Option { return option(func(c *config) { c.node.Archive = store }) }
+
 // Cluster makes this a node of a database whose logs other nodes share: the logs
 // are those, the directory holds this node's state only, and name is what no other
 // node has. Other nodes are reached as self says; without an address this node

@@ -33,24 +33,7 @@ func Restore(ctx context.Context, backup, dir string, opts ...Option) error {
 	if err := disk.CopyBetween(c.fs, backup, c.fs, partial); err != nil {
 		return openError(partial, err)
 	}
-	db, err := Open(ctx, partial, append(opts, option(func(c *config) { c.node.Restored = true }))...)
-	if err != nil {
-		return err
-	}
-	// A damaged partition would keep its old incarnation and live on beside
-	// the others: half a restore is none.
-	for _, p := range db.node.Reports() {
-		if p.Error != "" {
-			return errors.Join(mainstem.Errorf(mainstem.Corrupt, "the backup's partition %d does not restore: %s", p.Partition, p.Error), db.Close())
-		}
-	}
-	if err := db.Close(); err != nil {
-		return err
-	}
-	if err := c.fs.Rename(partial, dir); err != nil {
-		return openError(dir, err)
-	}
-	return openError(dir, disk.SyncDir(c.fs, c.fs.PathDir(dir)))
+	return c.reopen(ctx, partial, dir, opts)
 }
 
 // InMemory opens a new database that keeps nothing: its receipts say that its

@@ -56,6 +56,9 @@ type Config struct {
 	// it, and where a node begins whose state is empty or that was away for longer than
 	// its log is kept. A shared log is trimmed only with one.
 	Snapshots blob.Store
+	// Archive, if not nil, is where the node that writes a partition copies its records,
+	// byte for byte, so that a snapshot and they are any moment of the past.
+	Archive blob.Store
 	// Parts are the partitions' logs and places of state, in order.
 	Parts []Part
 }

@@ -49,6 +49,10 @@ type PartitionFigures struct {
 	// Unsaved is how much newer the state is, in log age, than its newest snapshot in the
 	// blob store; -1 where there is no store, or it was not asked yet.
 	Unsaved time.Duration
+	// Unarchived is how much newer it is than its archive; -1 where this node does not
+	// archive. ArchiveBroken says that the archive has a gap and has ended.
+	Unarchived    time.Duration
+	ArchiveBroken bool
 
 	// Waiting transactions are in the queue. Filled is how full it is, by number or
 	// by bytes, whichever is more: at 1 the next one is Overloaded.
@@ -98,14 +102,14 @@ func (p *partition) figures() PartitionFigures {
 		Batches: p.counted.batches.Counts(), Bytes: p.counted.bytes.Counts(), Appends: p.counted.appends.Counts(),
 		Flying: p.counted.flying(), Lost: p.counted.lost.Load(), Unknown: p.counted.unknown.Load(), Failed: p.counted.failed.Load(),
 		Voids: p.counted.voids.Load(), Unforwarded: p.counted.unforwarded.Load(), Takeovers: p.counted.takeovers.Load(),
-		State: Share{Limit: p.node.cfg.share(60)}, Unsaved: -1,
+		State: Share{Limit: p.node.cfg.share(60)}, Unsaved: -1, Unarchived: -1, ArchiveBroken: p.archive.broken.Load(),
 	}
 	f.Waiting, f.Queue = p.queue.figures()
 	f.Filled = max(float64(f.Waiting)/limitQueue, float64(f.Queue.Used)/float64(f.Queue.Limit))
 	f.Feed = p.ring.figures()
 	if newest := p.newest.Load(); newest != nil {
 		f.Position, f.Age, f.IDs, f.Contested = newest.tail.Last, p.age(newest.tail), newest.tail.IDs(), len(newest.tail.Votes)
-		f.Unsaved = p.behindDeposit(newest.tail)
+		f.Unsaved, f.Unarchived = p.behindDeposit(newest.tail), p.unarchived(newest.tail)
 	}
 	if p.store != nil {
 		m := p.store.Metrics()

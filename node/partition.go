@@ -38,6 +38,7 @@ type partition struct {
 	// saving is held while this node's own snapshots come and go.
 	saving   sync.Mutex
 	deposits deposits
+	archive  archive
 
 	// The loop's own.
 	tail    *state.Tail // as of the last applied record
@@ -95,6 +96,7 @@ func newPartition(n *Node, id int, part Part) *partition {
 	p.sweeper.init()
 	p.council.init()
 	p.deposits.init()
+	p.archive.init()
 	return p
 }
 
@@ -114,6 +116,7 @@ func (p *partition) start() {
 	}
 	go p.sweep()
 	go p.depositing()
+	go p.archiving()
 	go p.run()
 	if p.shared() {
 		go p.followLog()
@@ -157,6 +160,7 @@ func (p *partition) release() error {
 	if p.running && !p.node.cfg.ReadOnly {
 		p.sweeper.wait()
 		<-p.deposits.ended
+		<-p.archive.ended
 	}
 	if p.store != nil {
 		if clean := mainstem.CodeOf(p.reason) == mainstem.Stopped && p.node.Err() == nil; clean && !p.node.cfg.ReadOnly {

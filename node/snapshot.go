@@ -154,6 +154,9 @@ func (p *partition) trim(ctx context.Context) error {
 	if covered, err = p.neededByNobody(frozen, tail, covered, now); err != nil || covered == 0 {
 		return err
 	}
+	if covered, err = p.heldByArchive(frozen, tail, covered, now); err != nil || covered == 0 {
+		return err
+	}
 	oldest, err := state.LastBefore(frozen, tail.Last, func(place state.Place) bool {
 		return place.Head.Index <= covered && now.Sub(place.Age) > time.Duration(tail.Settings.Retain)
 	})
@@ -197,12 +200,9 @@ func (p *partition) neededByNobody(rows state.Rows, tail *state.Tail, covered ui
 		if m.Name == p.node.cfg.Name || m.Flushed >= covered {
 			continue
 		}
-		place, ok, err := state.PlaceAt(rows, tail.Last, max(1, m.Flushed))
-		if err != nil {
+		var err error
+		if covered, err = p.heldBy(rows, tail, m.Flushed, covered, now); err != nil {
 			return 0, err
-		}
-		if ok && holds(covered-m.Flushed, now.Sub(place.Age), time.Duration(tail.Settings.Retain)) {
-			covered = m.Flushed
 		}
 	}
 	return covered, nil

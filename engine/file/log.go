@@ -36,6 +36,10 @@ type Config struct {
 	ScrubRate int64
 	// ScrubEvery is the pause between two such passes; 0 means 24 h.
 	ScrubEvery time.Duration
+	// After is the head that a new log begins behind, as if everything up to it had been
+	// trimmed: its first record is the one that names After. A directory that holds a log
+	// already is refused.
+	After journal.Head
 }
 
 func (c Config) withDefaults() (Config, error) {

@@ -39,6 +39,9 @@ func (l *Log) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if m != nil && l.cfg.After.Index > 0 {
+		return fmt.Errorf("file: %s holds a log; one that begins behind index %d is made in an empty directory", l.cfg.Dir, l.cfg.After.Index)
+	}
 	if m == nil {
 		if m, ids, err = l.found(ids); err != nil {
 			return err
@@ -94,10 +97,10 @@ func (l *Log) found(ids []uint64) (*manifest, []uint64, error) {
 		}
 		return nil, nil, fmt.Errorf("file: there is no log in %s: check the directory's name", l.cfg.Dir)
 	}
-	m := manifest{first: 1}
+	m, after := manifest{first: 1}, l.cfg.After
 	if len(ids) == 0 {
 		randomBytes(m.log[:])
-		s, err := l.create(header{log: m.log, id: 1, base: 1}, nil, 0)
+		s, err := l.create(header{log: m.log, id: 1, base: 1 + after.Index, prev: after.Hash, durable: after.Index}, nil, 0)
 		if err != nil {
 			return nil, nil, err
 		}

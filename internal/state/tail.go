@@ -275,6 +275,10 @@ func LoadTail(rows Rows) (*Tail, error) {
 	if err != nil || !ok {
 		return &Tail{}, err
 	}
+	return decodeTail(value)
+}
+
+func decodeTail(value []byte) (*Tail, error) {
 	t := &Tail{}
 	r := reader{b: value}
 	t.Head.Index = r.uint()

@@ -1,0 +1,407 @@
+package embedded_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/blob"
+	blobdir "github.com/mainstemdb/mainstem/blob/dir"
+	"github.com/mainstemdb/mainstem/embedded"
+	"github.com/mainstemdb/mainstem/internal/disk"
+	"github.com/mainstemdb/mainstem/mainstemtest"
+)
+
+// saved is a database whose snapshots and records go to a store.
+type saved struct {
+	t     *testing.T
+	fs    disk.FS
+	clock *mainstemtest.Clock
+	store blob.Store
+	db    *embedded.DB
+	// log is the receipts of what was written, in order.
+	log []*mainstem.Receipt
+}
+
+func save(t *testing.T, opts ...embedded.Option) *saved {
+	t.Helper()
+	s := &saved{t: t, fs: disk.NewMem(), clock: mainstemtest.NewClock()}
+	s.store = blobdir.OnDisk(s.fs, "blobs")
+	s.db = open(t, "db", append(s.options(), append(opts, embedded.Snapshots(s.store), embedded.Archive(s.store))...)...)
+	return s
+}
+
+func (s *saved) options() []embedded.Option {
+	return []embedded.Option{embedded.OnDisk(s.fs), embedded.OnClock(s.clock), embedded.Memory(32 << 20), embedded.SegmentSize(64 << 10)}
+}
+
+func (s *saved) write(n int) {
+	s.t.Helper()
+	for range n {
+		i := len(s.log)
+		r, err := s.db.Group("g").Do(s.t.Context(), fmt.Sprint("id-", i), func(tx *mainstem.Txn) error {
+			tx.Set("n", int64(i+1))
+			tx.Put(fmt.Sprint("k", i%5), fmt.Append(nil, i))
+			tx.Append("s", mainstem.Event{Type: "e", Data: fmt.Append(nil, i)})
+			return nil
+		})
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		s.log = append(s.log, r)
+		s.clock.Advance(time.Second)
+	}
+}
+
+func (s *saved) snapshot() {
+	s.t.Helper()
+	if err := s.db.Snapshot(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// archived waits until all that is written is in the archive.
+func (s *saved) archived() {
+	s.t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; <-time.After(time.Millisecond) {
+		if f := s.db.Figures().Partitions[0]; f.Unarchived == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			s.t.Fatalf("not archived within 20 s: %s behind", s.db.Figures().Partitions[0].Unarchived)
+		}
+	}
+}
+
+func (s *saved) restore(r embedded.Recovery) (*embedded.DB, []embedded.Restored, error) {
+	s.t.Helper()
+	if r.From == nil {
+		r.From = s.store
+	}
+	if err := s.fs.RemoveAll("restored"); err != nil {
+		s.t.Fatal(err)
+	}
+	found, err := embedded.RestoreFrom(s.t.Context(), r, "restored", s.options()...)
+	if err != nil {
+		for _, name := range []string{"restored", "restored.tmp"} {
+			if exists, err := disk.Exists(s.fs, name); exists || err != nil {
+				s.t.Errorf("a restore that failed left %s, %v", name, err)
+			}
+		}
+		return nil, found, err
+	}
+	return open(s.t, "restored", s.options()...), found, nil
+}
+
+// has checks that a restored database has the first n writes and no more.
+func (s *saved) has(db *embedded.DB, n int) {
+	s.t.Helper()
+	ctx := s.t.Context()
+	v, err := db.Get(ctx, "g", "n", mainstem.Latest())
+	if err != nil || v.Value.Int != int64(n) {
+		s.t.Fatalf("%d writes are restored, %v; want %d", v.Value.Int, err, n)
+	}
+	last := s.log[n-1]
+	if _, err := db.Get(ctx, "g", "n", mainstem.AtLeast(last.Token)); err != nil {
+		s.t.Errorf("the token of write %d, which was restored: %v", n, err)
+	}
+	if n < len(s.log) {
+		if _, err := db.Get(ctx, "g", "n", mainstem.AtLeast(s.log[n].Token)); mainstem.CodeOf(err) != mainstem.HistoryLost {
+			s.t.Errorf("the token of write %d, which was not restored: %v, want history lost (L1)", n+1, err)
+		}
+	}
+	r, err := db.Group("g").Do(ctx, fmt.Sprint("id-", n-1), func(tx *mainstem.Txn) error { tx.Put("x", nil); return nil })
+	if err != nil || !r.Replayed || r.Position != last.Position {
+		s.t.Errorf("the ID of write %d ran again (L5): %+v, %v", n, r, err)
+	}
+	next, err := db.Group("g").Do(ctx, "after", func(tx *mainstem.Txn) error { tx.Put("x", nil); return nil })
+	if err != nil || next.Position <= last.Position+1<<40 || next.Incarnation == last.Incarnation {
+		s.t.Errorf("the next write is at %v in incarnation %v, %v; want 2^40 further, in another one (L1)", next.Position, next.Incarnation, err)
+	}
+	events := 0
+	view, err := db.Group("g").View(ctx, mainstem.Latest())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer view.Close()
+	for e, err := range view.Events(ctx, "s", 0) {
+		if err != nil || string(e.Data) != fmt.Sprint(events) {
+			s.t.Fatalf("event %d is %q, %v", events, e.Data, err)
+		}
+		events++
+	}
+	if events != n {
+		s.t.Errorf("%d events, want %d", events, n)
+	}
+}
+
+// verified closes a restored database and replays its log from the snapshot on, against
+// every digest that was recorded (L12).
+func (s *saved) verified(db *embedded.DB) {
+	s.t.Helper()
+	closed(s.t, db)
+	found, err := embedded.Verify(s.t.Context(), "restored", "scratch", func(int, uint64, uint64) {}, s.options()...)
+	if err != nil || found[0].Problem != "" {
+		s.t.Errorf("what was restored does not verify: %v, %+v", err, found)
+	}
+}
+
+// TestRestoreFrom: from snapshots alone, and with an archive up to the last record. The
+// log was trimmed meanwhile.
+func TestRestoreFrom(t *testing.T) {
+	s := save(t, embedded.Retain(0))
+	s.write(10)
+	s.snapshot()
+	s.write(10)
+	s.snapshot()
+	s.archived()
+	if err := s.db.Trim(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.write(5)
+	s.archived()
+	closed(t, s.db)
+	db, found, err := s.restore(embedded.Recovery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := found[0]; f.Records < 5 || f.Position != s.log[24].Position || len(f.PassedOver) > 0 {
+		t.Errorf("%+v", f)
+	}
+	s.has(db, 25)
+	s.verified(db)
+	// The same without what is archived.
+	for _, name := range s.named("/records-") {
+		if err := s.store.Delete(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	db, found, err = s.restore(embedded.Recovery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := found[0]; f.Records != 0 || f.Position != s.log[19].Position {
+		t.Errorf("%+v", f)
+	}
+	s.has(db, 20)
+	s.verified(db)
+}
+
+func (s *saved) named(text string) []string {
+	s.t.Helper()
+	all, err := s.store.List(s.t.Context(), "")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return slices.DeleteFunc(all, func(name string) bool { return !strings.Contains(name, text) })
+}
+
+// TestRestoreUntil: to every position and to moments between, from the snapshot that is
+// before it.
+func TestRestoreUntil(t *testing.T) {
+	s := save(t)
+	var before []time.Time
+	for i := range 12 {
+		before = append(before, s.clock.Wall())
+		s.write(1)
+		if i == 2 || i == 7 {
+			s.snapshot()
+		}
+	}
+	s.archived()
+	closed(t, s.db)
+	for n := 3; n <= 12; n++ {
+		db, found, err := s.restore(embedded.Recovery{Position: s.log[n-1].Position})
+		if err != nil {
+			t.Fatalf("until write %d: %v", n, err)
+		}
+		if want := map[bool]uint64{true: 8, false: 3}[n >= 8]; uint64(found[0].Snapshot) < want {
+			t.Errorf("until write %d it begins with snapshot %d", n, found[0].Snapshot)
+		}
+		s.has(db, n)
+		closed(t, db)
+		if n == 12 {
+			break
+		}
+		db, _, err = s.restore(embedded.Recovery{Time: before[n]})
+		if err != nil {
+			t.Fatalf("until before write %d: %v", n+1, err)
+		}
+		s.has(db, n)
+		closed(t, db)
+	}
+	if _, _, err := s.restore(embedded.Recovery{Position: 1}); mainstem.CodeOf(err) != mainstem.Trimmed {
+		t.Errorf("until before the oldest snapshot: %v, want trimmed", err)
+	}
+}
+
+// TestRestoreFindsDamage: whatever is damaged or gone in the store, what is restored is
+// right or nothing is (L12).
+func TestRestoreFindsDamage(t *testing.T) {
+	s := save(t)
+	s.write(5)
+	s.snapshot()
+	s.write(5)
+	s.snapshot()
+	s.write(5)
+	s.archived()
+	closed(t, s.db)
+	names := s.named("")
+	for _, name := range names {
+		data, err := s.store.Get(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		flipped := bytes.Clone(data)
+		flipped[len(flipped)/2] ^= 1
+		for what, harm := range map[string]func() error{
+			"is damaged": func() error { return s.store.Put(t.Context(), name, flipped) },
+			"is gone":    func() error { return s.store.Delete(t.Context(), name) },
+		} {
+			if err := harm(); err != nil {
+				t.Fatal(err)
+			}
+			db, found, err := s.restore(embedded.Recovery{})
+			if err == nil {
+				gone := strings.Contains(name, "/records-") && what == "is gone" // then nobody can know that it was there
+				if !gone {
+					s.has(db, 15)
+				}
+				newest := strings.Contains(name, "snapshot-") && name >= names[len(names)/2]
+				if newest && !strings.HasSuffix(name, "manifest") && !strings.HasSuffix(name, "record") && len(found[0].PassedOver) == 0 {
+					t.Errorf("%s %s, and nothing is said", name, what)
+				}
+				closed(t, db)
+			} else if mainstem.CodeOf(err) != mainstem.Corrupt {
+				t.Errorf("%s %s: %v, want corrupt (L12)", name, what, err)
+			}
+			if err := s.store.Put(t.Context(), name, data); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestRestoreIsInterrupted: the disk fails at some operation; nothing is there, and a
+// second run restores.
+func TestRestoreIsInterrupted(t *testing.T) {
+	s := save(t)
+	s.write(5)
+	s.snapshot()
+	s.write(2)
+	s.archived()
+	closed(t, s.db)
+	faults := disk.NewFaults(s.fs)
+	store := s.store
+	s.fs = faults
+	step := int64(1)
+	for n := int64(1); ; n += step {
+		faults.Inject(disk.Fault{At: faults.Seen() + n, Err: disk.ErrIO, Stays: true})
+		seen, injected := faults.Seen(), faults.Injected()
+		_, err := embedded.RestoreFrom(t.Context(), embedded.Recovery{From: store}, "restored", s.options()...)
+		hit := faults.Injected() > injected
+		step = max(step, (faults.Seen()-seen)/40)
+		faults.Heal()
+		if !hit {
+			break
+		}
+		exists, statErr := disk.Exists(faults, "restored")
+		if err == nil || statErr != nil {
+			t.Fatalf("operation %d failed, and the restore says %v, %v", n, err, statErr)
+		}
+		if exists { // only what makes its name durable has failed
+			if err := s.fs.RemoveAll("restored"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := s.fs.RemoveAll("restored"); err != nil {
+		t.Fatal(err)
+	}
+	db, _, err := s.restore(embedded.Recovery{From: store})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.has(db, 7)
+	closed(t, db)
+}
+
+// TestRestoredAgain: the restored database goes on into the same store, and a restore from
+// there is of what it has written, not of the history that was given up.
+func TestRestoredAgain(t *testing.T) {
+	s := save(t)
+	s.write(5)
+	s.snapshot()
+	s.write(5)
+	s.snapshot()
+	s.archived()
+	closed(t, s.db)
+	db, _, err := s.restore(embedded.Recovery{Position: s.log[6].Position})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.has(db, 7)
+	closed(t, db)
+	s.log = s.log[:7]
+	s.db = open(t, "restored", append(s.options(), embedded.Snapshots(s.store), embedded.Archive(s.store))...)
+	s.write(2)
+	s.snapshot()
+	s.write(1)
+	s.archived()
+	closed(t, s.db)
+	if err := s.fs.Rename("restored", "first"); err != nil {
+		t.Fatal(err)
+	}
+	db, _, err = s.restore(embedded.Recovery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := db.Get(t.Context(), "g", "n", mainstem.Latest())
+	if err != nil || v.Value.Int != 10 {
+		t.Errorf("n is %d, %v; want 10, of the second history", v.Value.Int, err)
+	}
+	closed(t, db)
+}
+
+// TestRestoreRefuses what is not there, and says what is.
+func TestRestoreRefuses(t *testing.T) {
+	s := save(t)
+	if _, _, err := s.restore(embedded.Recovery{}); mainstem.CodeOf(err) != mainstem.Invalid {
+		t.Errorf("from an empty store: %v", err)
+	}
+	s.write(1)
+	s.snapshot()
+	closed(t, s.db)
+	other := open(t, "other", append(s.options(), embedded.Snapshots(s.store))...)
+	set(t, other, "g", "n", "x")
+	if err := other.Snapshot(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	closed(t, other)
+	_, _, err := s.restore(embedded.Recovery{})
+	if e, ok := errors.AsType[*mainstem.Error](err); !ok || e.Code != mainstem.Invalid || !strings.Contains(e.Help(), "name one of") {
+		t.Errorf("from a store with two databases: %v", err)
+	}
+	if _, _, err := s.restore(embedded.Recovery{Database: "00"}); mainstem.CodeOf(err) != mainstem.Invalid {
+		t.Errorf("a database that is not there: %v", err)
+	}
+	if _, err := embedded.RestoreFrom(t.Context(), embedded.Recovery{From: s.store}, "db", s.options()...); mainstem.CodeOf(err) != mainstem.Invalid {
+		t.Errorf("into a directory that is there: %v", err)
+	}
+	away := refusing{s.store}
+	if _, _, err := s.restore(embedded.Recovery{From: away}); mainstem.CodeOf(err) != mainstem.Unavailable {
+		t.Errorf("from a store that is away: %v, want unavailable", err)
+	}
+}
+
+type refusing struct{ blob.Store }
+
+func (refusing) List(context.Context, string) ([]string, error) {
+	return nil, errors.New("the store is away")
+}
