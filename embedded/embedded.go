@@ -150,6 +150,10 @@ func (db *DB) Done() <-chan struct{} { return db.node.Done() }
 // Err is why the database stopped by itself, or nil.
 func (db *DB) Err() error { return db.node.Err() }
 
+// Database is the identity of the database, 32 hexadecimal digits: what its snapshots and
+// its archive lie under.
+func (db *DB) Database() string { return db.database }
+
 // Figures are what the database has counted since it was opened, and what it holds
 // at the moment. They can be read after Close.
 func (db *DB) Figures() node.Figures { return db.node.Figures() }

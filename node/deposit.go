@@ -66,6 +66,14 @@ func (p *partition) wakeDeposit(ctx context.Context, unsaved int64) {
 	}
 }
 
+// lookAtDeposits asks the store, so that from the beginning on it is known how old the
+// newest snapshot is.
+func (p *partition) lookAtDeposits() {
+	ctx, cancel := p.whileServing()
+	defer cancel()
+	p.wakeDeposit(ctx, 0)
+}
+
 // writes reports whether the applied state says that this node writes the partition.
 func (p *partition) writes() bool { return !p.shared() || p.applied().Writer == p.node.cfg.Name }
 
@@ -95,6 +103,7 @@ func (p *partition) depositDue(ctx context.Context, unsaved int64) (bool, error)
 // depends on it.
 func (p *partition) depositing() {
 	defer close(p.deposits.ended)
+	p.lookAtDeposits()
 	for {
 		select {
 		case <-p.stopping:
@@ -274,12 +283,13 @@ func holds(behind uint64, away, retain time.Duration) bool {
 	return behind <= HeldRecords && away <= holdTrim*retain
 }
 
-// behindDeposit is how much newer the state is than the newest snapshot in the blob store;
-// -1 where there is no store, or nobody has looked yet.
+// behindDeposit is how much newer the state is than the newest snapshot in the blob store,
+// or, where it has none that this node knows of, than the log's beginning; -1 where there
+// is no store, or another node writes.
 func (p *partition) behindDeposit(tail *state.Tail) time.Duration {
 	p.deposits.mu.Lock()
 	defer p.deposits.mu.Unlock()
-	if p.node.cfg.Snapshots == nil || !p.deposits.known {
+	if p.node.cfg.Snapshots == nil || p.shared() && tail.Writer != p.node.cfg.Name {
 		return -1
 	}
 	return max(0, tail.Age.Sub(p.deposits.age))

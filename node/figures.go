@@ -47,7 +47,7 @@ type PartitionFigures struct {
 	Voids, Unforwarded, Takeovers uint64
 	Contested                     int
 	// Unsaved is how much newer the state is, in log age, than its newest snapshot in the
-	// blob store; -1 where there is no store, or it was not asked yet.
+	// blob store; -1 where there is no store, or another node writes.
 	Unsaved time.Duration
 	// Unarchived is how much newer it is than its archive; -1 where this node does not
 	// archive. ArchiveBroken says that the archive has a gap and has ended.

@@ -49,6 +49,9 @@ var (
 	descTakeovers  = ofDatabase.add("takeovers_total", "How often another node wrote to a shared log than the one before.", "partition")
 	descSilent     = ofDatabase.add("unforwarded_total", "Transactions that the node which wrote last did not answer, and that this one judged or sent elsewhere.", "partition")
 	descContested  = ofDatabase.add("digests_contested", "Digests of nodes that differ now, until a majority has decided or the partition stops.", "partition")
+	descUnsaved    = ofDatabase.add("snapshot_behind_seconds", "How much newer a partition is than its newest snapshot in the store, in log age; missing without a store, and where another node writes.", "partition")
+	descUnarchived = ofDatabase.add("archive_behind_seconds", "How much newer a partition is than its archive, in log age; missing without an archive, and where another node writes.", "partition")
+	descGap        = ofDatabase.add("archive_ended", "1 where the archive of a partition has a gap and has ended, missing without an archive.", "partition")
 	descSync       = ofDatabase.add("sync_duration_seconds", "How long it took to force an appended record to the disk; part of the append.")
 	descQueue      = ofDatabase.add("queue_transactions", "Transactions that wait to be judged.", "partition")
 	descQueueBytes = ofDatabase.add("queue_bytes", "Size of the transactions that wait to be judged.", "partition")
@@ -102,10 +105,26 @@ func (g *Gauges) Collect(metrics chan<- prometheus.Metric) {
 		to.counter(descTakeovers, p.Takeovers, name)
 		to.counter(descSilent, p.Unforwarded, name)
 		to.gauge(descContested, float64(p.Contested), name)
+		outside(to, p, name)
 	}
 	all.tell(to)
 	if f.Err == nil {
 		g.parked(to)
+	}
+}
+
+// outside tells of what is kept in other stores.
+func outside(to telling, p *node.PartitionFigures, name string) {
+	if p.Unsaved >= 0 {
+		to.gauge(descUnsaved, p.Unsaved.Seconds(), name)
+	}
+	if p.Unarchived >= 0 {
+		to.gauge(descUnarchived, p.Unarchived.Seconds(), name)
+		ended := 0.0
+		if p.ArchiveBroken {
+			ended = 1
+		}
+		to.gauge(descGap, ended, name)
 	}
 }
 

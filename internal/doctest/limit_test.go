@@ -10,6 +10,7 @@ import (
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/access"
+	"github.com/mainstemdb/mainstem/blob"
 	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/engine/postgres"
 	"github.com/mainstemdb/mainstem/journal"
@@ -129,6 +130,11 @@ var constants = map[string]int64{
 	"session.LimitCookie":          session.LimitCookie,
 	"session.DefaultCookieAge":     int64(session.DefaultCookieAge),
 	"server.AnswerTimeout":         int64(server.AnswerTimeout),
+	"blob.LimitBlob":               blob.LimitBlob,
+	"blob.LimitName":               blob.LimitName,
+	"node.DepositRecords":          node.DepositRecords,
+	"node.DepositEvery":            int64(node.DepositEvery),
+	"node.HeldRecords":             node.HeldRecords,
 }
 
 var limitRow = regexp.MustCompile("(?m)^\\| [^|]+ \\| ([0-9,]+)( [A-Za-z]+)? \\| `([a-zA-Z.]+)` \\| (?:`([a-z_]+)`|none[^|]*) \\|$")

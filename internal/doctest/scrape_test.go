@@ -75,7 +75,8 @@ func watchedServer(t *testing.T) (address, metrics string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(bin+"/mainstem", "serve", "--json", "--dir", t.TempDir(), "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0")
+	cmd := exec.Command(bin+"/mainstem", "serve", "--json", "--dir", t.TempDir(), "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0",
+		"--snapshots", "dir://"+t.TempDir(), "--archive", "dir://"+t.TempDir())
 	cmd.Env = []string{"HOME=" + t.TempDir()}
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -48,6 +48,10 @@ type commands struct {
 	Export exportCmd `cmd:"" group:"bulk" help:"Export keys and streams as JSON lines, from one frozen view."`
 	Rewind rewindCmd `cmd:"" group:"bulk" help:"Write the keys of a prefix back to an earlier position."`
 
+	Snapshot snapshotCmd `cmd:"" group:"care" help:"Put a snapshot into a store outside of the directory."`
+	Restore  restoreCmd  `cmd:"" group:"care" help:"Make a database from a store of snapshots, at any moment that the archive has."`
+	Drill    drillCmd    `cmd:"" group:"care" help:"Restore for practice, check everything, and throw it away."`
+
 	Inspect   inspectCmd   `cmd:"" group:"care" help:"Describe the files of a database, changing nothing."`
 	VerifyLog verifyLogCmd `cmd:"" group:"care" help:"Check every record of the log, changing nothing."`
 

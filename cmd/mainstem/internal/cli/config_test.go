@@ -56,7 +56,7 @@ func TestSettingsAreOneTable(t *testing.T) {
 		value := map[string]string{
 			"listen": "127.0.0.1:99", "pprof": "127.0.0.1:98", "memory": "64MiB", "drain": "2m",
 			"insecure": "true", "tls.client_cert_optional": "true", "metrics": "127.0.0.1:97",
-			"cluster.log": "postgres://node@db1/shop", "cluster.listen": "127.0.0.1:96", "cluster.address": "db1:95", "cluster.accept_weak_durability": "true",
+			"cluster.log": "postgres://node@db1/shop", "snapshots": "dir://backups", "archive": "dir://backups", "cluster.listen": "127.0.0.1:96", "cluster.address": "db1:95", "cluster.accept_weak_durability": "true",
 		}[key]
 		if value == "" {
 			value = "some"
@@ -113,7 +113,7 @@ func TestBadSettings(t *testing.T) {
 		"tls:\n  crt: a\n":                  "bad.yaml:2: there is no \"tls.crt\"; did you mean tls.cert?",
 		"tls-cert: a\n":                     "write tls.cert",
 		"MAINSTEM_MEMORY: 1GiB\n":           "write memory",
-		"nonsense: 1\n":                     "there are dir, drain,",
+		"nonsense: 1\n":                     "there are archive, dir, drain,",
 		"\n\nmemory: 256\n":                 "bad.yaml:3: memory: \"256\" has no unit; write 256MiB",
 		"memory: 256MB\n":                   "did you mean 256MiB?",
 		"memory: much\n":                    "is no size",

@@ -9,7 +9,7 @@ import (
 
 var all = []string{
 	"get", "put", "delete", "add", "scan", "append", "read", "txn", "feed", "watch", "lease", "serve", "status", "cluster", "move", "config", "token", "cert", "import", "export", "rewind",
-	"inspect", "verify-log", "pg", "advise", "demo", "version",
+	"snapshot", "restore", "drill", "inspect", "verify-log", "pg", "advise", "demo", "version",
 }
 
 // TestHelp holds each help text to the one in testdata, and to showing examples.

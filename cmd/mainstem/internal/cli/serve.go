@@ -78,7 +78,12 @@ func (c *serveCmd) Run(e *env) (err error) {
 	}
 	defer nodes.closing(&err)
 	limitMemory(log, c.Memory)
-	db, err := c.open(e.ctx, nodes, log, watched)
+	kept, outside, err := c.storing.options(e.ctx)
+	defer outside.closing(&err)
+	if err != nil {
+		return err
+	}
+	db, err := c.open(e.ctx, nodes, log, watched, kept)
 	if err != nil {
 		return err
 	}
@@ -106,13 +111,13 @@ func (c *serveCmd) Run(e *env) (err error) {
 }
 
 // open opens the directory: as a database, or as a node's state.
-func (c *serveCmd) open(ctx context.Context, nodes *peers, log *slog.Logger, watched *watching) (*embedded.DB, error) {
+func (c *serveCmd) open(ctx context.Context, nodes *peers, log *slog.Logger, watched *watching, kept []embedded.Option) (*embedded.DB, error) {
 	opts := []embedded.Option{embedded.Memory(int64(c.Memory)), embedded.Logger(log), embedded.Through(watched.database.Backend)}
 	clustered, err := nodes.options(ctx)
 	if err != nil {
 		return nil, err
 	}
-	db, err := embedded.Open(ctx, c.path(), append(opts, clustered...)...)
+	db, err := embedded.Open(ctx, c.path(), append(append(opts, clustered...), kept...)...)
 	if err != nil {
 		return nil, advised(err, "give this process the right to write there")
 	}

@@ -19,6 +19,7 @@ type settings struct {
 	directory
 	security
 	cluster
+	storing
 	Config  string  `help:"Read what is not given by flag or environment from this file." env:"MAINSTEM_CONFIG" placeholder:"FILE"`
 	Listen  address `help:"Address and port for everything: gRPC, gRPC-Web, Connect and JSON, health." key:"listen" env:"MAINSTEM_LISTEN" default:"127.0.0.1:7171" placeholder:"HOST:PORT"`
 	Memory  size    `help:"Memory of the database: its caches, tables and queues; 256MiB unless chosen." key:"memory" env:"MAINSTEM_MEMORY" default:"256MiB" placeholder:"SIZE"`
