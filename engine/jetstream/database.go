@@ -42,7 +42,7 @@ func OpenDatabase(ctx context.Context, o Options, partitions int) (*journal.Data
 	if err != nil {
 		return nil, typed(err)
 	}
-	d := &journal.Database{Logs: []journal.Log{first}, Guarantees: first.Guarantees()}
+	d := &journal.Database{Logs: []journal.Log{first}, Guarantees: first.Guarantees(), Blobs: &blobs{log: first}}
 	if err := others(ctx, d, o, first, partitions); err != nil {
 		for _, l := range d.Logs {
 			err = errors.Join(err, l.Close())

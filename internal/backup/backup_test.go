@@ -327,3 +327,26 @@ func FuzzManifest(f *testing.F) {
 		}
 	})
 }
+
+// TestManifestIsHeldToItsCheck: a digit of it is another one, and it still parses (L12).
+func TestManifestIsHeldToItsCheck(t *testing.T) {
+	s := dir.OnDisk(disk.NewMem(), "blobs")
+	r, m := write(t, s, source(t, 10, 1000))
+	text, err := s.Get(t.Context(), r.manifest())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, change := range [][2]string{{`"slot":15`, `"slot":16`}, {`"position":"30"`, `"position":"31"`}, {`"node":"a"`, `"node":"b"`}, {m.Check[:8], "00000000"}} {
+		other := strings.Replace(string(text), change[0], change[1], 1)
+		if other == string(text) {
+			t.Fatalf("no %s in %s", change[0], text)
+		}
+		if _, err := decodeManifest([]byte(other)); !errors.Is(err, blob.ErrCorrupt) {
+			t.Errorf("%s instead of %s: %v, want corrupt (L12)", change[1], change[0], err)
+		}
+	}
+	newer := strings.Replace(string(text), `"format":1`, `"format":2`, 1)
+	if _, err := decodeManifest([]byte(newer)); mainstem.CodeOf(err) != mainstem.Invalid {
+		t.Errorf("a newer format: %v, want invalid", err)
+	}
+}
