@@ -152,7 +152,7 @@ func (db *DB) Err() error { return db.node.Err() }
 
 // Database is the identity of the database, 32 hexadecimal digits: what its snapshots and
 // its archive lie under.
-func (db *DB) Database() string { return db.database }
+func (db *DB) Database() string { return db.node.Database().String() }
 
 // Figures are what the database has counted since it was opened, and what it holds
 // at the moment. They can be read after Close.

@@ -56,9 +56,6 @@ func defaults(opts []Option) config {
 	for _, o := range opts {
 		o.apply(&c)
 	}
-	if c.shared != nil && c.node.Snapshots == nil {
-		c.node.Snapshots = c.shared.Blobs
-	}
 	return c
 }
 
@@ -138,7 +135,7 @@ func newIncarnation() mainstem.Incarnation {
 func (c *config) part(ctx context.Context, dir string, i int) (node.Part, error) {
 	part := node.Part{FS: c.fs, Dir: c.fs.PathJoin(dir, fmt.Sprintf("p%04d", i))}
 	if c.shared != nil {
-		part.Log, part.Shared, c.node.Guarantees = c.shared.Logs[i], true, c.shared.Guarantees
+		part.Log, part.Shared, part.Blobs, c.node.Guarantees = c.shared.Logs[i], true, c.shared.Blobs, c.shared.Guarantees
 		return part, disk.MkdirAll(c.fs, part.Dir)
 	}
 	log, err := file.Open(ctx, file.Config{FS: c.fs, Dir: c.fs.PathJoin(part.Dir, "log"), SegmentSize: c.segment, ReadOnly: c.readOnly})

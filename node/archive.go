@@ -8,6 +8,7 @@ import (
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/backup"
+	"github.com/mainstemdb/mainstem/internal/record"
 	"github.com/mainstemdb/mainstem/internal/state"
 	"github.com/mainstemdb/mainstem/journal"
 )
@@ -75,7 +76,7 @@ func (p *partition) archiving() {
 
 // archiveOn adds what is applied and not in the archive yet.
 func (p *partition) archiveOn(ctx context.Context, a *backup.Archive) (*backup.Archive, error) {
-	tail, store := p.applied(), p.node.cfg.Archive
+	tail, store, g := p.applied(), p.node.cfg.Archive, p.log()
 	from := uint64(0)
 	if a == nil {
 		var bad []error
@@ -91,13 +92,17 @@ func (p *partition) archiveOn(ctx context.Context, a *backup.Archive) (*backup.A
 		}
 	}
 	if a.Head().Index > 0 {
-		from = a.Head().Slot + 1
+		from = g.from(a.Head().Index+1, a.Head().Slot+1)
 	}
-	for entry, err := range p.Log.Read(ctx, from) {
+	for entry, err := range g.Read(ctx, from) {
 		if err != nil {
 			return a, err
 		}
-		if entry.Slot > tail.Head.Slot {
+		h, err := record.Peek(entry.Record)
+		if err != nil {
+			return a, p.undecodable(entry.Slot, err)
+		}
+		if h.Index > tail.Head.Index {
 			break // not applied here yet
 		}
 		if err := a.Add(ctx, entry); err != nil {
@@ -116,7 +121,7 @@ func (p *partition) archiveOn(ctx context.Context, a *backup.Archive) (*backup.A
 // that was trimmed, the record that the oldest snapshot in the store ends in, so that the
 // two belong together.
 func (p *partition) archiveFrom(ctx context.Context) (uint64, error) {
-	for _, err := range p.Log.Read(ctx, 1) {
+	for _, err := range p.log().Read(ctx, 1) {
 		if !errors.Is(err, journal.ErrTrimmed) {
 			return 1, err
 		}
@@ -127,7 +132,7 @@ func (p *partition) archiveFrom(ctx context.Context) (uint64, error) {
 		return 0, err
 	}
 	defer release()
-	if p.node.cfg.Snapshots != nil {
+	if p.blobs() != nil {
 		all, err := p.stored(ctx)
 		if err != nil {
 			return 0, err
@@ -141,11 +146,11 @@ func (p *partition) archiveFrom(ctx context.Context) (uint64, error) {
 				continue
 			}
 			if _, err := p.recordOf(ctx, place.Head); err == nil {
-				return place.Head.Slot, nil
+				return max(1, p.log().slot(place.Head)), nil
 			}
 		}
 	}
-	return tail.Head.Slot, nil
+	return max(1, p.log().slot(tail.Head)), nil
 }
 
 // unarchived is how much newer the state is than the archive; -1 where this node does not

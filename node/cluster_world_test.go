@@ -30,7 +30,6 @@ type cluster struct {
 	// those that they reach.
 	at     string
 	places *places
-	carry  func(context.Context, *journal.Database, int) error
 }
 
 type member struct {
@@ -71,14 +70,14 @@ func (c *cluster) start(m *member) {
 }
 
 func (c *cluster) tryStart(m *member) error {
-	id, stores := clusterID, []*sharedlog.Store{c.store}
+	on := &place{id: clusterID, stores: []*sharedlog.Store{c.store}}
 	if c.at != "" {
-		id, stores = c.places.all[c.at].id, c.places.all[c.at].stores
+		on = c.places.all[c.at]
 	}
-	logs, ways := sharedlog.Database(id, stores...)
+	logs, ways := on.database()
 	self := node.Shared{Address: m.name, Dial: c.dial, Patience: 500 * time.Millisecond, TakeOver: 5 * time.Millisecond}
 	if c.places != nil {
-		self.Reach, self.Carry = c.places.reach(m.name), c.carry
+		self.Reach = c.places.reach(m.name)
 	}
 	db, err := embedded.Open(context.Background(), dir, append([]embedded.Option{
 		embedded.Memory(16 << 20), embedded.OnDisk(m.fs), embedded.OnClock(m.clock), embedded.Cluster(logs, m.name, self),

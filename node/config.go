@@ -72,7 +72,10 @@ type Part struct {
 	Dir string
 	// Shared says that other nodes append to the log, too.
 	Shared bool
-	Err    error
+	// Blobs is a store that the log's engine has beside it, or nil: for snapshots, unless
+	// Config.Snapshots names another.
+	Blobs blob.Store
+	Err   error
 	// Broken, if not nil, is closed when the log has ended by itself, and Why
 	// says why.
 	Broken <-chan struct{}

@@ -69,6 +69,7 @@ func (p *partition) use(next *generation, head journal.Head) {
 	p.rewind()
 	p.pace.each = 0
 	old := p.on.Swap(next)
+	p.deposits.forget()
 	p.node.take(next.id, p.id)
 	p.scanned.Store(head.Slot)
 	p.seen.Store(head.Slot)

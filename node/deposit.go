@@ -11,6 +11,7 @@ import (
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/blob"
 	"github.com/mainstemdb/mainstem/internal/backup"
+	"github.com/mainstemdb/mainstem/internal/record"
 	"github.com/mainstemdb/mainstem/internal/state"
 	"github.com/mainstemdb/mainstem/internal/store"
 	"github.com/mainstemdb/mainstem/journal"
@@ -40,18 +41,25 @@ type deposits struct {
 	ended chan struct{}
 }
 
+// forget is for another store, of which nothing is known.
+func (d *deposits) forget() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.known, d.newest, d.age, d.covered = false, 0, 0, 0
+}
+
 func (d *deposits) init() { d.due, d.ended = make(chan struct{}, 1), make(chan struct{}) }
 
 // stored are the snapshots in the blob store of the partition's incarnation, newest first.
 func (p *partition) stored(ctx context.Context) ([]backup.Ref, error) {
 	tail := p.applied()
-	all, err := backup.List(ctx, p.node.cfg.Snapshots, tail.Database, tail.Partition)
+	all, err := backup.List(ctx, p.blobs(), tail.Database, tail.Partition)
 	return slices.DeleteFunc(all, func(r backup.Ref) bool { return r.Incarnation != tail.Incarnation }), err
 }
 
 // wakeDeposit begins a snapshot into the blob store if it is time.
 func (p *partition) wakeDeposit(ctx context.Context, unsaved int64) {
-	if p.node.cfg.Snapshots == nil || !p.writes() {
+	if p.blobs() == nil || !p.writes() {
 		return
 	}
 	due, err := p.depositDue(ctx, unsaved)
@@ -87,7 +95,7 @@ func (p *partition) depositDue(ctx context.Context, unsaved int64) (bool, error)
 			return false, err
 		}
 		if d.known = true; len(all) > 0 {
-			m, err := all[0].Load(ctx, p.node.cfg.Snapshots)
+			m, err := all[0].Load(ctx, p.blobs())
 			if err != nil {
 				return true, err // a new one is the best answer to a damaged one
 			}
@@ -148,26 +156,9 @@ func (p *partition) freshen(ctx context.Context) error {
 // deposit copies this node's newest snapshot into the blob store, reads it and the one
 // before it back there, and forgets what is older.
 func (p *partition) deposit(ctx context.Context) error {
-	own, err := p.pin()
-	if err != nil || own.index == 0 {
-		return err
-	}
-	defer p.unpin()
-	s, err := store.Open(store.Config{FS: p.FS, Dir: own.dir, Memory: store.MinMemory, ReadOnly: true, Logger: p.logger})
-	if err != nil {
-		return err
-	}
-	defer s.Close() // it was only read
-	tail, err := state.LoadTail(s.Rows())
-	if err != nil {
-		return err
-	}
-	last, err := p.recordOf(ctx, tail.Head)
-	if err != nil {
-		return err
-	}
-	ref, m, err := backup.Write(ctx, p.node.cfg.Snapshots, backup.Source{Rows: s.Rows(), Tail: tail, Record: last, Node: p.node.cfg.Name})
-	if err != nil {
+	blobs := p.blobs()
+	ref, m, err := p.copyTo(ctx, blobs)
+	if err != nil || m == nil {
 		return err
 	}
 	all, err := p.stored(ctx)
@@ -175,7 +166,7 @@ func (p *partition) deposit(ctx context.Context) error {
 		return err
 	}
 	older := slices.DeleteFunc(all, func(r backup.Ref) bool { return r.Index >= ref.Index })
-	good, _, bad := backup.Good(ctx, p.node.cfg.Snapshots, older, 1)
+	good, _, bad := backup.Good(ctx, blobs, older, 1)
 	p.told(bad)
 	d := &p.deposits
 	d.mu.Lock()
@@ -187,7 +178,30 @@ func (p *partition) deposit(ctx context.Context) error {
 	if len(good) == 0 {
 		return nil
 	}
-	return backup.Prune(ctx, p.node.cfg.Snapshots, good[0])
+	return backup.Prune(ctx, blobs, good[0])
+}
+
+// copyTo copies this node's newest snapshot into a store; nil says that it has none.
+func (p *partition) copyTo(ctx context.Context, blobs blob.Store) (backup.Ref, *backup.Manifest, error) {
+	own, err := p.pin()
+	if err != nil || own.index == 0 {
+		return backup.Ref{}, nil, err
+	}
+	defer p.unpin()
+	s, err := store.Open(store.Config{FS: p.FS, Dir: own.dir, Memory: store.MinMemory, ReadOnly: true, Logger: p.logger})
+	if err != nil {
+		return backup.Ref{}, nil, err
+	}
+	defer s.Close() // it was only read
+	tail, err := state.LoadTail(s.Rows())
+	if err != nil {
+		return backup.Ref{}, nil, err
+	}
+	last, err := p.recordOf(ctx, tail.Head)
+	if err != nil {
+		return backup.Ref{}, nil, err
+	}
+	return backup.Write(ctx, blobs, backup.Source{Rows: s.Rows(), Tail: tail, Record: last, Node: p.node.cfg.Name})
 }
 
 func (p *partition) told(bad []error) {
@@ -222,14 +236,26 @@ var errElsewhere = errors.New("the record is not in this log")
 
 // recordOf reads a record of the chain from the log, as it is stored.
 func (p *partition) recordOf(ctx context.Context, head journal.Head) ([]byte, error) {
-	for entry, err := range p.log().Read(ctx, max(1, head.Slot)) {
+	g := p.log()
+	return find(ctx, g, max(1, g.slot(head)), head)
+}
+
+// find looks for a record from a slot on that is at or below its own.
+func find(ctx context.Context, log journal.Log, from uint64, head journal.Head) ([]byte, error) {
+	for entry, err := range log.Read(ctx, from) {
 		if err != nil {
 			return nil, err
 		}
-		if entry.Slot == head.Slot && journal.Sum(entry.Record) == head.Hash {
+		h, err := record.Peek(entry.Record)
+		if err != nil {
+			return nil, err
+		}
+		if h.Index == head.Index && journal.Sum(entry.Record) == head.Hash {
 			return entry.Record, nil
 		}
-		break
+		if h.Index > head.Index {
+			break
+		}
 	}
 	return nil, errElsewhere
 }
@@ -245,7 +271,7 @@ func (p *partition) covered(ctx context.Context) (uint64, error) {
 		}
 		return all[len(all)-snapshotsKept].index, nil
 	}
-	if p.node.cfg.Snapshots == nil || !p.writes() {
+	if p.blobs() == nil || !p.writes() {
 		return 0, nil
 	}
 	p.deposits.mu.Lock()
@@ -258,7 +284,7 @@ func (p *partition) covered(ctx context.Context) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	good, m, bad := backup.Good(ctx, p.node.cfg.Snapshots, all, snapshotsKept)
+	good, m, bad := backup.Good(ctx, p.blobs(), all, snapshotsKept)
 	p.told(bad)
 	if len(good) < snapshotsKept {
 		return 0, nil
@@ -289,7 +315,7 @@ func holds(behind uint64, away, retain time.Duration) bool {
 func (p *partition) behindDeposit(tail *state.Tail) time.Duration {
 	p.deposits.mu.Lock()
 	defer p.deposits.mu.Unlock()
-	if p.node.cfg.Snapshots == nil || p.shared() && tail.Writer != p.node.cfg.Name {
+	if p.blobs() == nil || p.shared() && tail.Writer != p.node.cfg.Name {
 		return -1
 	}
 	return max(0, tail.Age.Sub(p.deposits.age))

@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/blob"
 	"github.com/mainstemdb/mainstem/internal/record"
 	"github.com/mainstemdb/mainstem/internal/state"
 	"github.com/mainstemdb/mainstem/journal"
@@ -20,7 +21,9 @@ type generation struct {
 	// id is the engine's. The first one's is that of the database.
 	id record.UUID
 	// shared says that other nodes append to it, too.
-	shared     bool
+	shared bool
+	// blobs is a store that the engine has beside the log, or nil.
+	blobs      blob.Store
 	guarantees journal.Guarantees
 	// number is how many moves have led here.
 	number int
@@ -31,6 +34,15 @@ type generation struct {
 
 // log is the generation that the partition is on.
 func (p *partition) log() *generation { return p.on.Load() }
+
+// blobs is where the partition's snapshots are: in the store that was named, else
+// beside the log in use; nil if there is none.
+func (p *partition) blobs() blob.Store {
+	if named := p.node.cfg.Snapshots; named != nil {
+		return named
+	}
+	return p.log().blobs
+}
 
 // shared reports whether other nodes append to this partition's log too: it is so of
 // the log in use, which a move changes.
@@ -138,6 +150,7 @@ func (p *partition) pursue(ctx context.Context) error {
 		return err
 	}
 	old := p.on.Swap(next)
+	p.deposits.forget()
 	p.node.take(next.id, p.id)
 	return typed(old.Close(), "closing the log that partition %d has left", p.id)
 }
@@ -154,6 +167,8 @@ func (p *partition) enter(ctx context.Context, g *generation) (uint64, error) {
 		return 0, typed(err, "the log of partition %d", p.id)
 	case first == nil, p.tail.Head.Index == 0 && (slot > 1 || first.Database == g.id):
 		return 1, nil // it is empty, or begins with the chain, or replay says that it does not
+	case p.tail.Head.Index == 0 && first.Index > 1:
+		return 0, p.behindLog()
 	case p.tail.Head.Index > 0 && first.Database != p.tail.Database:
 		return 0, mainstem.Errorf(mainstem.Corrupt, "partition %d belongs to database %s, and the log to database %s (L2)", p.id, p.tail.Database, first.Database)
 	}

@@ -15,7 +15,7 @@ import (
 )
 
 // joins reports whether the partition can begin from a snapshot in a blob store.
-func (p *partition) joins() bool { return p.node.cfg.Snapshots != nil && !p.node.cfg.ReadOnly }
+func (p *partition) joins() bool { return p.blobs() != nil && !p.node.cfg.ReadOnly }
 
 // catchUpFirst brings the state to the end of the log: from what it has, or, where it has
 // nothing or the log no longer reaches back to it, from a snapshot in the blob store.
@@ -59,8 +59,16 @@ func (p *partition) loadTail() error {
 // place of the state, if it is newer. One that is not is told, and the one before is
 // taken. It reports whether there was one.
 func (p *partition) join(ctx context.Context) (bool, error) {
-	blobs := p.node.cfg.Snapshots
-	all, err := backup.List(ctx, blobs, p.node.cfg.Database, uint32(p.id))
+	blobs, log := p.blobs(), p.log()
+	first, slot, err := oldest(ctx, log)
+	if err != nil {
+		return false, err
+	}
+	database := p.node.cfg.Database
+	if first != nil {
+		database = first.Database // a log that was moved to has an identity of its own
+	}
+	all, err := backup.List(ctx, blobs, database, uint32(p.id))
 	if err != nil {
 		return false, err
 	}
@@ -70,7 +78,7 @@ func (p *partition) join(ctx context.Context) (bool, error) {
 		}
 		m, err := r.Load(ctx, blobs)
 		if err == nil {
-			err = p.begins(ctx, m)
+			err = begins(ctx, log, slot, database == log.id, m)
 		}
 		if err == nil {
 			err = p.build(ctx, r, m)
@@ -89,12 +97,17 @@ func (p *partition) join(ctx context.Context) (bool, error) {
 
 // begins checks that the log has the record that a snapshot ends in: what is of another
 // log, or older than what the log has forgotten, is not worth reading (L2).
-func (p *partition) begins(ctx context.Context, m *backup.Manifest) error {
+// Its slot says where, unless the log was moved to.
+func begins(ctx context.Context, log journal.Log, oldest uint64, own bool, m *backup.Manifest) error {
 	head, err := m.Head()
 	if err != nil {
 		return err
 	}
-	_, err = p.recordOf(ctx, head)
+	from := max(oldest, 1)
+	if own {
+		from = max(from, head.Slot)
+	}
+	_, err = find(ctx, log, from, head)
 	return err
 }
 
@@ -122,7 +135,7 @@ func (p *partition) build(ctx context.Context, r backup.Ref, m *backup.Manifest)
 	}
 	var fetched error
 	err = s.Load(func(put func(state.Row) error) error {
-		fetched = backup.Read(ctx, p.node.cfg.Snapshots, r, m, func(row state.Row) error { return ownDisk(put(row)) })
+		fetched = backup.Read(ctx, p.blobs(), r, m, func(row state.Row) error { return ownDisk(put(row)) })
 		return fetched
 	})
 	switch {

@@ -250,17 +250,29 @@ func (m *mover) snapshot(ctx context.Context) error {
 			continue
 		}
 		m.tell(MoveSnapshot, c.p, 0, nil)
-		carry := m.node.cfg.Shared.Carry
-		if carry == nil {
-			e := mainstem.Errorf(mainstem.Invalid, "the log of partition %d begins behind record %d, and no snapshot can be carried to the new one", c.p.id, c.base.Index)
-			e.Advice = "without one no node could begin there; give the nodes a store of snapshots"
-			return e
-		}
-		if err := carry(ctx, m.to.Database, c.p.id); err != nil {
+		if err := m.carry(ctx, c.p); err != nil {
 			return typed(err, "a snapshot of partition %d for the new log", c.p.id)
 		}
 	}
 	return nil
+}
+
+// carry puts a snapshot of a partition where nodes of the new log will look for it.
+func (m *mover) carry(ctx context.Context, p *partition) error {
+	blobs := m.node.cfg.Snapshots
+	if blobs == nil {
+		blobs = m.to.Blobs
+	}
+	if blobs == nil {
+		e := mainstem.Errorf(mainstem.Invalid, "its log does not begin with the first record, and there is no store where a node to come would find a snapshot")
+		e.Advice = "give the nodes a store of snapshots"
+		return e
+	}
+	if err := p.snapshot(ctx); err != nil {
+		return err
+	}
+	_, _, err := p.copyTo(ctx, blobs)
+	return err
 }
 
 func (c *copier) target(m *mover) *record.Target {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/blob"
 	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/internal/record"
 	"github.com/mainstemdb/mainstem/internal/sharedlog"
@@ -20,6 +21,14 @@ import (
 type place struct {
 	id     [16]byte
 	stores []*sharedlog.Store
+	blobs  blob.Store // beside the log, or nil
+}
+
+// database is a node's own way to it.
+func (p *place) database() (*journal.Database, []*sharedlog.Log) {
+	db, logs := sharedlog.Database(p.id, p.stores...)
+	db.Blobs = p.blobs
+	return db, logs
 }
 
 // places are all of them. A node that is shut out of one does not reach it.
@@ -57,7 +66,7 @@ func (w *places) reach(name string) func(context.Context, string) (*journal.Data
 		if p == nil || w.shut[name+" "+url] {
 			return nil, errAway
 		}
-		db, logs := sharedlog.Database(p.id, p.stores...)
+		db, logs := p.database()
 		w.logs[name+" "+url] = append(w.logs[name+" "+url], logs...)
 		return db, nil
 	}

@@ -90,7 +90,7 @@ func newPartition(n *Node, id int, part Part) *partition {
 		tail: &state.Tail{}, ahead: &state.Tail{}, landed: make(chan landing, 1), arrived: make(chan struct{}, 1),
 		stopping: make(chan struct{}), stopped: make(chan struct{}), counted: counted{start: time.Now().Add(-1)},
 	}
-	p.on.Store(&generation{Log: part.Log, raw: part.Log, id: n.cfg.Database, shared: part.Shared, guarantees: n.cfg.Guarantees})
+	p.on.Store(&generation{Log: part.Log, raw: part.Log, id: n.cfg.Database, shared: part.Shared, blobs: part.Blobs, guarantees: n.cfg.Guarantees})
 	p.queue.init(n.cfg.share(10))
 	p.ring.limit = n.cfg.share(10)
 	p.sweeper.init()

@@ -80,7 +80,7 @@ func (n *Node) reachGeneration(ctx context.Context, p *partition, to *state.Gene
 		return nil, errors.Join(e, n.forget(r.ID))
 	}
 	return &generation{
-		Log: r.Logs[p.id], raw: r.Logs[p.id], id: to.Generation, shared: true, guarantees: r.Guarantees,
+		Log: r.Logs[p.id], raw: r.Logs[p.id], id: to.Generation, shared: true, blobs: r.Blobs, guarantees: r.Guarantees,
 	}, nil
 }
 

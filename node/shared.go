@@ -30,9 +30,6 @@ type Shared struct {
 	// Reach opens the logs at a URL, for a move; without it this node neither begins
 	// one nor follows one. A URL is recorded for all nodes: there is no secret in it.
 	Reach func(ctx context.Context, url string) (*journal.Database, error)
-	// Carry puts a snapshot of a partition into the store of the logs that the
-	// database moves to, and reads it back.
-	Carry func(ctx context.Context, to *journal.Database, partition int) error
 }
 
 // Defaults and limits of nodes on a shared log (L10).

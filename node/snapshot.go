@@ -57,7 +57,7 @@ func (n *Node) Snapshot(ctx context.Context) error {
 		if err := p.snapshot(ctx); err != nil {
 			return p.damaged(typed(err, "a snapshot of partition %d", p.id))
 		}
-		if n.cfg.Snapshots == nil {
+		if p.blobs() == nil {
 			continue
 		}
 		if err := p.deposit(ctx); err != nil {
