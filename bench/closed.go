@@ -64,6 +64,9 @@ func closed(ctx context.Context, job *Job) (figures []Figure, err error) {
 	f, err := measured(s, job, func(opened, shut func() error) (load.Outcome, error) {
 		return load.Closed{Clients: job.Clients, Warm: job.Warm, For: job.For, Opened: opened, Shut: shut}.Run(ctx, w.call)
 	})
+	if w.settled != "" {
+		f.Settings["settled"] = w.settled
+	}
 	f.RowsKept = job.rowsKept()
 	if beside != nil {
 		var failed error
@@ -144,6 +147,7 @@ type workload struct {
 	system  peer.System
 	job     *Job
 	clients []client
+	settled string // what the system says of work that it had left; empty where it is not asked
 }
 
 type client struct {
@@ -190,10 +194,13 @@ func (w *workload) prepare(ctx context.Context, per int) error {
 	all := per * len(w.clients)
 	if l, ok := w.system.(peer.Loader); ok && !writes {
 		last, err := w.system.Do(ctx, &peer.Op{Kind: peer.Get, Key: all - 1})
-		if err != nil || last > 0 {
-			return err
+		if err == nil && last == 0 {
+			err = l.Load(ctx, 0, all, valueBytes)
 		}
-		return l.Load(ctx, 0, all, w.clients[0].value)
+		if settler, ok := w.system.(peer.Settler); ok && err == nil {
+			w.settled, err = settler.Settle(ctx)
+		}
+		return err
 	}
 	var g errgroup.Group
 	g.SetLimit(preparers)

@@ -26,10 +26,9 @@ func growth(ctx context.Context, job *Job) (figures []Figure, err error) {
 		budget = embedded.DefaultMemory
 	}
 	there := 0
-	value := make([]byte, valueBytes)
 	for _, keys := range job.Steps {
 		from := time.Now()
-		if err := s.Load(ctx, there, keys, value); err != nil {
+		if err := s.Load(ctx, there, keys, valueBytes); err != nil {
 			return figures, err
 		}
 		loaded := time.Since(from)

@@ -125,13 +125,13 @@ func boltLength(b *bbolt.Bucket, stream []byte) uint64 {
 }
 
 // Load writes many keys per transaction.
-func (s *bolt) Load(_ context.Context, from, to int, value []byte) error {
+func (s *bolt) Load(_ context.Context, from, to, size int) error {
 	const perTransaction = 10_000
 	for ; from < to; from += perTransaction {
 		err := s.db.Update(func(tx *bbolt.Tx) error {
 			b := tx.Bucket(boltKeys)
 			for key := from; key < min(to, from+perTransaction); key++ {
-				if err := b.Put([]byte(keyName(key)), append(binary.BigEndian.AppendUint64(nil, 1), value...)); err != nil {
+				if err := b.Put([]byte(keyName(key)), append(binary.BigEndian.AppendUint64(nil, 1), valueOf(key, size)...)); err != nil {
 					return err
 				}
 			}

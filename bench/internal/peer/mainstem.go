@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"strconv"
 	"sync/atomic"
+	"time"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/embedded"
+	"github.com/mainstemdb/mainstem/node"
 )
 
 var mainstemPeer = Peer{
@@ -115,18 +117,48 @@ func place(key int) (group, name string) {
 }
 
 // Load writes a group of keys per transaction, many transactions at a time.
-func (s *Mainstem) Load(ctx context.Context, from, to int, value []byte) error {
+func (s *Mainstem) Load(ctx context.Context, from, to, size int) error {
 	return inParallel(from, to, keysPerGroup, func(from, to int) error {
 		group, _ := place(from)
 		_, err := s.asked.Group(group).Do(ctx, "", func(tx *mainstem.Txn) error {
 			for key := from; key < to; key++ {
 				_, name := place(key)
-				tx.Put(name, value)
+				tx.Put(name, valueOf(key, size))
 			}
 			return nil
 		})
 		return err
 	})
+}
+
+const (
+	settleLook = 100 * time.Millisecond
+	settleRest = 10              // looks without a change
+	settleMost = 3 * time.Minute // then it is not waited for
+	// settleDebt is the share of the state that may be left to merge: less than one
+	// part in so many, or in bytes what tables at rest have.
+	settleDebt, settleBytes = 8, 64 << 20
+)
+
+// Settle waits until the tables of the state are merged.
+func (s *Mainstem) Settle(ctx context.Context) (said string, err error) {
+	began, same, before := time.Now(), 0, node.StoreFigures{}
+	for time.Since(began) < settleMost {
+		now := s.DB.Figures().Partitions[0].Store
+		if same++; now.Debt != before.Debt || now.Bytes != before.Bytes {
+			same = 0
+		}
+		before = now
+		if same >= settleRest && now.Debt < max(settleBytes, now.Bytes/settleDebt) {
+			return "tables merged before", nil
+		}
+		select {
+		case <-time.After(settleLook):
+		case <-ctx.Done():
+			return "", context.Cause(ctx)
+		}
+	}
+	return "tables still merging after " + settleMost.String(), nil
 }
 
 // Settings are those that were given, and what the engine says of itself.

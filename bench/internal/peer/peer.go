@@ -5,8 +5,10 @@ package peer
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strconv"
 	"time"
@@ -64,8 +66,24 @@ type Logged interface {
 
 // Loader is a System with a faster way to write many new keys than one by one.
 type Loader interface {
-	// Load makes the keys [from, to) exist with value.
-	Load(ctx context.Context, from, to int, value []byte) error
+	// Load makes the keys [from, to) exist, with values of size bytes.
+	Load(ctx context.Context, from, to, size int) error
+}
+
+// valueOf is a value of each key's own, which does not compress: the same bytes
+// again and again would make the tables smaller than anybody's are.
+func valueOf(key, size int) []byte {
+	value := make([]byte, 0, size+8)
+	for random := rand.NewPCG(uint64(key), 0); len(value) < size; {
+		value = binary.LittleEndian.AppendUint64(value, random.Uint64())
+	}
+	return value[:size]
+}
+
+// Settler is a System that goes on working after it has answered.
+type Settler interface {
+	// Settle waits until that is done, and says so.
+	Settle(ctx context.Context) (said string, err error)
 }
 
 // Config is what a system is opened with.

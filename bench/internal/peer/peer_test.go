@@ -124,7 +124,7 @@ func TestLoad(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.(Loader).Load(t.Context(), 0, 250, []byte("value")); err != nil {
+		if err := s.(Loader).Load(t.Context(), 0, 250, 100); err != nil {
 			t.Fatal(err)
 		}
 		for _, key := range []int{0, 99, 100, 249} {
