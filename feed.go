@@ -14,7 +14,7 @@ type From struct {
 	After Token
 	Match Match
 	// Max is the most changes in one batch; 0 means as many as are there, up to
-	// those of about 1 MiB of the log.
+	// those of about 256 KiB of the log.
 	Max int
 	// Drain ends the feed at the head as it was at the call, instead of
 	// waiting for more; with Cancelled if the context ends before.

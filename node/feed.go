@@ -190,7 +190,7 @@ func (f *follower) round(yield func(mainstem.Batch, error) bool) (went, more boo
 
 // gatherBytes is how much of a log becomes one round of a partition: whoever is
 // behind gets many small records in one batch.
-const gatherBytes = 1 << 20
+const gatherBytes = 256 << 10
 
 // gather yields the changes of the records that are there, in batches of at most
 // Max. It waits for none.
@@ -308,7 +308,7 @@ func (f *follower) deliver(c *followCursor, r fed, yield func(mainstem.Batch, er
 		}
 		c.after, c.last = position, r
 		if cap(c.batch) == 0 && selectsAll(&f.from.Match) {
-			c.batch = make([]mainstem.Change, 0, min(most, len(r.Transactions)-i))
+			c.batch = make([]mainstem.Change, 0, min(most, len(r.Transactions)-i+c.coming(r.size)))
 		}
 		change := changeOf(r.Record, i)
 		if f.from.Match.Matches(&change) {
@@ -321,6 +321,18 @@ func (f *follower) deliver(c *followCursor, r fed, yield func(mainstem.Batch, er
 		}
 	}
 	return true
+}
+
+// coming is how many transactions of stored records are gathered with a record of
+// that size.
+func (c *followCursor) coming(size int) (n int) {
+	for i := range c.stored {
+		if size >= gatherBytes {
+			break
+		}
+		n, size = n+len(c.stored[i].Transactions), size+c.stored[i].size
+	}
+	return n
 }
 
 // selectsAll reports whether a filter lets every change through.

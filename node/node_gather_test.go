@@ -39,7 +39,7 @@ func TestWhoIsBehindGetsManyRecordsAtOnce(t *testing.T) {
 }
 
 func checkGathered(t *testing.T, w *world, most int, large bool) {
-	const count, perMebibyte = 100, 1<<20/50_000 + 1
+	const count, perRound = 100, 256<<10/50_000 + 1
 	whole, _, err := w.drain(mainstem.From{})
 	if err != nil || len(whole) != count {
 		t.Fatalf("%d changes of %d: %v", len(whole), count, err)
@@ -51,7 +51,7 @@ func checkGathered(t *testing.T, w *world, most int, large bool) {
 		}
 		batches++
 		seen += len(batch.Changes)
-		if most > 0 && len(batch.Changes) > most || large && len(batch.Changes) > perMebibyte {
+		if most > 0 && len(batch.Changes) > most || large && len(batch.Changes) > perRound {
 			t.Errorf("with at most %d, a batch has %d changes", most, len(batch.Changes))
 		}
 		rest, _, err := w.drain(mainstem.From{After: batch.Token})
@@ -66,7 +66,7 @@ func checkGathered(t *testing.T, w *world, most int, large bool) {
 	case most == 7:
 		want = (count + 6) / 7
 	}
-	if seen != count || !large && batches != want || large && batches < count/perMebibyte {
+	if seen != count || !large && batches != want || large && batches < count/perRound {
 		t.Errorf("with at most %d, %d changes come in %d batches, want %d", most, seen, batches, want)
 	}
 }
