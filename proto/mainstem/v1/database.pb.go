@@ -1854,7 +1854,7 @@ type ChangesRequest struct {
 	After string `protobuf:"bytes,1,opt,name=after,proto3" json:"after,omitempty"`
 	// Which changes.
 	Match *Match `protobuf:"bytes,2,opt,name=match,proto3" json:"match,omitempty"`
-	// The most changes of a batch; 0 for as many as a record has.
+	// The most changes of a batch; 0 for as many as are there at once.
 	Max int32 `protobuf:"varint,3,opt,name=max,proto3" json:"max,omitempty"`
 	// End at the head as it is now, and do not wait for more.
 	Drain bool `protobuf:"varint,4,opt,name=drain,proto3" json:"drain,omitempty"`

@@ -977,7 +977,7 @@ export type ChangesRequest = Message<"mainstem.v1.ChangesRequest"> & {
   match?: Match;
 
   /**
-   * The most changes of a batch; 0 for as many as a record has.
+   * The most changes of a batch; 0 for as many as are there at once.
    *
    * @generated from field: int32 max = 3;
    */
