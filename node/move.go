@@ -44,6 +44,8 @@ type Moved struct {
 }
 
 const (
+	// LimitURL is the most bytes of the URL of a log.
+	LimitURL = record.LimitURL
 	// moveClose is how many records a copy may lack when the log is moved.
 	moveClose = 64
 	// moveChunk is how many records are copied between two reports.
@@ -62,8 +64,8 @@ func (n *Node) Move(ctx context.Context, url string, progress func(MoveProgress)
 	switch {
 	case n.cfg.ReadOnly:
 		return nil, mainstem.Errorf(mainstem.Denied, "the database is open read-only")
-	case url == "" || len(url) > record.LimitURL:
-		return nil, mainstem.Errorf(mainstem.Invalid, "the URL of the log has %d bytes; it may have 1 to %d", len(url), record.LimitURL)
+	case url == "" || len(url) > LimitURL:
+		return nil, mainstem.Errorf(mainstem.Invalid, "the URL of the log has %d bytes; it may have 1 to %d", len(url), LimitURL)
 	case !n.moving.TryLock():
 		return nil, mainstem.Errorf(mainstem.InProgress, "this node is moving the database already")
 	}

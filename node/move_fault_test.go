@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/mainstemdb/mainstem"
-	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/internal/check"
 	"github.com/mainstemdb/mainstem/internal/record"
 	"github.com/mainstemdb/mainstem/internal/sharedlog"
@@ -272,88 +271,4 @@ func TestHistoriesWhileMoving(t *testing.T) {
 		}
 		t.Logf("seed %d: %d operations, %d acknowledged writes, %d moves", seed, len(history), acknowledged, moves)
 	})
-}
-
-// TestFileMovesToShared: a database in files of its own, of two partitions, moves to
-// a log that nodes share, and is a node of it: also when it is opened again, by its
-// files or by the new log; and another node joins it.
-func TestFileMovesToShared(t *testing.T) {
-	w := newPlaces()
-	to := w.add("log://to", 1, 2)
-	fs, clock := newMem(), newClock()
-	self := node.Shared{Patience: time.Second, Reach: w.reach("a")}
-	open := func(opts ...embedded.Option) (*embedded.DB, error) {
-		return embedded.Open(t.Context(), dir, append([]embedded.Option{embedded.Memory(32 << 20), embedded.OnDisk(fs), embedded.OnClock(clock)}, opts...)...)
-	}
-	db, err := open(embedded.Partitions(2), embedded.Movable("a", self))
-	if err != nil {
-		t.Fatal(err)
-	}
-	groups := []string{"g", "h", "i", "j"}
-	put := func(db *embedded.DB, value string) {
-		t.Helper()
-		for _, g := range groups {
-			if _, err := db.Group(g).Do(t.Context(), "", func(tx *mainstem.Txn) error { tx.Put("k", []byte(value)); return nil }); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	want := func(db *embedded.DB, value string) {
-		t.Helper()
-		for _, g := range groups {
-			if v, err := db.Get(t.Context(), g, "k", mainstem.Latest()); err != nil || string(v.Value.Bytes) != value {
-				t.Errorf("%s/k is %q, %v; want %q", g, v.Value.Bytes, err, value)
-			}
-		}
-	}
-	put(db, "in files")
-	if e := db.Guarantees().Engine; e != "file" {
-		t.Fatalf("the engine is %s", e)
-	}
-	moved, err := db.Move(t.Context(), "log://to", func(node.MoveProgress) {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%+v", moved)
-	put(db, "shared")
-	want(db, "shared")
-	if e := db.Guarantees().Engine; e != "shared memory" {
-		t.Errorf("after the move the engine is %s", e)
-	}
-	eventually(t, "the node is a member", func() bool { return len(db.Backend().(*node.Node).Reports()[0].Members) == 1 })
-	logs, _ := sharedlog.Database(to.id, to.stores...)
-	other, err := embedded.Open(t.Context(), dir, embedded.Memory(32<<20), embedded.OnDisk(newMem()), embedded.OnClock(clock), embedded.Cluster(logs, "b", node.Shared{Reach: w.reach("b")}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	put(other, "by b")
-	want(db, "by b")
-	closing := func(db *embedded.DB) {
-		t.Helper()
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	}
-	closing(db)
-	put(other, "meanwhile")
-	if _, err := open(); mainstem.CodeOf(err) != mainstem.Invalid {
-		t.Errorf("the files, opened by themselves, after the move: %v", err)
-	}
-	if db, err = open(embedded.Movable("a", self)); err != nil {
-		t.Fatal(err)
-	}
-	want(db, "meanwhile")
-	closing(db)
-	put(other, "and on")
-	again, _ := sharedlog.Database(to.id, to.stores...)
-	if db, err = open(embedded.Cluster(again, "a", self)); err != nil {
-		t.Fatal(err)
-	}
-	want(db, "and on")
-	closing(db)
-	closing(other)
-	if db, err = open(embedded.ReadOnly()); err != nil {
-		t.Fatal(err)
-	}
-	closing(db)
 }

@@ -167,3 +167,49 @@ func TestMoveTakesTheRightAdmin(t *testing.T) {
 		}
 	}
 }
+
+// TestMovingGuide runs the commands of the guide in their order, with addresses of its own.
+func TestMovingGuide(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "guides", "moving.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	url := logOf(t, dir, 1)
+	var s *served
+	ran := map[string]int{}
+	for line := range strings.Lines(string(text)) {
+		args := strings.Fields(strings.ReplaceAll(line, "'", ""))
+		if len(args) < 2 || args[0] != "mainstem" {
+			continue
+		}
+		args = args[1:]
+		ran[args[0]]++
+		for i, a := range args {
+			switch {
+			case strings.HasPrefix(a, "postgres://"):
+				args[i] = url
+			case strings.HasPrefix(a, "http://"):
+				args[i] = s.address
+			case strings.HasPrefix(a, "127.0.0.1:"):
+				args[i] = "127.0.0.1:0"
+			}
+		}
+		switch {
+		case args[0] == "serve" && s != nil:
+			s.stop(syscall.SIGTERM)
+			fallthrough
+		case args[0] == "serve":
+			s = serve(t, dir, args[1:]...)
+		default:
+			want(t, dir, 0, "", args...)
+		}
+	}
+	if ran["serve"] != 2 || ran["move"] != 1 || ran["cluster"] != 1 || ran["status"] != 1 {
+		t.Errorf("the guide's commands were %v", ran)
+	}
+	if got := asking(t, s.address, dir, "", "status"); !strings.Contains(got.out, "postgres") {
+		t.Errorf("at the end of the guide: %+v", got)
+	}
+}
