@@ -25,6 +25,8 @@ type Cluster struct {
 	r  *rand.Rand
 	// nodes are in the order of their names, node-0 and on.
 	nodes []*embedded.DB
+	// Reach is how nodes open a log that the database moves to, if it does.
+	Reach func(ctx context.Context, url string) (*journal.Database, error)
 }
 
 // NewCluster is one without nodes.
@@ -37,7 +39,7 @@ func (c *Cluster) Start(logs *journal.Database) {
 	c.t.Helper()
 	name := fmt.Sprintf("node-%d", len(c.nodes))
 	db, err := embedded.Open(c.t.Context(), "db", embedded.OnDisk(disk.NewMem()), embedded.Memory(16<<20),
-		embedded.Cluster(logs, name, node.Shared{Address: name, Dial: c.dial, Patience: time.Second, TakeOver: 20 * time.Millisecond}))
+		embedded.Cluster(logs, name, node.Shared{Address: name, Dial: c.dial, Patience: time.Second, TakeOver: 20 * time.Millisecond, Reach: c.Reach}))
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -49,6 +51,21 @@ func (c *Cluster) Start(logs *journal.Database) {
 			c.t.Errorf("closing %s: %v", name, err)
 		}
 	})
+}
+
+// Move moves the database by one of the nodes, and says what came of it.
+func (c *Cluster) Move(number int, url string) {
+	c.t.Helper()
+	began := time.Now()
+	moved, err := c.nodes[number].Move(c.t.Context(), url, func(node.MoveProgress) {})
+	if err != nil {
+		c.t.Errorf("node %d moves to %s: %v", number, url, err)
+		return
+	}
+	c.t.Logf("moved to %s in %s: %d records copied, writes waited %s", url, time.Since(began).Round(time.Millisecond), moved.Copied, moved.WritePause)
+	if moved.WritePause > time.Second {
+		c.t.Errorf("writes waited %s while the database moved to %s; want at most a second", moved.WritePause, url)
+	}
 }
 
 func (c *Cluster) dial(name string) (mainstem.Backend, error) {

@@ -4,6 +4,7 @@ package cli_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	db "github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/natsserver"
 	"github.com/mainstemdb/mainstem/remote"
 )
 
@@ -211,5 +213,45 @@ func TestMovingGuide(t *testing.T) {
 	}
 	if got := asking(t, s.address, dir, "", "status"); !strings.Contains(got.out, "postgres") {
 		t.Errorf("at the end of the guide: %+v", got)
+	}
+}
+
+// TestMoveBetweenEngines: two nodes on PostgreSQL move to JetStream, asked by the one
+// that does not write, while clients write and read through both.
+func TestMoveBetweenEngines(t *testing.T) {
+	t.Parallel()
+	servers, err := natsserver.Start(t.Context(), 1)
+	if errors.Is(err, natsserver.ErrMissing) {
+		t.Skip("not run: " + err.Error())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := servers.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	dir := t.TempDir()
+	url := logIn(t, dir)
+	var nodes []*served
+	for _, name := range []string{"a", "b"} {
+		nodes = append(nodes, serve(t, dir, "--dir", name, "--node", name, "--log", url, "--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", "--accept-weak-durability"))
+	}
+	clients := busy(t, nodes...)
+	to := fmt.Sprintf("jetstream://%s/shop?replicas=1&partitions=2&monitor=%s", servers.Addr(0), servers.Monitor(0))
+	pause := moved(t, nodes[1], dir, to)
+	added, longest := clients.rest()
+	if pause <= 0 || pause > time.Second {
+		t.Errorf("writes waited for %s; want at most a second", pause)
+	}
+	t.Logf("%d additions while moving, write pause %s, the longest addition %s", added, pause, longest)
+	for _, s := range nodes {
+		if got := asking(t, s.address, dir, "", "get", "item/n"); !strings.Contains(got.out, fmt.Sprint(added)) {
+			t.Errorf("after the move: %+v, want %d", got, added)
+		}
+		if got := asking(t, s.address, dir, "", "status"); !strings.Contains(got.out, "jetstream") {
+			t.Errorf("after the move: %+v", got)
+		}
 	}
 }
