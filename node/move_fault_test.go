@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -168,9 +169,15 @@ func TestAsleepThroughTheMove(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.put(b, "k", "new")
-	// It reaches the log that was left, and nothing else.
-	d.log.Cut(false)
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	w.all["log://home"] = &place{id: clusterID, stores: []*sharedlog.Store{c.store}}
+	if _, err := d.Move(ctx, "log://home", func(node.MoveProgress) {}); err == nil {
+		t.Error("a node that is behind says that the database is where it was")
+	}
+	// Now it reaches the log that was left, and nothing else.
+	d.log.Cut(false)
+	ctx, cancel = context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
 	if v, err := d.Get(ctx, "g", "k", mainstem.Latest()); err == nil && string(v.Value.Bytes) != "new" {
 		t.Errorf("a node that is behind the move reads %q as the latest (L8)", v.Value.Bytes)
@@ -214,6 +221,31 @@ func TestTwoMovers(t *testing.T) {
 	})
 	c.move(c.nodes[2], "log://end")
 	c.want(c.nodes[1], mainstem.Latest(), "k", "v")
+}
+
+// TestMoveCommitsWhereItBegan: another move comes first, at the last moment. The one
+// that is late is told so, and the database stays where the first has brought it.
+func TestMoveCommitsWhereItBegan(t *testing.T) {
+	c, w := movable(t, 2)
+	a, b := c.nodes[0], c.nodes[1]
+	for i := range 15 {
+		first, late := fmt.Sprint("log://first-", i), fmt.Sprint("log://late-", i)
+		id := record.UUID(w.add(first, byte(2*i+1), 1).id).String()
+		w.add(late, byte(2*i+2), 1)
+		c.put(a, "k", first)
+		_, err := c.tryMove(b, late, func(step string) {
+			if step == node.MoveCommit {
+				c.move(a, first)
+				c.want(b, mainstem.Latest(), "k", first)
+			}
+		})
+		if mainstem.CodeOf(err) != mainstem.Conflict {
+			t.Errorf("the late move to %s: %v, want conflict", late, err)
+		}
+		c.put(b, "k", late)
+		c.put(a, "k", late)
+		eventually(t, "both nodes are where the first move went", func() bool { return a.generation() == id && b.generation() == id })
+	}
 }
 
 // TestHistoriesWhileMoving: clients ask any of three nodes while the database moves
