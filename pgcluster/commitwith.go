@@ -186,24 +186,20 @@ func (c *commit) readBack(ctx context.Context, head journal.Head) error {
 	return mainstem.Errorf(mainstem.Unavailable, "COMMIT was answered, and slot %d is not in the log", head.Slot)
 }
 
-// resolve finds out what became of a COMMIT. Who locks the row of the tail next
-// knows that the transaction which held it has ended; then the ID tells (L11).
+// resolve finds out what became of a COMMIT, by its ID at Latest: that is proved at the
+// row of the tail, so whichever transaction held the row has ended by then (L11).
 func (c *commit) resolve(ctx context.Context) (*mainstem.Receipt, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), LimitResolving)
 	defer cancel()
 	for {
-		err := c.log.Confirm(ctx, c.after)
-		if err == nil || errors.Is(err, journal.ErrLost) {
-			var r *mainstem.Receipt
-			if r, err = c.known(ctx); err == nil && r == nil {
-				return nil, mainstem.Errorf(mainstem.RetryTransaction, "COMMIT was not answered, and nothing was committed: %w", c.unknown)
-			}
-			if err == nil {
-				return r, nil
-			}
-			if code := mainstem.CodeOf(err); !code.Retryable() {
-				return nil, err
-			}
+		r, err := c.known(ctx)
+		switch code := mainstem.CodeOf(err); {
+		case err == nil && r == nil:
+			return nil, mainstem.Errorf(mainstem.RetryTransaction, "COMMIT was not answered, and nothing was committed: %w", c.unknown)
+		case err == nil:
+			return r, nil
+		case ctx.Err() == nil && !code.Retryable():
+			return nil, err
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -29,6 +30,7 @@ func (w *world) pair(ctx context.Context, db *embedded.DB, pool *pgxpool.Pool, i
 		_ = tx.Rollback(context.WithoutCancel(ctx))
 		return nil, mainstem.Errorf(mainstem.RetryTransaction, "the caller's own work: %w", err)
 	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // CommitWith has ended it
 	return pgcluster.CommitWith(ctx, db, tx, "shop", id, func(tx *mainstem.Txn) error {
 		tx.Add("sold", 1)
 		tx.Reply([]byte(id))
@@ -97,9 +99,8 @@ func TestCommitWithRollsBack(t *testing.T) {
 		"condition": {fn: func(tx *mainstem.Txn) error { tx.Require(mainstem.KeyAbsent{Name: "stock"}); return nil }, code: mainstem.Exists},
 		"own":       {fn: func(*mainstem.Txn) error { return own }, err: own},
 	} {
-		tx, err := w.pg.Pool.Begin(t.Context())
-		w.must(err)
-		_, err = tx.Exec(t.Context(), "INSERT INTO "+w.table+" (id) VALUES ($1)", id)
+		tx := w.begin(pgx.TxOptions{})
+		_, err := tx.Exec(t.Context(), "INSERT INTO "+w.table+" (id) VALUES ($1)", id)
 		w.must(err)
 		_, err = pgcluster.CommitWith(t.Context(), db, tx, "shop", id, c.fn)
 		if mainstem.CodeOf(err) != c.code || c.err != nil && !errors.Is(err, c.err) {
@@ -110,9 +111,8 @@ func TestCommitWithRollsBack(t *testing.T) {
 		}
 	}
 	refuse := func() (*mainstem.Receipt, error) {
-		tx, err := w.pg.Pool.Begin(t.Context())
-		w.must(err)
-		_, err = tx.Exec(t.Context(), "INSERT INTO "+w.table+" (id) VALUES ('refused')")
+		tx := w.begin(pgx.TxOptions{})
+		_, err := tx.Exec(t.Context(), "INSERT INTO "+w.table+" (id) VALUES ('refused')")
 		w.must(err)
 		return pgcluster.CommitWith(t.Context(), db, tx, "shop", "refused", func(tx *mainstem.Txn) error { return tx.Refuse([]byte("sold out")) })
 	}
@@ -131,8 +131,7 @@ func TestCommitWithReads(t *testing.T) {
 	for i := range int64(20) {
 		_, err := a.Group("shop").Do(t.Context(), "", func(tx *mainstem.Txn) error { tx.Set("seen", i); return nil })
 		w.must(err)
-		tx, err := w.pg.Pool.Begin(t.Context())
-		w.must(err)
+		tx := w.begin(pgx.TxOptions{})
 		_, err = pgcluster.CommitWith(t.Context(), b, tx, "shop", fmt.Sprint("r-", i), func(tx *mainstem.Txn) error {
 			v, err := tx.Get(t.Context(), "seen")
 			if err == nil && v.Value.Int != i {
@@ -152,16 +151,10 @@ func TestCommitWithRefuses(t *testing.T) {
 	db := w.node("a", server.DSN())
 	nothing := func(*mainstem.Txn) error { t.Error("it runs"); return nil }
 	for _, level := range []pgx.TxIsoLevel{pgx.RepeatableRead, pgx.Serializable} {
-		tx, err := w.pg.Pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: level})
-		w.must(err)
-		_, err = pgcluster.CommitWith(t.Context(), db, tx, "shop", "id", nothing)
+		_, err := pgcluster.CommitWith(t.Context(), db, w.begin(pgx.TxOptions{IsoLevel: level}), "shop", "id", nothing)
 		wants(t, err, mainstem.Invalid, "read committed only")
 	}
-	begin := func() pgx.Tx {
-		tx, err := w.pg.Pool.Begin(t.Context())
-		w.must(err)
-		return tx
-	}
+	begin := func() pgx.Tx { return w.begin(pgx.TxOptions{}) }
 	_, err := pgcluster.CommitWith(t.Context(), db, begin(), "shop", "", nothing)
 	wants(t, err, mainstem.Invalid, "has no ID")
 	_, err = pgcluster.CommitWith(t.Context(), db, begin(), "", "id", nothing)
@@ -252,5 +245,34 @@ func TestCommitIsLost(t *testing.T) {
 	}
 	if want == 0 || ended != 6 {
 		t.Errorf("%d were committed, %d connections ended", want, ended)
+	}
+}
+
+// TestCommitArrivesLate: a COMMIT is on its way while its caller has given up: he is told
+// that nothing was committed only when nothing can be any more (L11).
+func TestCommitArrivesLate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	db := w.node("a", server.DSN())
+	way, dsn := w.way()
+	pool, err := pgxpool.New(t.Context(), dsn)
+	w.must(err)
+	t.Cleanup(pool.Close)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	way.Lose(func(sent []byte) proxy.Loss {
+		if bytes.Contains(sent, []byte("commit")) {
+			cancel()
+			// Until somebody waits for the lock that this transaction holds.
+			waits := fmt.Sprintf(`SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%"%s".confirm%%' AND wait_event_type = 'Lock'`, w.log)
+			for deadline := time.Now().Add(5 * time.Second); w.number(waits) == 0 && time.Now().Before(deadline); {
+				continue
+			}
+		}
+		return proxy.Keep
+	})
+	r, err := w.pair(ctx, db, pool, "late", nil)
+	if err != nil || r.Replayed || w.rows("late") != 1 || sold(t, db) != 1 {
+		t.Fatalf("%+v, %v; %d rows, %d sold", r, err, w.rows("late"), sold(t, db))
 	}
 }

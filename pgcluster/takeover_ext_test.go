@@ -177,6 +177,7 @@ func TestStoppedAfterwards(t *testing.T) {
 	w.must(w.stage("order", "e1"))
 	old, err := w.pg.Pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
 	w.must(err)
+	t.Cleanup(func() { _ = old.Rollback(context.Background()) })
 	var one int
 	w.must(old.QueryRow(t.Context(), "SELECT 1").Scan(&one))
 	w.must(old.QueryRow(t.Context(), "SELECT count(*) FROM "+w.table).Scan(&one))
@@ -190,8 +191,10 @@ func TestStoppedAfterwards(t *testing.T) {
 	wants(t, w.stage("order", "e2"), mainstem.Stopped, text)
 	wants(t, w.run("order", "e2"), mainstem.Stopped, text)
 	relay := &pg.Relay{DB: w.pg, TTL: time.Second}
-	wants(t, relay.Run(t.Context()), mainstem.Stopped, text)
-	wants(t, relay.Consume(t.Context(), pg.Consumer{Name: "mail", Deliver: func(context.Context, []pg.Event) error { return nil }}), mainstem.Stopped, text)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	wants(t, relay.Run(ctx), mainstem.Stopped, text)
+	wants(t, relay.Consume(ctx, pg.Consumer{Name: "mail", Deliver: func(context.Context, []pg.Event) error { return nil }}), mainstem.Stopped, text)
 	reply, err := w.pg.Run(t.Context(), pg.Request{Key: "k"}, func(context.Context, pgx.Tx) ([]byte, error) { return []byte("done"), nil })
 	if err != nil || string(reply.Body) != "done" {
 		t.Errorf("a request is answered %q, %v", reply.Body, err)

@@ -148,6 +148,15 @@ func (w *world) stage(stream, data string) error {
 	})
 }
 
+// begin begins a transaction that ends with the test, at the latest.
+func (w *world) begin(options pgx.TxOptions) pgx.Tx {
+	w.Helper()
+	tx, err := w.pg.Pool.BeginTx(w.Context(), options)
+	w.must(err)
+	w.Cleanup(func() { _ = tx.Rollback(context.Background()) })
+	return tx
+}
+
 // run is stage in a request, which names the table of its event.
 func (w *world) run(stream, data string) error {
 	_, err := w.pg.Run(w.Context(), pg.Request{Key: pg.Key(stream, data)}, func(ctx context.Context, tx pgx.Tx) ([]byte, error) {
