@@ -45,13 +45,13 @@ func TestMain(m *testing.M) {
 
 // world is a schema of package pg, one for a log, and a table of somebody's own.
 type world struct {
-	*testing.T
+	testing.TB
 	pg    *pg.DB
 	log   string // its schema
 	table string
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	switch {
 	case errors.Is(serverErr, pgserver.ErrMissing):
@@ -60,9 +60,13 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(serverErr)
 	}
 	n := worlds.Add(1)
-	w := &world{T: t, pg: &pg.DB{Schema: fmt.Sprintf("events_%d", n)}, log: fmt.Sprintf("log_%d", n), table: fmt.Sprintf("mine_%d", n)}
-	var err error
-	if w.pg.Pool, err = pgxpool.New(t.Context(), server.DSN()); err != nil {
+	w := &world{TB: t, pg: &pg.DB{Schema: fmt.Sprintf("events_%d", n)}, log: fmt.Sprintf("log_%d", n), table: fmt.Sprintf("mine_%d", n)}
+	config, err := pgxpool.ParseConfig(server.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.MaxConns = 32
+	if w.pg.Pool, err = pgxpool.NewWithConfig(t.Context(), config); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.pg.Pool.Close)
