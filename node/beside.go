@@ -61,10 +61,9 @@ func (n *Node) Reach(ctx context.Context, group string, index uint64) error {
 	}
 }
 
-// Beside reads what the log has beyond the node's state, up to the tail that was
-// locked, into memory of its own. The loop need not have come so far; it can be
-// waiting for the same lock.
-func (n *Node) Beside(ctx context.Context, group string, locked journal.Head, append func(ctx context.Context, record []byte) (journal.Head, error)) (*Beside, error) {
+// Beside freezes the node's state, for a caller who is about to lock the tail. The
+// loop need not have come so far; it can be waiting for the same lock.
+func (n *Node) Beside(group string, append func(ctx context.Context, record []byte) (journal.Head, error)) (*Beside, error) {
 	if err := mainstem.CheckGroup(group); err != nil {
 		return nil, err
 	}
@@ -76,44 +75,38 @@ func (n *Node) Beside(ctx context.Context, group string, locked journal.Head, ap
 	if err != nil {
 		return nil, err
 	}
-	b := &Beside{p: p, log: p.log(), append: append, rows: state.NewOverlay(rows, p.seed), tail: tail, release: release}
-	if err := b.catchUp(ctx); err != nil {
-		release()
-		return nil, p.damaged(err)
-	}
-	if current(b.tail) != b.log.id {
-		release()
-		return nil, mainstem.Errorf(mainstem.RetryTransaction, "partition %d has moved to another log", p.id)
-	}
-	if head := b.tail.Head; head.Index != locked.Index || head.Hash != locked.Hash {
-		release()
-		return nil, mainstem.Errorf(mainstem.RetryTransaction, "the log of partition %d ends in record %d with hash %s for this node, and in record %d with hash %s where its tail was locked (L2)",
-			p.id, head.Index, head.Hash, locked.Index, locked.Hash)
-	}
-	return b, nil
+	return &Beside{p: p, log: p.log(), append: append, rows: state.NewOverlay(rows, p.seed), tail: tail, release: release}, nil
 }
 
-func (b *Beside) put(w state.Write) { b.rows.Put(w, runBatch) }
+// Next is the first slot that is not in the state.
+func (b *Beside) Next() uint64 { return b.log.from(b.tail.Head.Index+1, b.tail.Head.Slot+1) }
 
-func (b *Beside) catchUp(ctx context.Context) error {
-	head := b.tail.Head
-	for entry, err := range b.log.Read(ctx, b.log.from(head.Index+1, head.Slot+1)) {
-		if err != nil {
-			return err
-		}
+// Lead brings the state, in memory of its own, to the tail that was locked, named by
+// its index in the chain: entries are what the log holds from Next on.
+func (b *Beside) Lead(locked journal.Head, entries []journal.Entry) error {
+	for _, entry := range entries {
 		r, head, err := b.p.successor(b.rows, b.tail, entry)
 		if err != nil {
-			return err
+			return b.p.damaged(err)
 		}
 		if r == nil {
 			continue // void
 		}
 		if b.tail, err = state.Replay(&b.room, b.rows, nil, b.tail, r, head, b.put); err != nil {
-			return err
+			return b.p.damaged(err)
 		}
+	}
+	if current(b.tail) != b.log.id {
+		return mainstem.Errorf(mainstem.RetryTransaction, "partition %d has moved to another log", b.p.id)
+	}
+	if head := b.tail.Head; head.Index != locked.Index || head.Hash != locked.Hash {
+		return mainstem.Errorf(mainstem.RetryTransaction, "the log of partition %d ends in record %d with hash %s for this node, and in record %d with hash %s where its tail was locked (L2)",
+			b.p.id, head.Index, head.Hash, locked.Index, locked.Hash)
 	}
 	return nil
 }
+
+func (b *Beside) put(w state.Write) { b.rows.Put(w, runBatch) }
 
 // Commit judges a transaction at the locked tail, and has its record appended. An
 // answer without a record is one of that tail.

@@ -44,18 +44,24 @@ func CommitWith(ctx context.Context, db *embedded.DB, tx pgx.Tx, group, id strin
 	if err := c.prepare(ctx); err != nil {
 		return nil, err
 	}
-	locked := c.after
-	locked.Index += c.base
-	beside, err := db.Node().Beside(ctx, group, locked, c.append)
+	beside, err := db.Node().Beside(group, c.append)
 	if err != nil {
 		return nil, err
 	}
 	defer beside.Close()
-	receipt, err := mainstem.New(keeping{beside, c}).Group(group).Do(ctx, id, fn, append(opts, mainstem.Reruns(0))...)
-	if c.unknown == nil {
-		return receipt, err
+	if err := c.lock(ctx, beside); err != nil {
+		return nil, err
 	}
-	return c.resolve(ctx)
+	receipt, err := mainstem.New(keeping{beside, c}).Group(group).Do(ctx, id, fn, append(opts, mainstem.Reruns(0))...)
+	switch {
+	case c.unknown != nil:
+		return c.resolve(ctx)
+	case !c.ended: // an answer of the tail, which has to be one (L8)
+		if unproved := c.prove(ctx); unproved != nil {
+			return nil, unproved
+		}
+	}
+	return receipt, err
 }
 
 // commit is one CommitWith under way.
@@ -105,7 +111,7 @@ func (c *commit) rollback(ctx context.Context) {
 	_ = c.tx.Rollback(ctx) // else the server does it when the connection ends
 }
 
-// prepare does what can be done before the tail is locked, and locks it.
+// prepare does what can be done before the tail is locked.
 func (c *commit) prepare(ctx context.Context) error {
 	if c.id == "" {
 		return mainstem.Errorf(mainstem.Invalid, "CommitWith in group %q has no ID, by which it could be found when COMMIT is not answered", c.group)
@@ -129,12 +135,33 @@ func (c *commit) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := c.db.Node().Reach(ctx, c.group, base+tail); err != nil {
+	c.part, c.base = part, base
+	return c.db.Node().Reach(ctx, c.group, base+tail)
+}
+
+func (c *commit) lock(ctx context.Context, beside *node.Beside) error {
+	head, entries, err := c.within.Lock(ctx, c.part, beside.Next())
+	if err != nil {
 		return err
 	}
-	c.part, c.base = part, base
-	c.after, err = c.within.Lock(ctx, part)
-	return err
+	c.after = head
+	head.Index += c.base
+	return beside.Lead(head, entries)
+}
+
+// prove sees that the tail which is locked is the one that the node's own way to the
+// log leads to: a server that was replaced locks, too.
+func (c *commit) prove(ctx context.Context) error {
+	n := 0
+	for entry, err := range c.log.Read(ctx, c.after.Slot) {
+		if err != nil {
+			return mainstem.Errorf(mainstem.Unavailable, "the tail in slot %d cannot be proved: %w", c.after.Slot, err)
+		}
+		if n++; n > 1 || journal.Sum(entry.Record) != c.after.Hash {
+			return mainstem.Errorf(mainstem.RetryTransaction, "slot %d was locked as the tail, and for this node it is not (L2)", c.after.Slot)
+		}
+	}
+	return nil
 }
 
 // append puts the record into the caller's transaction, and commits that.

@@ -181,7 +181,7 @@ func (t *Takeover) within(ctx context.Context, tx pgx.Tx) (*Report, error) {
 		return r, err
 	}
 	// The log first, as all who append to it: then the tables, whose owners wait.
-	tail, err := log.Lock(ctx, 0)
+	tail, _, err := log.Lock(ctx, 0, 1)
 	if err == nil {
 		err = t.empty(tail.Index)
 	}

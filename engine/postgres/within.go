@@ -77,9 +77,9 @@ func (w *Within) Tail(ctx context.Context, part int) (index uint64, err error) {
 }
 
 // Lock locks the tail of a partition until the transaction ends, and says which it
-// is: until then nobody appends to it. It waits for at most 10 seconds. Where the
-// transaction is within a savepoint it is refused: ending that would commit nothing.
-func (w *Within) Lock(ctx context.Context, part int) (journal.Head, error) {
+// is, and what is in the log from a slot on: until then nobody appends to it. It waits
+// for at most TailTimeout. Within a savepoint it refuses: ending that commits nothing.
+func (w *Within) Lock(ctx context.Context, part int, from uint64) (head journal.Head, entries []journal.Entry, err error) {
 	var tail int64
 	var hash []byte
 	var outermost bool
@@ -88,13 +88,23 @@ func (w *Within) Lock(ctx context.Context, part int) (journal.Head, error) {
 	b.Queue(in(w.schema, "SELECT tail, hash FROM $S.log WHERE part = $1 FOR UPDATE"), int16(part)).QueryRow(func(row pgx.Row) error { return row.Scan(&tail, &hash) })
 	// A lock is a savepoint's own until that is released.
 	b.Queue(in(w.schema, "SELECT xmax = pg_current_xact_id()::xid FROM $S.log WHERE part = $1"), int16(part)).QueryRow(func(row pgx.Row) error { return row.Scan(&outermost) })
+	b.Queue(in(w.schema, "SELECT slot, record FROM $S.record WHERE part = $1 AND slot >= $2 ORDER BY slot"), int16(part), int64(from)).Query(func(rows pgx.Rows) error {
+		var slot int64
+		var record []byte
+		_, err := pgx.ForEachRow(rows, []any{&slot, &record}, func() error {
+			entries = append(entries, journal.Entry{Slot: uint64(slot), Record: record})
+			record = nil
+			return nil
+		})
+		return err
+	})
 	if err := w.tx.SendBatch(ctx, &b).Close(); err != nil {
-		return journal.Head{}, w.fault(err, fmt.Sprintf("does not lock the tail of partition %d", part))
+		return head, nil, w.fault(err, fmt.Sprintf("does not lock the tail of partition %d", part))
 	}
 	if !outermost {
-		return journal.Head{}, mainstem.Errorf(mainstem.Invalid, "the transaction is within a savepoint; the tail of a log is locked by the outermost one")
+		return head, nil, mainstem.Errorf(mainstem.Invalid, "the transaction is within a savepoint; the tail of a log is locked by the outermost one")
 	}
-	return journal.Head{Index: uint64(tail), Hash: journal.Hash(hash), Slot: uint64(tail)}, nil
+	return journal.Head{Index: uint64(tail), Hash: journal.Hash(hash), Slot: uint64(tail)}, entries, nil
 }
 
 // Append puts a record after the tail that was locked.
