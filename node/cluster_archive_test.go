@@ -74,7 +74,9 @@ func TestArchiveHoldsTheLog(t *testing.T) {
 	step := func(age time.Duration) uint64 {
 		t.Helper()
 		for i := range 2 {
-			c.put(a, "k", fmt.Sprint(i))
+			for k := range 5 {
+				c.put(a, "k", fmt.Sprint(i, k))
+			}
 			a.clock.Advance(age)
 			if err := a.Snapshot(t.Context()); err != nil {
 				t.Fatal(err)
