@@ -177,6 +177,10 @@ func (p *recovering) log(ctx context.Context, m *backup.Manifest) error {
 		if !p.within(r.Last(), r.Wall) {
 			return errReached
 		}
+		if r.Moved != nil {
+			return advise(mainstem.Errorf(mainstem.Invalid, "in record %d the database moves to another log, and a restore does not follow it", r.Index),
+				"restore until "+time.Unix(0, r.Wall).UTC().Format(time.RFC3339Nano)+", or from a snapshot that was made after it")
+		}
 		if head, err = l.Append(ctx, head, r.Bytes); err != nil {
 			return err
 		}
@@ -187,7 +191,7 @@ func (p *recovering) log(ctx context.Context, m *backup.Manifest) error {
 	if errors.Is(err, errReached) {
 		err = nil
 	}
-	if err != nil {
+	if err != nil && mainstem.CodeOf(err) == 0 {
 		err = advise(mainstem.Errorf(recoveryCode(err), "the archive of partition %d after record %s, position %s: %w", p.found.Partition, p.found.Index, p.found.Position, err),
 			fmt.Sprintf("restore until %s, which is the last moment before it", p.found.Wall.Add(time.Nanosecond).Format(time.RFC3339Nano)))
 	}

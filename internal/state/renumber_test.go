@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/mainstemdb/mainstem/internal/record"
 	"github.com/mainstemdb/mainstem/journal"
 )
 
 // TestRenumber: places and the tail get their indexes for slots, and nothing else changes.
 func TestRenumber(t *testing.T) {
-	tail := &Tail{Head: journal.Head{Index: 7, Slot: 12, Hash: journal.Hash{1}}, Last: 9}
+	tail := &Tail{Head: journal.Head{Index: 7, Slot: 12, Hash: journal.Hash{1}}, Last: 9, Generations: []Generation{{Target: record.Target{Generation: record.UUID{5}, URL: "postgres://x/y"}, Moved: 5}}}
 	place := Place{Head: journal.Head{Index: 6, Slot: 11, Hash: journal.Hash{2}}, First: 8, Last: 8, Age: 3, Wall: 4}
 	at, err := Renumber(Row{Key: recordKey(place.Last, place.Head.Index), Value: place.encode()})
 	if err != nil {
@@ -23,7 +24,7 @@ func TestRenumber(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tail.Head.Slot = 7
+	tail.Head.Slot, tail.Generations = 7, nil
 	if !bytes.Equal(end.Key, tailKey) || !bytes.Equal(end.Value, tail.encode()) {
 		t.Error("the tail is another one, or has its old slot")
 	}
