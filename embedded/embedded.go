@@ -77,6 +77,14 @@ func History(groupPrefix, namePrefix string, d time.Duration) Option {
 // begins with DefaultRetain.
 func Retain(d time.Duration) Option { return option(func(c *config) { c.node.Retain = &d }) }
 
+// Activate puts a version of the log in force, unless that or a higher one is:
+// the format of its records, the rules, and the digests. It is never taken back: a
+// program that does not know it cannot open the database any more. On a shared log
+// it is refused as mainstem.Invalid until every node has said that its program knows
+// it. Without it a database keeps the version that it has, whatever this program
+// knows.
+func Activate(version uint8) Option { return option(func(c *config) { c.node.Activate = version }) }
+
 // SegmentSize is the size of one file of the log, in bytes, 16 KiB to 256 MiB;
 // the default is 16 MiB. A restart after a crash writes the last one anew, so
 // smaller segments recover faster, and larger ones roll over less often.

@@ -183,7 +183,7 @@ func (b *batch) tell(a pendingAnswer) {
 func (b *batch) worthRecord() bool {
 	return len(b.decided) > 0 || len(b.header.Refusals) > 0 || b.checkpoint ||
 		b.header.Settings != nil || b.header.Restored || b.header.Member != nil || b.header.Vote != nil ||
-		b.header.Prepare != nil || b.header.Moved != nil
+		b.header.Prepare != nil || b.header.Moved != nil || b.header.Successor != ""
 }
 
 // abandon forgets a batch that nothing came of.

@@ -87,7 +87,8 @@ func (p *partition) catchUp(next *batch) error {
 	case p.down() != nil:
 	case err == nil:
 		p.time.follow(p.tail)
-	case errors.Is(err, journal.ErrTrimmed) && p.joins():
+	case errors.Is(err, record.ErrNewer), errors.Is(err, journal.ErrTrimmed) && p.joins():
+		// What one partition is written in, all will be; what is gone is brought by opening anew.
 		p.node.fail(err)
 	case mainstem.CodeOf(err) == mainstem.Corrupt, mainstem.CodeOf(err) == mainstem.Invalid:
 		p.logger.Error("partition stops", "err", err)

@@ -327,6 +327,7 @@ func TestSharedOptions(t *testing.T) {
 		"name too long":     {long + "x", node.Shared{}, mainstem.TooLarge},
 		"zone too long":     {"a", node.Shared{Zone: long + "x"}, mainstem.TooLarge},
 		"negative patience": {"a", node.Shared{Patience: -1}, mainstem.Invalid},
+		"negative spread":   {"a", node.Shared{Spread: -1}, mainstem.Invalid},
 	} {
 		logs, _ := sharedlog.Database(clusterID, sharedlog.NewStore())
 		db, err := openNode(logs, c.node, c.self)

@@ -24,6 +24,7 @@ import (
 type cluster struct {
 	t     *testing.T
 	store *sharedlog.Store
+	more  []*sharedlog.Store // of partitions beside the first
 	nodes []*member
 	mu    sync.Mutex
 	// at is the URL of the log that nodes start with, if it is not store; places are
@@ -41,6 +42,7 @@ type member struct {
 	// line is what others reach it through; nil while it is down.
 	line *mainstemtest.Flaky
 	opts []embedded.Option
+	wrap func(journal.Log) journal.Log // nil leaves the way to the log as it is
 }
 
 var clusterID = [16]byte{1, 2, 3}
@@ -48,7 +50,16 @@ var clusterID = [16]byte{1, 2, 3}
 // gather starts n nodes, a, b, c and so on.
 func gather(t *testing.T, n int, opts ...embedded.Option) *cluster {
 	t.Helper()
+	return gatherOn(t, n, 1, opts...)
+}
+
+// gatherOn is gather of a database with so many partitions.
+func gatherOn(t *testing.T, n, partitions int, opts ...embedded.Option) *cluster {
+	t.Helper()
 	c := &cluster{t: t, store: sharedlog.NewStore()}
+	for range partitions - 1 {
+		c.more = append(c.more, sharedlog.NewStore())
+	}
 	for i := range n {
 		m := &member{name: string(rune('a' + i)), fs: disk.NewMem(), clock: mainstemtest.NewClock(), opts: opts}
 		c.nodes = append(c.nodes, m)
@@ -70,17 +81,20 @@ func (c *cluster) start(m *member) {
 }
 
 func (c *cluster) tryStart(m *member) error {
-	on := &place{id: clusterID, stores: []*sharedlog.Store{c.store}}
+	on := &place{id: clusterID, stores: append([]*sharedlog.Store{c.store}, c.more...)}
 	if c.at != "" {
 		on = c.places.all[c.at]
 	}
 	logs, ways := on.database()
-	self := node.Shared{Address: m.name, Dial: c.dial, Patience: 500 * time.Millisecond, TakeOver: 5 * time.Millisecond}
+	if m.wrap != nil {
+		logs.Logs[0] = m.wrap(logs.Logs[0])
+	}
+	self := node.Shared{Address: m.name, Dial: c.dial, Patience: 500 * time.Millisecond, TakeOver: 5 * time.Millisecond, Spread: 20 * time.Millisecond}
 	if c.places != nil {
 		self.Reach = c.places.reach(m.name)
 	}
 	db, err := embedded.Open(context.Background(), dir, append([]embedded.Option{
-		embedded.Memory(16 << 20), embedded.OnDisk(m.fs), embedded.OnClock(m.clock), embedded.Cluster(logs, m.name, self),
+		embedded.Memory(int64(1+len(c.more)) * 16 << 20), embedded.OnDisk(m.fs), embedded.OnClock(m.clock), embedded.Cluster(logs, m.name, self),
 	}, m.opts...)...)
 	if err != nil {
 		return err

@@ -30,6 +30,9 @@ type Config struct {
 	IDAge   *time.Duration
 	History []Keep
 	Retain  *time.Duration
+	// Activate puts a version of the log's records in force, from record.First to
+	// record.Newest; 0 leaves it as it is. It is never taken back.
+	Activate uint8
 
 	Clock  Clock
 	Logger *slog.Logger
@@ -113,6 +116,8 @@ func (c *Config) Validate() error {
 		return mainstem.Errorf(mainstem.Invalid, "memory of %d bytes is too little for %d partitions; give at least %d", c.Memory, c.Partitions, c.Partitions*store.MinMemory*100/60+1)
 	case c.IDAge != nil && (*c.IDAge < MinIDAge || *c.IDAge > maxAge):
 		return mainstem.Errorf(mainstem.Invalid, "IDs kept for %s; it may be %s to %s", *c.IDAge, MinIDAge, maxAge)
+	case c.Activate > record.Newest:
+		return mainstem.Errorf(mainstem.Invalid, "version %d of the log cannot be put in force; this program knows %d to %d", c.Activate, record.Oldest, record.Newest)
 	case c.Retain != nil && (*c.Retain < 0 || *c.Retain > maxAge):
 		return mainstem.Errorf(mainstem.Invalid, "records retained for %s; it may be 0 to %s", *c.Retain, maxAge)
 	}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -68,15 +69,24 @@ func (p *partition) prove(began time.Time) {
 // confirm returns when everything that was in the log at some moment after the
 // call is applied.
 func (p *partition) confirm(ctx context.Context, direct bool) error {
-	if !direct && p.ask(ctx) == nil {
-		return nil
+	for tries := 0; ; tries++ {
+		came := final
+		if !direct {
+			err := p.ask(ctx)
+			if err == nil {
+				return nil
+			}
+			if errors.Is(err, errLeads) && tries < LimitRaces {
+				came = led
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return typed(err, "confirming the tail of partition %d", p.id)
+		}
+		if _, err := p.await(ctx, newWaiter(nil, 64, came)); !errors.Is(err, errMoved) {
+			return err
+		}
 	}
-	if err := ctx.Err(); err != nil {
-		return typed(err, "confirming the tail of partition %d", p.id)
-	}
-	w := newWaiter(nil, 64)
-	_, err := p.await(ctx, w)
-	return err
 }
 
 // ask has the node that wrote last say how far the log is, and waits until that is

@@ -121,10 +121,13 @@ func (p *partition) contested() bool {
 
 // take hands over what waits, unless nothing may be decided now.
 func (p *partition) take(b *batch) []*waiter {
-	if p.council.vote != nil || p.contested() {
+	if p.council.vote != nil || p.contested() || p.handing() {
 		return nil
 	}
 	p.taken = p.queue.take(p.taken[:0], b.room, p.ripe())
+	if p.shared() {
+		return p.passOn(p.taken)
+	}
 	return p.taken
 }
 
@@ -132,6 +135,7 @@ func (p *partition) take(b *batch) []*waiter {
 func (b *batch) speak() {
 	c := &b.p.council
 	c.learn()
+	b.handsOver()
 	if c.vote != nil {
 		b.header.Vote, c.told, c.vote = c.vote, c.vote.Settled, nil
 	}

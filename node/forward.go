@@ -21,7 +21,11 @@ func (d direct) Commit(ctx context.Context, t *mainstem.Transaction) (*mainstem.
 	if err != nil {
 		return nil, err
 	}
-	return p.commit(ctx, t)
+	r, err := p.commit(ctx, t, forwarded)
+	if errors.Is(err, errMoved) {
+		return nil, mainstem.Errorf(mainstem.Unavailable, "partition %d was handed over to node %q", p.id, p.applied().Writer)
+	}
+	return r, err
 }
 
 func (d direct) View(ctx context.Context, r mainstem.ViewRequest) (mainstem.Snapshot, error) {
@@ -68,14 +72,17 @@ func (n *Node) hangUp() error {
 	return errors.Join(errs...)
 }
 
-// errNoWriter says that no other node is to be asked.
-var errNoWriter = errors.New("no other node has written")
+// errNoWriter says that the node that wrote last cannot be asked.
+var errNoWriter = errors.New("the node that has written last has no address")
+
+// errLeads says that this node wrote last, or nobody has.
+var errLeads = errors.New("no other node has written last")
 
 // writer is the node that wrote last, if it is another one that can be reached.
 func (p *partition) writer() (mainstem.Backend, error) {
 	tail := p.applied()
-	if !p.shared() || tail.Writer == "" || tail.Writer == p.node.cfg.Name {
-		return nil, errNoWriter
+	if tail.Writer == p.node.cfg.Name || tail.Writer == "" {
+		return nil, errLeads
 	}
 	m, ok := tail.Member(tail.Writer)
 	if !ok || m.Address == "" || p.node.cfg.Shared.Dial == nil {
@@ -87,12 +94,16 @@ func (p *partition) writer() (mainstem.Backend, error) {
 // forward sends a transaction on to the node that wrote last. Where that fails,
 // or there is none, mine is what this node is to judge itself: under the same
 // ID, so that it commits once, whichever copy comes first, and as Networked, so
-// that refusing it kills the copy that may still be on its way (L11).
-func (p *partition) forward(ctx context.Context, t *mainstem.Transaction) (r *mainstem.Receipt, mine *mainstem.Transaction, err error) {
+// that refusing it kills the copy that may still be on its way (L11). How it came to
+// that says whether it may still go on.
+func (p *partition) forward(ctx context.Context, t *mainstem.Transaction) (r *mainstem.Receipt, mine *mainstem.Transaction, came way, err error) {
 	for first := true; ; first = false {
 		peer, err := p.writer()
-		if err != nil {
-			return nil, t, nil
+		switch {
+		case errors.Is(err, errLeads) && first:
+			return nil, t, led, nil
+		case err != nil:
+			return nil, t, final, nil
 		}
 		writer := p.applied().Writer
 		patient, cancel := context.WithTimeout(ctx, p.node.cfg.Shared.patience())
@@ -100,21 +111,21 @@ func (p *partition) forward(ctx context.Context, t *mainstem.Transaction) (r *ma
 		cancel()
 		switch code := mainstem.CodeOf(err); {
 		case err == nil:
-			return r, nil, nil
+			return r, nil, final, nil
 		case !silent(code):
-			return nil, nil, err
+			return nil, nil, final, err
 		case ctx.Err() != nil && code != mainstem.Unavailable && code != mainstem.Stopped:
-			return nil, nil, mainstem.Errorf(mainstem.Undecided, "transaction %s was forwarded to node %q: %w", t.ID, writer, ctx.Err())
+			return nil, nil, final, mainstem.Errorf(mainstem.Undecided, "transaction %s was forwarded to node %q: %w", t.ID, writer, ctx.Err())
 		}
 		copied := *t
 		copied.Networked, copied.Attempt = true, max(1, t.Attempt)
 		t = &copied
 		p.counted.unforwarded.Add(1)
-		if !sleep(ctx, p.node.cfg.Shared.pause()) {
-			return nil, nil, mainstem.Errorf(mainstem.Undecided, "transaction %s was forwarded to node %q, and then: %w", t.ID, writer, ctx.Err())
+		if !p.moves(ctx, writer, p.node.cfg.Shared.pause()) {
+			return nil, nil, final, mainstem.Errorf(mainstem.Undecided, "transaction %s was forwarded to node %q, and then: %w", t.ID, writer, ctx.Err())
 		}
 		if now := p.applied().Writer; !first || now == writer || now == p.node.cfg.Name {
-			return nil, t, nil
+			return nil, t, final, nil
 		}
 		// Another node has taken over meanwhile.
 	}

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -252,7 +253,7 @@ func (p *partition) apply(b *batch) {
 		p.storeFailed(err)
 		return
 	}
-	p.tail = b.step.Tail
+	p.tail, p.gaveTo = b.step.Tail, cmp.Or(b.header.Successor, p.gaveTo)
 	p.overlay.Drop(b.header.Index)
 	p.ring.add(&b.header, b.bytes, b.head)
 	p.settle(&b.header)
@@ -364,7 +365,7 @@ func (p *partition) header(after *state.Tail) record.Header {
 
 func (p *partition) undated(after *state.Tail) record.Header {
 	return record.Header{
-		Index: after.Head.Index + 1, Database: p.database(after), Generation: after.Generation,
+		Version: max(record.First, after.Version), Index: after.Head.Index + 1, Database: p.database(after), Generation: after.Generation,
 		Incarnation: after.Incarnation, Partition: uint32(p.id), Node: p.node.cfg.Name, First: after.Last + 1,
 	}
 }

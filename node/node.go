@@ -27,6 +27,10 @@ type Node struct {
 	peers   peers
 	targets targets
 	moving  sync.Mutex // held by a move that this node has begun
+	// spreading is what hands partitions over; it ends with serving.
+	spreading sync.WaitGroup
+	serving   context.Context
+	leave     context.CancelFunc
 }
 
 // Open recovers every partition and begins to serve. With several partitions
@@ -36,6 +40,7 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 		return nil, err
 	}
 	n := &Node{cfg: cfg, done: make(chan struct{}), news: make(chan struct{})}
+	n.serving, n.leave = context.WithCancel(context.Background())
 	if weak := cfg.Guarantees.Weak; len(weak) > 0 {
 		cfg.Logger.Warn("the promise is weak", "because", weak)
 	}
@@ -67,10 +72,15 @@ func Open(ctx context.Context, cfg Config) (*Node, error) {
 	for _, p := range n.parts {
 		p.start()
 	}
+	if cfg.Shared != nil && cfg.Shared.Dial != nil && len(n.parts) > 1 && !cfg.ReadOnly {
+		n.spreading.Go(func() { n.spread(n.serving) })
+	}
 	return n, nil
 }
 
 func (n *Node) release() error {
+	n.leave()
+	n.spreading.Wait()
 	var errs []error
 	for _, p := range n.parts {
 		p.stop(mainstem.Errorf(mainstem.Stopped, "the database could not be opened"))

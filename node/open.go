@@ -132,7 +132,7 @@ func (p *partition) behindLog() error {
 func (p *partition) undecodable(slot uint64, err error) error {
 	if errors.Is(err, record.ErrNewer) {
 		newer := mainstem.Errorf(mainstem.Invalid, "record in slot %d of partition %d: %w", slot, p.id, err)
-		newer.Advice = "use the newer Mainstem that wrote it; nothing was changed"
+		newer.Advice = "a newer version of the log is in force: use the newer Mainstem that wrote it; nothing was changed"
 		return newer
 	}
 	return mainstem.Errorf(mainstem.Corrupt, "record in slot %d of partition %d: %w", slot, p.id, err)
@@ -185,7 +185,11 @@ func (p *partition) begin(ctx context.Context) error {
 		}
 		p.council.announced = old.Flushed
 	}
-	if !b.worthRecord() && (h.Leap == 0 || p.shared()) {
+	activates, err := p.activates(h)
+	if err != nil {
+		return err
+	}
+	if !b.worthRecord() && !activates && (h.Leap == 0 || p.shared()) {
 		return nil
 	}
 	b.step = state.Begin(&p.room, p.overlay, p.hints, p.ahead, h, b.write)

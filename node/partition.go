@@ -65,6 +65,10 @@ type partition struct {
 	questions questions
 	vain      vain
 	council   council
+	// handTo is the node to which the partition is to be handed over; gaveTo, the
+	// loop's own, the one to which it was at last.
+	handTo atomic.Pointer[string]
+	gaveTo string
 	// on is the log in use; leaving are those that were left and are being closed.
 	on      atomic.Pointer[generation]
 	leaving sync.WaitGroup

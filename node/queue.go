@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -14,6 +15,7 @@ import (
 // Without a transaction it is a reader that wants the tail confirmed.
 type waiter struct {
 	t      *mainstem.Transaction
+	way    way
 	size   int
 	taken  bool          // the loop has it: guarded by queue.mu
 	races  int           // how often another node wrote first: the loop's own
@@ -21,8 +23,8 @@ type waiter struct {
 	answer answer
 }
 
-func newWaiter(t *mainstem.Transaction, size int) *waiter {
-	return &waiter{t: t, size: size, told: make(chan struct{})}
+func newWaiter(t *mainstem.Transaction, size int, way way) *waiter {
+	return &waiter{t: t, size: size, way: way, told: make(chan struct{})}
 }
 
 // tell answers, once; whoever does never waits.
@@ -155,14 +157,20 @@ func (n *Node) Commit(ctx context.Context, t *mainstem.Transaction) (*mainstem.R
 	if err != nil {
 		return nil, err
 	}
-	if p.shared() {
-		r, mine, err := p.forward(ctx, t)
+	for tries := 0; p.shared(); tries++ {
+		r, mine, came, err := p.forward(ctx, t)
 		if mine == nil {
 			return r, err
 		}
-		t = mine
+		if came == final || tries == LimitRaces {
+			t = mine
+			break
+		}
+		if r, err = p.commit(ctx, mine, came); !errors.Is(err, errMoved) {
+			return r, err
+		}
 	}
-	return p.commit(ctx, t)
+	return p.commit(ctx, t, final)
 }
 
 // admit checks a transaction at the door, and finds its partition.
@@ -185,8 +193,8 @@ func (n *Node) admit(ctx context.Context, t *mainstem.Transaction) (*partition, 
 }
 
 // commit has the loop judge a transaction.
-func (p *partition) commit(ctx context.Context, t *mainstem.Transaction) (*mainstem.Receipt, error) {
-	return p.await(ctx, newWaiter(t, t.Size()+len(t.Group)+256))
+func (p *partition) commit(ctx context.Context, t *mainstem.Transaction, way way) (*mainstem.Receipt, error) {
+	return p.await(ctx, newWaiter(t, t.Size()+len(t.Group)+256, way))
 }
 
 // await waits for the loop's answer.

@@ -22,6 +22,8 @@ type Report struct {
 	Index    mainstem.Position `json:"index"`
 	Hash     string            `json:"hash"`
 	Position mainstem.Position `json:"position"`
+	// Version is the one in force, of records, rules and digests.
+	Version uint8 `json:"version"`
 	// Oldest is the oldest position whose record is kept.
 	Oldest mainstem.Position `json:"oldest"`
 	// Age is the log age at the last record and Now the one now; Wall is the
@@ -94,6 +96,7 @@ func (p *partition) report() Report {
 	defer release()
 	r.Generation = p.log().id.String()
 	r.Incarnation, r.Index, r.Hash, r.Position = t.Incarnation, mainstem.Position(t.Head.Index), t.Head.Hash.String(), t.Last
+	r.Version = t.Version
 	r.Age, r.Now, r.Wall = t.Age, p.age(t), wallTime(t.Wall)
 	left := t.LeapBudget(r.Now)
 	r.LeapLeft = time.Duration(left).String()

@@ -27,6 +27,10 @@ type Shared struct {
 	// itself, and TakeOver the longest random pause before it does; 0 means the
 	// defaults.
 	Patience, TakeOver time.Duration
+	// Spread is how often this node looks whether it writes two partitions more than
+	// another one, and then hands one over; 0 means the default. Only logs of version
+	// 2 know how.
+	Spread time.Duration
 	// Reach opens the logs at a URL, for a move; without it this node neither begins
 	// one nor follows one. A URL is recorded for all nodes: there is no secret in it.
 	Reach func(ctx context.Context, url string) (*journal.Database, error)
@@ -36,6 +40,7 @@ type Shared struct {
 const (
 	DefaultPatience = 2 * time.Second
 	DefaultTakeOver = 200 * time.Millisecond
+	DefaultSpread   = time.Second
 	// LimitRaces is how often a transaction is judged again because another node
 	// wrote first; then it is Overloaded.
 	LimitRaces = 8
@@ -60,8 +65,8 @@ func (s *Shared) validate(name string) error {
 		return mainstem.Errorf(mainstem.Invalid, "a node of a shared log needs a name that no other node has")
 	case s.Address != "" && s.Dial == nil:
 		return mainstem.Errorf(mainstem.Invalid, "a node with an address needs a way to reach the others")
-	case s.Patience < 0 || s.TakeOver < 0:
-		return mainstem.Errorf(mainstem.Invalid, "patience %s and pause before taking over %s must not be negative", s.Patience, s.TakeOver)
+	case s.Patience < 0 || s.TakeOver < 0 || s.Spread < 0:
+		return mainstem.Errorf(mainstem.Invalid, "patience %s, pause before taking over %s and before looking at shares %s must not be negative", s.Patience, s.TakeOver, s.Spread)
 	}
 	return nil
 }
@@ -84,7 +89,7 @@ func (s *Shared) pause() time.Duration {
 
 // member is what this node records of itself.
 func (s *Shared) member(flushed uint64) *record.Member {
-	return &record.Member{Address: s.Address, Zone: s.Zone, Version: s.Version, Flushed: flushed}
+	return &record.Member{Address: s.Address, Zone: s.Zone, Version: s.Version, Newest: record.Newest, Flushed: flushed}
 }
 
 // leads reports whether records that nobody asked for are this node's to write:

@@ -39,7 +39,7 @@ func newChain(log *postgres.Within, after mainstem.Position) *chain {
 	c := &chain{log: log, clock: node.SystemClock(), marks: map[mainstem.Position]mainstem.Mark{}}
 	_, c.began = c.clock.Boot()
 	h := &c.next.Header
-	h.Database, h.Incarnation, h.Node, h.First = log.ID, newIncarnation(), writer, after+1
+	h.Version, h.Database, h.Incarnation, h.Node, h.First = record.First, log.ID, newIncarnation(), writer, after+1
 	rand.Read(h.Generation[:])
 	h.Genesis = &record.Genesis{Partitions: 1, SlotEnds: []uint16{mainstem.Slots}, Created: c.clock.Wall().UnixNano(), After: after}
 	h.Settings = &record.Settings{IDAge: int64(node.DefaultIDAge), Retain: int64(node.DefaultRetain)}

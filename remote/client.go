@@ -19,6 +19,7 @@ type client struct {
 	first   atomic.Uint32   // index, modulo their number, of the one that is asked first
 	life    context.Context // ends with Close
 	end     context.CancelCauseFunc
+	zones   zones
 }
 
 var errClosed = &mainstem.Error{Code: mainstem.Stopped, Message: "this client is closed"}
@@ -96,6 +97,7 @@ func (c *client) View(ctx context.Context, r mainstem.ViewRequest) (s mainstem.S
 // are undecided.
 func (c *client) Close() error {
 	c.end(errClosed)
+	c.zones.wait()
 	for _, s := range c.servers {
 		s.lanes.close()
 		s.idle()

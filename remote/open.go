@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"connectrpc.com/connect"
@@ -31,6 +32,9 @@ const (
 	LimitServers = 64
 	// LimitAnswer is the most bytes of one message of a server.
 	LimitAnswer = 64 << 20
+	// ZoneEvery is how often servers are asked where they stand, by a client that
+	// prefers its own zone.
+	ZoneEvery = 10 * time.Second
 	// DialTimeout bounds making a connection, the handshake included.
 	DialTimeout = 5 * time.Second
 	// PingAfter is the silence of a connection after which the client asks whether
@@ -51,6 +55,7 @@ func (o option) apply(c *config) { o(c) }
 
 type config struct {
 	timeout, hedge time.Duration
+	zone           string
 	token          func() (string, error)
 	tls            *tls.Config
 	dial           func(ctx context.Context, network, address string) (net.Conn, error)
@@ -62,6 +67,13 @@ func Timeout(d time.Duration) Option { return option(func(c *config) { c.timeout
 
 // Hedge replaces DefaultHedge; 0 asks one server at a time.
 func Hedge(after time.Duration) Option { return option(func(c *config) { c.hedge = after }) }
+
+// Zone says where the client stands. Views that ask for Within go to servers of its
+// own zone first, as their Status tells it, and to the others where those do not
+// answer: any server gives what Within promises, or fails. Zones are asked for beside
+// the first such view, and again every ZoneEvery while there are some; until a zone is
+// known, servers are asked in the usual order.
+func Zone(name string) Option { return option(func(c *config) { c.zone = name }) }
 
 // Bearer gives the token that each request carries. It is asked per request, so
 // that a token can be replaced while the client runs.
@@ -147,6 +159,9 @@ type Status struct {
 	Weak     []string `json:"weak,omitempty"`
 	Ready    bool     `json:"ready"`
 	Reason   string   `json:"reason,omitempty"`
+	// Node and Zone are those of a node of a cluster.
+	Node string `json:"node,omitempty"`
+	Zone string `json:"zone,omitempty"`
 }
 
 // server is one server, and the stream of transactions to it.
@@ -159,6 +174,7 @@ type server struct {
 	breaker  breaker
 	throttle *throttle
 	lanes    lanes
+	zone     atomic.Pointer[string] // where it stands, once that is known
 }
 
 func newServer(address string, c *client) *server {
@@ -193,5 +209,6 @@ func statusOf(address string, m *pb.StatusResponse) *Status {
 	return &Status{
 		Server: address, Engine: m.GetEngine(), Synced: m.GetSynced(), Machines: int(m.GetMachines()), Loses: m.GetLoses(),
 		Weak: m.GetWeak(), Ready: m.GetReady(), Reason: m.GetReason(),
+		Node: m.GetNode(), Zone: m.GetZone(),
 	}
 }

@@ -60,7 +60,12 @@ func (c *client) hedged(ctx context.Context, r mainstem.ViewRequest) (mainstem.S
 // view opens a view on the first server that can, beginning so many later.
 func (c *client) view(ctx context.Context, r mainstem.ViewRequest, skip uint32) (s mainstem.Snapshot, err error) {
 	passed := uint32(0)
-	err = c.each(func(at *server) (bool, error) {
+	turn := c.each
+	if c.zone != "" && r.At.Level == mainstem.LevelWithin {
+		c.learnZones()
+		turn = c.nearest
+	}
+	err = turn(func(at *server) (bool, error) {
 		if passed++; passed <= skip {
 			return false, mainstem.Errorf(mainstem.Unavailable, "server %s was asked already", at.address)
 		}

@@ -70,6 +70,10 @@ func Promise(now func() journal.Guarantees) Option {
 	return option(func(s *Server) { s.promise = now })
 }
 
+// Node names the node of a cluster that this is, and the zone where it stands, for
+// Status: clients can prefer servers of their own zone.
+func Node(name, zone string) Option { return option(func(s *Server) { s.node, s.zone = name, zone }) }
+
 // Health is asked whether the database still runs: nil, or why it has stopped.
 func Health(err func() error) Option { return option(func(s *Server) { s.failed = err }) }
 
@@ -79,6 +83,7 @@ type Server struct {
 	guard        func(context.Context, mainstem.Backend) (mainstem.Backend, error)
 	interceptors []connect.Interceptor
 	promise      func() journal.Guarantees
+	node, zone   string
 	failed       func() error
 	admin        *admin
 	mux          *http.ServeMux

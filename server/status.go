@@ -25,6 +25,7 @@ func (s *Server) status() *pb.StatusResponse {
 	m := &pb.StatusResponse{
 		Engine: promise.Engine, Synced: promise.Synced, Machines: int32(promise.Machines),
 		Loses: promise.Loses, Weak: promise.Weak, Ready: true,
+		Node: s.node, Zone: s.zone,
 	}
 	if err := s.unready(); err != nil {
 		m.Ready, m.Reason = false, err.Error()

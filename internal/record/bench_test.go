@@ -12,7 +12,7 @@ import (
 //	go test -run - -bench . -cpu 1 ./internal/record
 
 func purchases(n int) *Record {
-	r := &Record{Header: Header{Index: 7, First: 1000, Count: uint32(n), Age: 60e9, Wall: 1_700_000_000_000_000_000, Node: "db-0"}}
+	r := &Record{Header: Header{Version: First, Index: 7, First: 1000, Count: uint32(n), Age: 60e9, Wall: 1_700_000_000_000_000_000, Node: "db-0"}}
 	for range n {
 		r.Transactions = append(r.Transactions, Transaction{
 			Group: "item-42", ID: mainstem.ID{Opaque: "order-1234567"}, Attempt: 1,

@@ -16,7 +16,7 @@ import (
 // craft wraps a header and transactions as Encode does, whatever they are.
 func craft(header []byte, transactions ...[]byte) []byte {
 	b := binary.LittleEndian.AppendUint32(nil, magic)
-	b = append(b, Format, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+	b = append(b, Newest, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 	for _, part := range append([][]byte{header}, transactions...) {
 		b = binary.LittleEndian.AppendUint32(b, uint32(len(part)))
 		b = append(b, part...)
@@ -55,7 +55,7 @@ func TestUnknownFields(t *testing.T) {
 		t.Errorf("a field that may be skipped: %v", err)
 	}
 	newer := craft(plain(0))
-	newer[4] = Format + 1
+	newer[versionAt] = Newest + 1
 	reseal(newer)
 	if _, err := Peek(newer); !errors.Is(err, ErrNewer) {
 		t.Errorf("a newer format: %v", err)
@@ -128,12 +128,15 @@ func TestInvalid(t *testing.T) {
 		}
 	}
 	for name, r := range map[string]*Record{
-		"no index":   {Header: Header{First: 1}},
-		"no first":   {Header: Header{Index: 1}},
-		"count":      {Header: Header{Index: 1, First: 1, Count: 1}},
-		"no kind":    {Header: Header{Index: 1, First: 1, Count: 1}, Transactions: []Transaction{{Effects: make([]mainstem.Effect, 1)}}},
-		"too large":  {Header: Header{Index: 1, First: 1, Count: 1}, Transactions: []Transaction{{Reply: make([]byte, journal.MaxRecord)}}},
-		"two values": {Header: Header{Index: 1, First: 1, Count: 1}, Transactions: []Transaction{{Effects: []mainstem.Effect{{Kind: 1, Value: mainstem.Value{Counter: true, Bytes: []byte("b")}}}}}},
+		"no version": {Header: Header{Index: 1, First: 1}},
+		"beyond":     {Header: Header{Version: Newest + 1, Index: 1, First: 1}},
+		"successor":  {Header: Header{Version: handsOver - 1, Index: 1, First: 1, Successor: "b"}},
+		"no index":   {Header: Header{Version: First, First: 1}},
+		"no first":   {Header: Header{Version: First, Index: 1}},
+		"count":      {Header: Header{Version: First, Index: 1, First: 1, Count: 1}},
+		"no kind":    {Header: Header{Version: First, Index: 1, First: 1, Count: 1}, Transactions: []Transaction{{Effects: make([]mainstem.Effect, 1)}}},
+		"too large":  {Header: Header{Version: First, Index: 1, First: 1, Count: 1}, Transactions: []Transaction{{Reply: make([]byte, journal.MaxRecord)}}},
+		"two values": {Header: Header{Version: First, Index: 1, First: 1, Count: 1}, Transactions: []Transaction{{Effects: []mainstem.Effect{{Kind: 1, Value: mainstem.Value{Counter: true, Bytes: []byte("b")}}}}}},
 	} {
 		if b, err := Encode([]byte("dst"), r); err == nil || string(b) != "dst" {
 			t.Errorf("%s was written: %v", name, err)

@@ -23,7 +23,7 @@ func Decode(b []byte) (*Record, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := new(Record)
+	r := &Record{Header: Header{Version: b[versionAt]}}
 	if err := decodeHeader(header, &r.Header); err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func Peek(b []byte) (*Header, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := new(Header)
+	h := &Header{Version: b[versionAt]}
 	if err := decodeHeader(header, h); err != nil {
 		return nil, err
 	}
@@ -74,10 +74,10 @@ func unwrap(b []byte) (header, body []byte, err error) {
 		return nil, nil, corrupt("does not begin as a record does")
 	case binary.LittleEndian.Uint32(b[checkAt:]) != crc32.Checksum(b[:checkAt], castagnoli):
 		return nil, nil, corrupt("checksum of the first %d bytes is wrong", checkAt)
-	case b[4] > Format:
-		return nil, nil, fmt.Errorf("%w (format %d; this program knows %d)", ErrNewer, b[4], Format)
-	case b[4] != Format:
-		return nil, nil, corrupt("format %d does not exist", b[4])
+	case b[versionAt] > Newest:
+		return nil, nil, newer(b[versionAt])
+	case b[versionAt] < Oldest:
+		return nil, nil, corrupt("version %d does not exist", b[versionAt])
 	case b[5] != 0 || b[6] != 0 || b[7] != 0:
 		return nil, nil, fmt.Errorf("%w (flags %x)", ErrNewer, b[5:8])
 	case uint64(binary.LittleEndian.Uint32(b[lengthAt:])) != uint64(len(b)):
@@ -110,7 +110,7 @@ func cutWide(b []byte) (value, rest []byte, err error) {
 }
 
 func decodeHeader(b []byte, h *Header) error {
-	f := fields{rest: b, what: "header", known: headKnown}
+	f := fields{rest: b, what: "header", known: headKnown, free: headFree}
 	for f.next() {
 		switch f.key {
 		case headIndex:
@@ -181,6 +181,8 @@ func decodeHeaderRest(f *fields, h *Header) {
 	case headMoved:
 		h.Moved = new(Target)
 		f.inner(decodeTarget(f.value, h.Moved))
+	case headSuccessor:
+		h.Successor = f.string()
 	default:
 		f.unknown()
 	}

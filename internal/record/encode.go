@@ -21,6 +21,7 @@ import (
 //	    check       4   CRC-32C of all bytes before
 const (
 	magic     = 0x4352534d // "MSRC"
+	versionAt = 4
 	lengthAt  = 8
 	checkAt   = 12
 	headerAt  = 16
@@ -44,7 +45,7 @@ func Encode(dst []byte, r *Record) ([]byte, error) {
 	}
 	start := len(dst)
 	b := binary.LittleEndian.AppendUint32(dst, magic)
-	b = append(b, Format, 0, 0, 0)
+	b = append(b, r.Version, 0, 0, 0)
 	b = append(b, 0, 0, 0, 0, 0, 0, 0, 0) // length and its check, filled in below
 	b, at := openWide(b)
 	b = appendHeader(b, &r.Header)
@@ -120,7 +121,7 @@ func appendHeader(b []byte, h *Header) []byte {
 		b, at = open(append(b, headMoved))
 		b = shut(appendTarget(b, h.Moved), at)
 	}
-	return b
+	return putBytes(b, headSuccessor, h.Successor)
 }
 
 func putUUID(b []byte, key byte, u *UUID) []byte {

@@ -16,9 +16,9 @@ const (
 	txBound     = sizeSize + 9*listBound + 7*fieldBound + 16
 
 	// HeaderBound is an upper bound, in bytes, of a record without
-	// transactions, refusals, genesis, settings and targets of moves, for a node
-	// name of at most mainstem.LimitName bytes.
-	HeaderBound = minRecord + 20*fieldBound + 32 + 5*16 + mainstem.LimitName + listBound + 5*fieldBound
+	// transactions, refusals, genesis, settings and targets of moves, for names of
+	// nodes of at most mainstem.LimitName bytes.
+	HeaderBound = minRecord + 20*fieldBound + 32 + 5*16 + 2*(mainstem.LimitName+listBound) + 5*fieldBound
 )
 
 // Bound is an upper bound of the bytes that the transaction adds to a record.

@@ -117,6 +117,7 @@ type fields struct {
 	rest  []byte
 	what  string // what the map describes, for errors
 	known uint64 // the highest tag in use; a tag up to it has one right key
+	free  uint64 // a bit for each tag below it that is not in use
 	tag   uint64 // of the current field
 	key   uint64
 	value []byte
@@ -154,7 +155,7 @@ func (f *fields) fail(format string, args ...any) {
 // unknown is for a key that the reader does not know.
 func (f *fields) unknown() {
 	switch {
-	case f.tag <= f.known:
+	case f.tag <= f.known && f.free>>f.tag&1 == 0:
 		f.fail("field %d has the wrong mark", f.tag)
 	case f.key&must != 0:
 		f.newer()

@@ -56,6 +56,7 @@ func drawID(t *rapid.T) mainstem.ID {
 
 func drawHeader(t *rapid.T) Header {
 	h := Header{
+		Version:     rapid.Uint8Range(Oldest, Newest).Draw(t, "version"),
 		Index:       rapid.Uint64Min(1).Draw(t, "index"),
 		Database:    drawUUID(t, "database"),
 		Generation:  drawUUID(t, "generation"),
@@ -97,13 +98,16 @@ func drawHeader(t *rapid.T) Header {
 	if rapid.Bool().Draw(t, "has member") {
 		h.Member = &Member{
 			Address: drawText(t, "address"), Zone: drawText(t, "zone"), Version: drawText(t, "version"),
-			Flushed: drawUint(t, "flushed"), Gone: rapid.Bool().Draw(t, "gone"), Reaches: drawUUID(t, "reaches"),
+			Newest: rapid.Byte().Draw(t, "newest"), Flushed: drawUint(t, "flushed"), Gone: rapid.Bool().Draw(t, "gone"), Reaches: drawUUID(t, "reaches"),
 		}
 	}
 	if rapid.Bool().Draw(t, "has vote") {
 		h.Vote = &Vote{Settled: drawUint(t, "settled"), Range: rapid.Byte().Draw(t, "range"), Digest: drawUUID(t, "digest")}
 	}
 	h.Prepare = drawTarget(t, "prepare")
+	if HandsOver(h.Version) {
+		h.Successor = drawText(t, "successor")
+	}
 	h.Refusals = list(t, 3, "refusals", func(t *rapid.T) Refusal {
 		return Refusal{Group: drawText(t, "group"), ID: drawID(t), Attempt: rapid.Uint32().Draw(t, "attempt")}
 	})

@@ -17,7 +17,7 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write testdata anew; never for a format that was released")
 
-// goldens are the records that testdata keeps, for good.
+// goldens are the records that testdata keeps, for good, by version and name.
 func goldens() map[string]*Record {
 	u := func(b byte) (u UUID) {
 		for i := range u {
@@ -26,18 +26,18 @@ func goldens() map[string]*Record {
 		return u
 	}
 	genesis := &Record{Header: Header{
-		Index: 1, Database: u(1), Generation: u(33), Incarnation: 0x1122334455667788, Node: "db-0:7171", First: 1,
+		Version: 1, Index: 1, Database: u(1), Generation: u(33), Incarnation: 0x1122334455667788, Node: "db-0:7171", First: 1,
 		Wall: 1_700_000_000_000_000_000, Boot: u(65), BootTime: 12_345_678,
 		Genesis:  &Genesis{Partitions: 2, SlotEnds: []uint16{2048, 4096}, Created: 1_700_000_000_000_000_000},
 		Settings: &Settings{IDAge: 86_400e9, History: []Keep{{Age: 600e9}, {Group: "orders", Prefix: "o/", Age: 3600e9}}},
 	}}
 	taken := &Record{Header: Header{
-		Index: 1, Database: u(1), Generation: u(33), Incarnation: 0x1122334455667788, Node: "takeover", First: 1_000_001, Age: 1,
+		Version: 1, Index: 1, Database: u(1), Generation: u(33), Incarnation: 0x1122334455667788, Node: "takeover", First: 1_000_001, Age: 1,
 		Genesis: &Genesis{Partitions: 1, SlotEnds: []uint16{4096}, Created: 1_700_000_000_000_000_000, After: 1_000_000},
 	}}
 	until := mainstem.LogAge(90e9)
 	busy := &Record{Header: Header{
-		Index: 300, PrevHash: journal.Sum([]byte("299")), Database: u(1), Generation: u(33), Incarnation: 0x1122334455667788,
+		Version: 1, Index: 300, PrevHash: journal.Sum([]byte("299")), Database: u(1), Generation: u(33), Incarnation: 0x1122334455667788,
 		Partition: 1, Node: "db-0:7171", First: 1000, Count: 3, Age: 60e9, Wall: 1_700_000_060_000_000_000,
 		Boot: u(65), BootTime: 72_345_678, Leap: 5,
 		Checkpoint: &Checkpoint{Settled: 299, Range: 7, Digest: u(97), Next: 8, Horizons: []mainstem.Position{17, 0, 900}},
@@ -58,19 +58,28 @@ func goldens() map[string]*Record {
 		{Group: "item-42", ID: mainstem.ID{Session: mainstem.SessionID(u(129)), Number: 9, Low: 4}, Attempt: 2, Refused: true, Reply: []byte("sold out"), Later: 1500000},
 		{Group: "item-43", Effects: []mainstem.Effect{{Kind: mainstem.EffectExpire, Name: "order/1"}}},
 	}}
-	confirm := &Record{Header: Header{Index: 301, PrevHash: journal.Sum([]byte("300")), First: 1003, Age: 61e9}}
+	confirm := &Record{Header: Header{Version: 1, Index: 301, PrevHash: journal.Sum([]byte("300")), First: 1003, Age: 61e9}}
 	moved := &Record{Header: Header{
-		Index: 302, PrevHash: journal.Sum([]byte("301")), First: 1003, Age: 62e9, Node: "a",
+		Version: 1, Index: 302, PrevHash: journal.Sum([]byte("301")), First: 1003, Age: 62e9, Node: "a",
 		Member:  &Member{Address: "http://db-0:7271", Flushed: 299, Reaches: u(161)},
 		Prepare: &Target{Generation: u(161), URL: "postgres://node@db1/shop", Pace: 2_000_000},
 		Moved:   &Target{Generation: u(161), URL: "postgres://node@db1/shop", Base: 17, BaseHash: journal.Sum([]byte("17"))},
 	}}
-	return map[string]*Record{"genesis": genesis, "taken": taken, "busy": busy, "confirm": confirm, "moved": moved}
+	all := map[string]*Record{"1-genesis": genesis, "1-taken": taken, "1-busy": busy, "1-confirm": confirm, "1-moved": moved}
+	if Newest >= 2 {
+		handover := *busy
+		handover.Version, handover.Index, handover.PrevHash, handover.Node = 2, 302, journal.Sum([]byte("301")), "db-0"
+		handover.Checkpoint, handover.Refusals, handover.Restored, handover.Leap = nil, nil, false, 0
+		handover.Member = &Member{Address: "https://db-0:7271", Zone: "eu-1", Version: "v1.2.3", Newest: 2, Flushed: 17}
+		handover.Successor = "db-1"
+		all["2-handover"] = &handover
+	}
+	return all
 }
 
 func golden(t testing.TB, name string) []byte {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", "1-"+name+".hex"))
+	text, err := os.ReadFile(filepath.Join("testdata", name+".hex"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +112,7 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		shown = append(shown, '\n')
-		base := filepath.Join("testdata", "1-"+name)
+		base := filepath.Join("testdata", name)
 		if *rewrite {
 			if err := errors.Join(os.MkdirAll("testdata", 0o755), os.WriteFile(base+".hex", []byte(hexLines(b)), 0o644),
 				os.WriteFile(base+".json", shown, 0o644)); err != nil {
@@ -112,7 +121,7 @@ func TestGolden(t *testing.T) {
 		}
 		kept := golden(t, name)
 		if !bytes.Equal(b, kept) {
-			t.Errorf("%s: format 1 has changed:\n%swas\n%s", name, hexLines(b), hexLines(kept))
+			t.Errorf("%s: the format has changed:\n%swas\n%s", name, hexLines(b), hexLines(kept))
 		}
 		got, err := Decode(kept)
 		if err != nil {

@@ -9,6 +9,9 @@ type Member struct {
 	Zone    string `json:"zone,omitempty"`
 	// Version is the program's, for people.
 	Version string `json:"version,omitempty"`
+	// Newest is the highest version of records that the program knows, beside all
+	// lower ones; 0 is that of a program from before there was a second one.
+	Newest uint8 `json:"newest,omitempty"`
 	// Flushed is the index up to which the node has its state on its disk; the
 	// log below the lowest is no longer needed by any node.
 	Flushed uint64 `json:"flushed,omitempty,string"`
@@ -17,6 +20,9 @@ type Member struct {
 	// Reaches is the generation that a move is to go to, if the node can open it.
 	Reaches UUID `json:"-"`
 }
+
+// Knows reports whether the node's program knows a version.
+func (m *Member) Knows(version uint8) bool { return version <= max(Oldest, m.Newest) }
 
 // Vote is the digest that the writer of this record has of one range, just after
 // the record Settled, where nodes do not agree.
@@ -32,11 +38,12 @@ func appendMember(b []byte, m *Member) []byte {
 	b = putBytes(b, memberVersion, m.Version)
 	b = putUint(b, memberFlushed, m.Flushed)
 	b = putFlag(b, memberGone, m.Gone)
-	return putUUID(b, memberReaches, &m.Reaches)
+	b = putUUID(b, memberReaches, &m.Reaches)
+	return putUint(b, memberNewest, uint64(m.Newest))
 }
 
 func decodeMember(b []byte, m *Member) error {
-	f := fields{rest: b, what: "member", known: memberKnown}
+	f := fields{rest: b, what: "member", known: memberKnown, free: memberFree}
 	for f.next() {
 		switch f.key {
 		case memberAddress:
@@ -51,6 +58,8 @@ func decodeMember(b []byte, m *Member) error {
 			m.Gone = f.flag()
 		case memberReaches:
 			f.raw(m.Reaches[:])
+		case memberNewest:
+			m.Newest = uint8(f.uint(math.MaxUint8))
 		default:
 			f.unknown()
 		}

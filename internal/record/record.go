@@ -14,9 +14,6 @@ import (
 	"github.com/mainstemdb/mainstem/journal"
 )
 
-// Format is the version of the bytes that Encode writes.
-const Format = 1
-
 // UUID is sixteen random bytes that name a database, a boot, a generation.
 type UUID [16]byte
 
@@ -37,6 +34,9 @@ type Record struct {
 // Header is everything of a record but its transactions. A reader can have it
 // without decoding them.
 type Header struct {
+	// Version is that of the record, from Oldest to Newest.
+	Version uint8
+
 	// Index is the record's place in the chain; PrevHash the hash of the
 	// record before it, zero for the first.
 	Index    uint64
@@ -84,6 +84,9 @@ type Header struct {
 	// Moved says that what follows this record is in another log, which has a copy
 	// of all records from its Base on, this one included.
 	Moved *Target
+	// Successor is the node that is to write from the next record on, to which the
+	// node that writes this hands the partition over. Since version 2.
+	Successor string
 }
 
 // Genesis is what is fixed when a database is created.

@@ -33,8 +33,10 @@ const (
 	headVector      = 23<<1 | must
 	headPrepare     = 24 << 1
 	headMoved       = 25<<1 | must
+	headSuccessor   = 27<<1 | must
 
-	headKnown = headMoved >> 1
+	headKnown = headSuccessor >> 1
+	headFree  = 1 << 26 // tags up to headKnown that are not in use
 )
 
 // Fields of the target of a move.
@@ -56,8 +58,10 @@ const (
 	memberFlushed = 4<<1 | must
 	memberGone    = 5<<1 | must
 	memberReaches = 6 << 1
+	memberNewest  = 9 << 1
 
-	memberKnown = memberReaches >> 1
+	memberKnown = memberNewest >> 1
+	memberFree  = 1<<7 | 1<<8
 
 	voteSettled = 1<<1 | must
 	voteRange   = 2<<1 | must

@@ -28,7 +28,7 @@ func TestTarget(t *testing.T) {
 		"URL too long":     {Target{Generation: UUID{1}, URL: strings.Repeat("x", LimitURL+1)}, 0, false},
 		"with transaction": {whole, 1, false},
 	} {
-		r := &Record{Header: Header{Index: 2, First: 1, Count: uint32(c.count), Moved: &c.target}, Transactions: make([]Transaction, c.count)}
+		r := &Record{Header: Header{Version: First, Index: 2, First: 1, Count: uint32(c.count), Moved: &c.target}, Transactions: make([]Transaction, c.count)}
 		_, err := Encode(nil, r)
 		if c.ok != (err == nil) || err != nil && mainstem.CodeOf(err) != mainstem.Invalid {
 			t.Errorf("%s: %v", name, err)

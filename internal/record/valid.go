@@ -1,6 +1,7 @@
 package record
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/mainstemdb/mainstem"
@@ -37,6 +38,10 @@ func (r *Record) valid() error {
 // broken says which invariant of the header does not hold, if any.
 func (h *Header) broken() string {
 	switch {
+	case h.Version < Oldest || h.Version > Newest:
+		return fmt.Sprintf("is of version %d; this program knows %d to %d", h.Version, Oldest, Newest)
+	case h.Successor != "" && !HandsOver(h.Version):
+		return fmt.Sprintf("names a successor, which version %d cannot", h.Version)
 	case h.Index == 0:
 		return "has no index; the first is 1"
 	case h.First == 0:

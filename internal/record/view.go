@@ -33,6 +33,7 @@ type view struct {
 }
 
 type headerView struct {
+	Version     uint8                `json:"version"`
 	Index       number               `json:"index"`
 	PrevHash    string               `json:"prev_hash,omitempty"`
 	Database    string               `json:"database,omitempty"`
@@ -56,6 +57,7 @@ type headerView struct {
 	Vote        *voteView            `json:"vote,omitempty"`
 	Prepare     *targetView          `json:"prepare,omitempty"`
 	Moved       *targetView          `json:"moved,omitempty"`
+	Successor   string               `json:"successor,omitempty"`
 }
 
 type (
@@ -120,7 +122,7 @@ type attemptView struct {
 
 func viewHeader(h *Header) headerView {
 	v := headerView{
-		Index: number(h.Index), PrevHash: hexOf(h.PrevHash[:]), Database: hexOf(h.Database[:]),
+		Version: h.Version, Successor: h.Successor, Index: number(h.Index), PrevHash: hexOf(h.PrevHash[:]), Database: hexOf(h.Database[:]),
 		Generation: hexOf(h.Generation[:]), Incarnation: h.Incarnation, Partition: h.Partition,
 		Node: h.Node, First: h.First, Count: h.Count, Age: h.Age, Wall: time.Unix(0, h.Wall).UTC(),
 		Boot: hexOf(h.Boot[:]), BootTime: signed(h.BootTime), Leap: signed(h.Leap), Restored: h.Restored,

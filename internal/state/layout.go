@@ -44,7 +44,7 @@ const (
 )
 
 // layout is the version of everything here.
-const layout = 4
+const layout = 6
 
 const suffix = 8 // bytes of a version's or an event's number at a key's end
 

@@ -14,6 +14,9 @@ func (s *Step) admitMember(h *record.Header) {
 	if !aside || h.Count > 0 || h.Checkpoint != nil {
 		t.Writer = h.Node
 	}
+	if h.Successor != "" {
+		t.Writer = h.Successor
+	}
 	if h.Member != nil {
 		t.Members = slices.DeleteFunc(slices.Clone(t.Members), func(m Member) bool { return m.Name == h.Node })
 		if !h.Member.Gone {
@@ -38,6 +41,16 @@ func (t *Tail) Member(name string) (Member, bool) {
 		return Member{}, false
 	}
 	return t.Members[i], true
+}
+
+// Unable are the members whose programs do not know a version.
+func (t *Tail) Unable(version uint8) (unable []Member) {
+	for _, m := range t.Members {
+		if !m.Knows(version) {
+			unable = append(unable, m)
+		}
+	}
+	return unable
 }
 
 // majority is the digest that more than half of the members have voted for.
@@ -74,6 +87,7 @@ func encodeMembers(w *writer, t *Tail) {
 		w.string(m.Address)
 		w.string(m.Zone)
 		w.string(m.Version)
+		w.uint(uint64(m.Newest))
 		w.uint(m.Flushed)
 	}
 	w.uint(uint64(len(t.Votes)))
@@ -96,9 +110,9 @@ func (r *reader) vote(v *record.Vote) {
 }
 
 func decodeMembers(r *reader, t *Tail) {
-	for range r.count(5) {
+	for range r.count(6) {
 		m := Member{Name: r.string()}
-		m.Address, m.Zone, m.Version, m.Flushed = r.string(), r.string(), r.string(), r.uint()
+		m.Address, m.Zone, m.Version, m.Newest, m.Flushed = r.string(), r.string(), r.string(), uint8(r.uint()), r.uint()
 		t.Members = append(t.Members, m)
 	}
 	for range r.count(3 + 16) {

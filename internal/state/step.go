@@ -60,7 +60,7 @@ func Begin(room *Room, rows Rows, hints *Hints, tail *Tail, h *record.Header, pu
 		t.goOn(h.Genesis.After)
 		t.Genesis.After = 0 // Past tells it from here on
 	}
-	t.Generation, t.Incarnation = h.Generation, h.Incarnation
+	t.Version, t.Generation, t.Incarnation = h.Version, h.Generation, h.Incarnation
 	t.Age, t.Wall, t.Boot, t.BootTime = h.Age, h.Wall, h.Boot, h.BootTime
 	if h.Leap > 0 {
 		t.Leaps = leapsWithin(t, h.Age, Leap{At: h.Age, Amount: h.Leap})
@@ -309,6 +309,8 @@ func (t *Tail) Follows(r *record.Record) error {
 		return bad("index", h.Index, t.Head.Index+1)
 	case h.PrevHash != t.Head.Hash:
 		return bad("predecessor", h.PrevHash, t.Head.Hash)
+	case h.Version < t.Version:
+		return bad("version", h.Version, t.Version)
 	case h.Index == 1 && h.Genesis == nil:
 		return bad("genesis", "none", "one")
 	case h.Index > 1 && (h.Database != t.Database || h.Partition != t.Partition):

@@ -52,6 +52,9 @@ type Tail struct {
 	Asked      uint64
 	AskedRange uint8
 
+	// Version is that of the last record, which is in force.
+	Version uint8
+
 	// Writer is the node that wrote the last record in which it did not only
 	// speak of itself; Members are the nodes there are, by name. Both are of
 	// shared logs.
@@ -261,6 +264,7 @@ func (t *Tail) encode() []byte {
 	w.uint(t.Asked)
 	w.uint(uint64(t.AskedRange))
 	w.string(t.Writer)
+	w.uint(uint64(t.Version))
 	encodeMembers(&w, t)
 	encodeGenerations(&w, t)
 	return w.b
@@ -315,6 +319,7 @@ func decodeTail(value []byte) (*Tail, error) {
 	}
 	t.Asked, t.AskedRange = r.uint(), uint8(r.uint())
 	t.Writer = r.string()
+	t.Version = uint8(r.uint())
 	decodeMembers(&r, t)
 	decodeGenerations(&r, t)
 	return t, r.end("the tail")

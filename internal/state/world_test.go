@@ -43,7 +43,7 @@ var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 func (w *world) header(age mainstem.LogAge) record.Header {
 	t := w.tail
 	h := record.Header{
-		Index: t.Head.Index + 1, PrevHash: t.Head.Hash, Database: record.UUID{0xdb}, Generation: t.Generation,
+		Version: record.First, Index: t.Head.Index + 1, PrevHash: t.Head.Hash, Database: record.UUID{0xdb}, Generation: t.Generation,
 		Incarnation: t.Incarnation, First: t.Last + 1, Age: age, Wall: epoch.Add(time.Duration(age)).UnixNano(),
 	}
 	if h.Index == 1 {

@@ -2157,7 +2157,10 @@ type StatusResponse struct {
 	// False when the server is going down or the database has stopped.
 	Ready bool `protobuf:"varint,6,opt,name=ready,proto3" json:"ready,omitempty"`
 	// Why it is not ready.
-	Reason        string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The node's name, and the zone where it stands, if it is one of a cluster.
+	Node          string `protobuf:"bytes,8,opt,name=node,proto3" json:"node,omitempty"`
+	Zone          string `protobuf:"bytes,9,opt,name=zone,proto3" json:"zone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2237,6 +2240,20 @@ func (x *StatusResponse) GetReady() bool {
 func (x *StatusResponse) GetReason() string {
 	if x != nil {
 		return x.Reason
+	}
+	return ""
+}
+
+func (x *StatusResponse) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *StatusResponse) GetZone() string {
+	if x != nil {
+		return x.Zone
 	}
 	return ""
 }
@@ -2377,7 +2394,7 @@ const file_mainstem_v1_database_proto_rawDesc = "" +
 	"\achanges\x18\x03 \x03(\v2\x13.mainstem.v1.ChangeR\achanges\x12\x14\n" +
 	"\x05token\x18\x04 \x01(\tR\x05token\x12\x12\n" +
 	"\x04head\x18\x05 \x01(\x04R\x04head\"\x0f\n" +
-	"\rStatusRequest\"\xb4\x01\n" +
+	"\rStatusRequest\"\xdc\x01\n" +
 	"\x0eStatusResponse\x12\x16\n" +
 	"\x06engine\x18\x01 \x01(\tR\x06engine\x12\x16\n" +
 	"\x06synced\x18\x02 \x01(\bR\x06synced\x12\x1a\n" +
@@ -2385,7 +2402,9 @@ const file_mainstem_v1_database_proto_rawDesc = "" +
 	"\x05loses\x18\x04 \x01(\tR\x05loses\x12\x12\n" +
 	"\x04weak\x18\x05 \x03(\tR\x04weak\x12\x14\n" +
 	"\x05ready\x18\x06 \x01(\bR\x05ready\x12\x16\n" +
-	"\x06reason\x18\a \x01(\tR\x06reason2\xa4\x03\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\x12\x12\n" +
+	"\x04node\x18\b \x01(\tR\x04node\x12\x12\n" +
+	"\x04zone\x18\t \x01(\tR\x04zone2\xa4\x03\n" +
 	"\x0fDatabaseService\x12A\n" +
 	"\x06Commit\x12\x1a.mainstem.v1.CommitRequest\x1a\x1b.mainstem.v1.CommitResponse\x12E\n" +
 	"\x06Submit\x12\x1a.mainstem.v1.SubmitRequest\x1a\x1b.mainstem.v1.SubmitResponse(\x010\x01\x12;\n" +

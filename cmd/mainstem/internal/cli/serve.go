@@ -20,6 +20,7 @@ import (
 
 type serveCmd struct {
 	settings
+	Activate uint8 `help:"Put this version of the log in force, once all nodes know it. There is no way back to a program that does not." placeholder:"VERSION"`
 }
 
 // Help is shown below the flags.
@@ -31,6 +32,8 @@ Without a policy it is for its own machine only; beyond that it needs a policy a
 Settings come from flags, then from the environment, then from --config FILE, then from defaults: mainstem config print shows what comes from where. Where GOMEMLIMIT is not set, the garbage collector is told to stay within the memory of the database and what the rest of the process needs.
 
 With --log the directory has this node's state only, and the log is on an engine that several nodes share: see mainstem cluster. Any node serves any request. With --node and --peer-listen alone the log is in the directory, and can move to such an engine: see mainstem move.
+
+A database goes on in the version of its log that is in force, whatever newer one this program knows, so that the program before it can still take its place. --activate puts a newer one in force: once, when every node runs a program that knows it.
 
 With --metrics there is an address for Prometheus, under /metrics, guarded as the database is: by the policy (the right admin) and TLS, or for this machine only. Traces go by OTLP over HTTP to OTEL_EXPORTER_OTLP_ENDPOINT, where that is set.
 
@@ -89,7 +92,7 @@ func (c *serveCmd) Run(e *env) (err error) {
 	}
 	defer closing(db, &err)
 	nodes.begin(db, log)
-	handler := server.New(db.Backend(), append(secured.options(), server.Promise(db.Guarantees), server.Health(db.Err), secured.administer(db, log))...)
+	handler := server.New(db.Backend(), append(secured.options(), server.Promise(db.Guarantees), server.Health(db.Err), server.Node(c.Node, c.Zone), secured.administer(db, log))...)
 	web := server.HTTP(secured.before(handler))
 	web.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 	failed := make(chan error, 1)
@@ -112,7 +115,7 @@ func (c *serveCmd) Run(e *env) (err error) {
 
 // open opens the directory: as a database, or as a node's state.
 func (c *serveCmd) open(ctx context.Context, nodes *peers, log *slog.Logger, watched *watching, kept []embedded.Option) (*embedded.DB, error) {
-	opts := []embedded.Option{embedded.Memory(int64(c.Memory)), embedded.Logger(log), embedded.Through(watched.database.Backend)}
+	opts := []embedded.Option{embedded.Memory(int64(c.Memory)), embedded.Logger(log), embedded.Through(watched.database.Backend), embedded.Activate(c.Activate)}
 	clustered, err := nodes.options(ctx)
 	if err != nil {
 		return nil, err

@@ -35,7 +35,16 @@ func serve(t *testing.T, dir string, args ...string) *served {
 // serveWith is serve with more in the environment.
 func serveWith(t *testing.T, env []string, dir string, args ...string) *served {
 	t.Helper()
+	return serveProgram(t, "", env, dir, args...)
+}
+
+// serveProgram is serveWith under another program, if one is given.
+func serveProgram(t *testing.T, program string, env []string, dir string, args ...string) *served {
+	t.Helper()
 	cmd := binary(t, dir, append([]string{"serve", "--json"}, args...)...)
+	if program != "" {
+		cmd.Path = program
+	}
 	cmd.Env = append(cmd.Env, env...)
 	var errs strings.Builder
 	cmd.Stderr = &errs

@@ -37,6 +37,12 @@ func (c *statusCmd) Run(e *env) (err error) {
 	} else {
 		e.field("server", s.Server)
 		e.field("ready", s.Ready)
+		if s.Node != "" {
+			e.field("node", s.Node)
+		}
+		if s.Zone != "" {
+			e.field("zone", s.Zone)
+		}
 		e.field("engine", s.Engine)
 		e.field("synced before acknowledged", s.Synced)
 		e.field("can lose", s.Loses)

@@ -1,0 +1,78 @@
+package remote
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"connectrpc.com/connect"
+
+	pb "github.com/mainstemdb/mainstem/proto/mainstem/v1"
+)
+
+// zones is when servers were asked at last where they stand.
+type zones struct {
+	mu     sync.Mutex
+	asked  time.Time
+	asking sync.WaitGroup
+}
+
+// wait returns when nobody is asked any more, after the client's life has ended.
+func (z *zones) wait() {
+	z.mu.Lock() // whoever begins to ask has seen that life before
+	defer z.mu.Unlock()
+	z.asking.Wait()
+}
+
+// learnZones asks all servers where they stand, beside the call that wants to know,
+// unless that was done lately.
+func (c *client) learnZones() {
+	z := &c.zones
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	if c.life.Err() != nil || !z.asked.IsZero() && time.Since(z.asked) < ZoneEvery {
+		return
+	}
+	z.asked = time.Now()
+	for _, s := range c.servers {
+		z.asking.Go(func() { s.learnZone(DialTimeout) })
+	}
+}
+
+func (s *server) learnZone(most time.Duration) {
+	ctx, cancel := context.WithTimeout(s.life, most)
+	defer cancel()
+	r, err := s.rpc.Status(ctx, connect.NewRequest(&pb.StatusRequest{}))
+	if err != nil {
+		return // its zone stays what it was: one that is away does not move
+	}
+	zone := r.Msg.GetZone()
+	s.zone.Store(&zone)
+}
+
+func (s *server) stands(zone string) bool {
+	known := s.zone.Load()
+	return known != nil && *known == zone
+}
+
+// nearest asks one server after the other, as each does, those of the client's own
+// zone before the others.
+func (c *client) nearest(ask func(*server) (answered bool, err error)) error {
+	var failed error = errClosed
+	for _, own := range []bool{true, false} {
+		for _, s := range c.servers {
+			switch {
+			case c.life.Err() != nil:
+				return errClosed
+			case s.stands(c.zone) != own:
+				continue
+			}
+			answered, err := ask(s)
+			if answered {
+				return err
+			}
+			failed = err
+		}
+	}
+	return failed
+}
