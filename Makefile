@@ -186,6 +186,15 @@ test-fast: ## Test what changed since last time, cached, a tenth of the rounds
 bench: ## Measure all scenarios with all peers, hours: make bench BENCH="-scenario cas -clients 64 -seconds 5"
 	@cd bench && go run . -commit "$(COMMIT)" $(BENCH)
 
+.PHONY: bench-levels
+bench-levels: ## Measure reads at every level on every engine, minutes, and write them into docs/reference/guarantees.md
+	@cd bench && go run . -commit "$(COMMIT)" -scenario levels -json >$(TMP)/levels.json && mv $(TMP)/levels.json ../docs/reference/levels.json
+	@$(MAKE) bench-page
+
+.PHONY: bench-page
+bench-page: ## Write what docs/reference/guarantees.md has of the engines, and of kept figures
+	@cd bench && go run . -page ../docs/reference/guarantees.md -levels ../docs/reference/levels.json
+
 .PHONY: bench-record
 bench-record: ## The same, appended to bench/history.jsonl as one line, and drawn anew in docs/bench.svg
 	@cd bench && go run . -commit "$(COMMIT)" -record history.jsonl -chart ../docs/bench.svg $(BENCH)

@@ -30,6 +30,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(peer.ServeVariable); dir != "" {
 		os.Exit(peer.Serve(dir, os.Stdin, os.Stdout))
 	}
+	if job := os.Getenv(peer.NodeVariable); job != "" {
+		os.Exit(peer.BeNode(job, os.Stdin, os.Stdout))
+	}
 	if os.Getenv(visitVariable) != "" {
 		os.Exit(serveVisit(os.Stdin, os.Stdout))
 	}

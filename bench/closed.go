@@ -25,7 +25,7 @@ func openPeer(ctx context.Context, job *Job) (peer.System, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := peer.Config{Dir: job.Dir, Clients: job.Clients, Variant: job.Variant, Memory: job.Memory, CallerIDs: job.CallerIDs}
+	c := peer.Config{Dir: job.Dir, Clients: job.Clients, Variant: job.Variant, Memory: job.Memory, CallerIDs: job.CallerIDs, Partitions: job.Partitions}
 	c.Postgres, c.Database, c.Keep = job.Postgres, job.Database, job.Keep
 	if job.Peer == "floor-sync" {
 		if c.Record, err = recordSize(ctx, job); err != nil {

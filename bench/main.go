@@ -23,6 +23,9 @@ func main() {
 	if dir := os.Getenv(peer.ServeVariable); dir != "" {
 		os.Exit(peer.Serve(dir, os.Stdin, os.Stdout))
 	}
+	if job := os.Getenv(peer.NodeVariable); job != "" {
+		os.Exit(peer.BeNode(job, os.Stdin, os.Stdout))
+	}
 	if os.Getenv(visitVariable) != "" {
 		os.Exit(serveVisit(os.Stdin, os.Stdout))
 	}
@@ -42,7 +45,12 @@ func command(ctx context.Context, args []string, out, said io.Writer) int {
 		fmt.Fprintln(said, "bench:", err)
 		return 2
 	}
-	if err := perform(ctx, o, out); err != nil {
+	if o.page != "" {
+		err = writePage(o.page, o.levels)
+	} else {
+		err = perform(ctx, o, out)
+	}
+	if err != nil {
 		fmt.Fprintln(said, "bench:", err)
 		return 1
 	}

@@ -32,6 +32,8 @@ type options struct {
 	record   string
 	chart    string
 	profiles string
+	page     string
+	levels   string
 
 	progress io.Writer
 }
@@ -76,6 +78,8 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 	set.StringVar(&o.record, "record", "", "append the figures to this file, one JSON line per run")
 	set.StringVar(&o.chart, "chart", "", "draw what -record holds into this SVG file")
 	set.StringVar(&o.profiles, "profiles", "", "write processor profiles of the windows into this directory, for go tool pprof")
+	set.StringVar(&o.page, "page", "", "write anew what is generated of this page of guarantees, with the figures of -levels; measures nothing")
+	set.StringVar(&o.levels, "levels", "", "what -scenario levels -json has printed")
 	set.Usage = func() {
 		fmt.Fprintf(out, usage, aboutScenarios(), listed(append(peerNames(), "floor-state")))
 		set.PrintDefaults()
@@ -103,8 +107,10 @@ func parseOptions(args []string, out io.Writer) (*options, error) {
 func (o *options) validate() error {
 	drawing := o.scenario == "" && o.record != "" && o.chart != ""
 	switch {
-	case drawing:
+	case drawing, o.page != "" && o.levels != "" && o.scenario == "":
 		return nil
+	case o.page != "" || o.levels != "":
+		return errors.New("-page and -levels go together, and without -scenario")
 	case o.scenario == "":
 		return errors.New("say what to measure, for example -scenario cas; -h lists the scenarios")
 	case o.chart != "" && o.record == "":

@@ -139,7 +139,16 @@ type Extra struct {
 	RowsKept *int `json:"rows_kept,omitempty"`
 	// Growth is the bytes of tables and indexes over time.
 	Growth *Growth `json:"growth,omitempty"`
-	Note   string  `json:"note,omitempty"`
+	// Level is which of several things that a visit measures a row is of: the level of
+	// its reads. Stale is for how long what they returned had not been the newest
+	// acknowledged value, in microseconds, in the worst round.
+	Level    string   `json:"level,omitempty"`
+	StaleP50 *float64 `json:"stale_p50_us,omitempty"`
+	StaleP99 *float64 `json:"stale_p99_us,omitempty"`
+	StaleMax *float64 `json:"stale_max_us,omitempty"`
+	// PerCPUSecond is operations per second of processor time.
+	PerCPUSecond float64 `json:"ops_per_cpu_s,omitempty"`
+	Note         string  `json:"note,omitempty"`
 }
 
 // sum makes a row of the figures of its rounds.
@@ -180,11 +189,19 @@ func sum(system string, clients int, figures []Figure) Result {
 	return r
 }
 
-// merge keeps the highest peak; all else is the same in every round, or the
+// merge keeps the highest peak, and the stalest; all else is the same in every round, or the
 // newest counts.
 func merge(before, e Extra) Extra {
 	e.PeakRSS = max(before.PeakRSS, e.PeakRSS)
+	e.StaleP50, e.StaleP99, e.StaleMax = higher(before.StaleP50, e.StaleP50), higher(before.StaleP99, e.StaleP99), higher(before.StaleMax, e.StaleMax)
 	return e
+}
+
+func higher(a, b *float64) *float64 {
+	if a != nil && b != nil && *a > *b {
+		return a
+	}
+	return b
 }
 
 func micros(l *load.Latencies, q float64) *float64 {

@@ -165,6 +165,22 @@ var scenarios = []scenario{
 		usual: usual{clients: []int{4096}, peers: "none"},
 	},
 	{
+		name: "levels", about: "reads of a follower at each level while another node is written, and how stale they were", rows: levelRows,
+		usual: usual{clients: []int{4}, peers: "none"},
+	},
+	{
+		name: "partitions", about: "cas through one node on logs of 1, 4 and 16 partitions", kinds: []peer.Kind{peer.CAS}, rows: partitionRows,
+		usual: usual{clients: []int{256}, peers: "none"},
+	},
+	{
+		name: "takeover", about: "from SIGKILL of the node that writes until another one has acknowledged a write", rows: nodeRows("takeover"), alone: true,
+		usual: usual{clients: []int{1}, peers: "none"},
+	},
+	{
+		name: "followers", about: "reads within one second of two nodes per second of processor time, and the writes of a third meanwhile", rows: nodeRows("followers"),
+		usual: usual{clients: []int{16}, peers: "none"},
+	},
+	{
 		name: "pg-request", about: "a payment with its key and its event in one transaction on PostgreSQL", kinds: []peer.Kind{peer.Request}, rows: requestRows, shared: true,
 		usual: usual{clients: []int{1, 64}, seconds: 60},
 	},

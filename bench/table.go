@@ -118,6 +118,15 @@ func remarks(row *Result) string {
 	if row.Growth != nil {
 		add("%s", row.Growth)
 	}
+	if row.Level != "" {
+		add("%s", row.Level)
+	}
+	if row.StaleP99 != nil {
+		add("stale by p99 %s µs, at most %s", cell(row.StaleP99), cell(row.StaleMax))
+	}
+	if row.PerCPUSecond > 0 {
+		add("%s per second of processor time", thousands(row.PerCPUSecond))
+	}
 	if row.Note != "" {
 		add("%s", row.Note)
 	}

@@ -31,6 +31,8 @@ type Job struct {
 	Variant string      `json:"variant,omitempty"`
 	Kinds   []peer.Kind `json:"kinds,omitempty"`
 	Keys    int         `json:"keys,omitempty"`
+	// Partitions are those of a log that nodes share; 0 is one.
+	Partitions int `json:"partitions,omitempty"`
 	// Steps are the numbers of keys at which growth measures.
 	Steps []int         `json:"steps,omitempty"`
 	Warm  time.Duration `json:"warm,omitempty"`
@@ -102,6 +104,7 @@ var tasks = map[string]func(context.Context, *Job) ([]Figure, error){
 	"closed": closed, "open": openLoop, "feed": feed, "follow": follow, "die": die, "replay": replay,
 	"growth": growth, "soak": soak, "overload": overload, "floor-state": floorState,
 	"retain": retain, "relay": relay, "delay": delay, "bloat": bloat,
+	"levels": levels, "takeover": takeover, "followers": followers,
 }
 
 // visitVariable marks the process of a visit.

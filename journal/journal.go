@@ -112,8 +112,10 @@ type Guarantees struct {
 	Engine string `json:"engine"`
 	// Synced is true when an acknowledged record was forced to stable storage.
 	Synced bool `json:"synced"`
-	// Machines is how many machines hold a record before it is acknowledged.
+	// Machines is how many machines hold a record before it is acknowledged, and
+	// Copies how many hold it in the end.
 	Machines int `json:"machines"`
+	Copies   int `json:"copies,omitempty"`
 	// Loses says in one sentence what can still lose acknowledged data.
 	Loses string `json:"loses"`
 	// Weak lists settings that weaken the promise; empty when none does.

@@ -13,6 +13,9 @@ import (
 	"github.com/mainstemdb/mainstem/journal"
 )
 
+// defaultNoteAfter is Config.NoteAfter where it is 0.
+const defaultNoteAfter = 100 * time.Millisecond
+
 // Config says where a log lives and how. Only Dir is required.
 type Config struct {
 	// FS holds the directory; nil means the operating system's files.
@@ -50,7 +53,7 @@ func (c Config) withDefaults() (Config, error) {
 		c.SegmentSize = defaultSegment
 	}
 	if c.NoteAfter == 0 {
-		c.NoteAfter = 100 * time.Millisecond
+		c.NoteAfter = defaultNoteAfter
 	}
 	if c.ScrubRate == 0 {
 		c.ScrubRate = 4 << 20
@@ -142,15 +145,22 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 
 // Guarantees says what an acknowledgement of this log means here.
 func (l *Log) Guarantees() journal.Guarantees {
-	g := journal.Guarantees{
-		Engine: "file", Synced: l.weak == "", Machines: 1,
-		Loses: "the loss of this disk; and, when a crash and damage to the very end of the log coincide, the damaged records there, " +
-			"of those acknowledged in the last " + l.cfg.NoteAfter.String() + " (one, if only the newest is damaged)",
-	}
+	g := promise(l.cfg.NoteAfter)
 	if l.weak != "" {
-		g.Weak = []string{l.weak}
+		g.Synced, g.Weak = false, []string{l.weak}
 	}
 	return g
+}
+
+// Promise is what an acknowledgement means on a file system whose sync is one.
+func Promise() journal.Guarantees { return promise(defaultNoteAfter) }
+
+func promise(noteAfter time.Duration) journal.Guarantees {
+	return journal.Guarantees{
+		Engine: "file", Synced: true, Machines: 1, Copies: 1,
+		Loses: "the loss of this disk; and, when a crash and damage to the very end of the log coincide, the damaged records there, " +
+			"of those acknowledged in the last " + noteAfter.String() + " (one, if only the newest is damaged)",
+	}
 }
 
 // Tail returns the newest durable entry's head; the zero Head when the log is

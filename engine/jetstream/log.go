@@ -165,7 +165,7 @@ func holders(info *jetstream.StreamInfo, conn *nats.Conn) []string {
 func promise(replicas int, weak []Setting) journal.Guarantees {
 	most := replicas/2 + 1
 	g := journal.Guarantees{
-		Engine: "jetstream", Synced: true, Machines: most,
+		Engine: "jetstream", Synced: true, Machines: most, Copies: replicas,
 		Loses: fmt.Sprintf("the loss of the disks of %d of the %d servers that hold the stream", most, replicas),
 	}
 	for _, s := range weak {
@@ -180,6 +180,10 @@ func promise(replicas int, weak []Setting) journal.Guarantees {
 	}
 	return g
 }
+
+// Promise is what an acknowledgement means on servers with sound settings that keep
+// so many replicas.
+func Promise(replicas int) journal.Guarantees { return promise(replicas, nil) }
 
 // Guarantees says what an acknowledgement of this log means here. Settings are
 // as they were when the log was opened.

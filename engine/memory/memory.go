@@ -33,7 +33,7 @@ func New() *Log { return &Log{oldest: 1} }
 // Guarantees says that nothing outlives the process.
 func (l *Log) Guarantees() journal.Guarantees {
 	return journal.Guarantees{
-		Engine: "memory", Machines: 1,
+		Engine: "memory", Machines: 1, Copies: 1,
 		Loses: "everything, when the process ends",
 		Weak:  []string{"records are kept in memory only"},
 	}

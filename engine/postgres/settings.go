@@ -39,7 +39,7 @@ var errWarned = errors.New("the server warned at COMMIT")
 type settings struct{ fsync, pages, checksums, standbys string }
 
 func (s settings) guarantees() journal.Guarantees {
-	g := journal.Guarantees{Engine: "postgres", Synced: s.fsync == "on", Machines: 1 + quorum(s.standbys)}
+	g := journal.Guarantees{Engine: "postgres", Synced: s.fsync == "on", Machines: 1 + quorum(s.standbys), Copies: 1 + named(s.standbys)}
 	for _, w := range []struct{ name, value, so string }{
 		{"fsync", s.fsync, "a crash of the machine can lose or damage everything"},
 		{"full_page_writes", s.pages, "a crash of the machine can damage pages"},
@@ -56,6 +56,23 @@ func (s settings) guarantees() journal.Guarantees {
 		g.Loses += "; the server has no data checksums, so that it does not notice damage itself (each record has its own)"
 	}
 	return g
+}
+
+// Promise is what an acknowledgement means on a server with sound settings that has
+// these synchronous_standby_names; empty ones are none.
+func Promise(standbys string) journal.Guarantees {
+	return settings{fsync: "on", pages: "on", checksums: "on", standbys: standbys}.guarantees()
+}
+
+// named is how many standbys synchronous_standby_names can count, at least: a * is any.
+func named(names string) int {
+	if quoted.MatchString(names) {
+		return 0
+	}
+	if open, end := strings.Index(names, "("), strings.LastIndex(names, ")"); open >= 0 && end > open {
+		names = names[open+1 : end]
+	}
+	return max(quorum(names), 1+strings.Count(names, ","))
 }
 
 var (

@@ -5,14 +5,9 @@ import (
 	"errors"
 	"strconv"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/mainstemdb/mainstem/embedded"
-	"github.com/mainstemdb/mainstem/engine/jetstream"
-	pglog "github.com/mainstemdb/mainstem/engine/postgres" // beside the peer of that name
-	"github.com/mainstemdb/mainstem/internal/pgserver"
-	"github.com/mainstemdb/mainstem/journal"
 	"github.com/mainstemdb/mainstem/node"
 )
 
@@ -23,99 +18,73 @@ var (
 	onJetStreamPeer = Peer{Name: "mainstem-on-jetstream", Kinds: []Kind{CAS, Add, Append, Get}, Open: openOnJetStream}
 )
 
-// openNode opens Mainstem on a log.
-func openNode(ctx context.Context, c Config, logs *journal.Database) (*Mainstem, error) {
-	m, err := OpenMainstem(ctx, c, embedded.Cluster(logs, "bench", node.Shared{}))
-	if err != nil {
-		return nil, err
-	}
-	if err := m.setCounter(ctx); err != nil {
-		return nil, errors.Join(err, m.Close())
-	}
-	return m, nil
-}
-
-// onPostgres is a node and the PostgreSQL whose processor time counts.
-type onPostgres struct {
+// clustered is one node on a log that others could share.
+type clustered struct {
 	*Mainstem
-	server *pgserver.Server
+	logs *Logs
 }
 
-func openOnPostgres(ctx context.Context, c Config) (System, error) {
-	server, err := StartPostgres(ctx, c.Dir)
+func openClustered(ctx context.Context, c Config, engine string) (*clustered, error) {
+	logs, err := StartLogs(ctx, engine, c.Dir, max(1, c.Partitions))
 	if err != nil {
 		return nil, err
 	}
-	s := &onPostgres{server: server}
+	s := &clustered{logs: logs}
 	if err := s.open(ctx, c); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-func (s *onPostgres) open(ctx context.Context, c Config) error {
-	sql, err := pglog.Schema(pglog.DefaultSchema, 1, "")
-	if err != nil {
-		return err
-	}
-	conn, err := pgx.Connect(ctx, s.server.DSN())
-	if err != nil {
-		return err
-	}
-	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
-		return err
-	}
-	logs, err := pglog.Open(ctx, pglog.Config{URL: s.server.DSN()})
+func (s *clustered) open(ctx context.Context, c Config) error {
+	logs, err := s.logs.Open(ctx)
 	if err != nil {
 		return err
 	}
 	c.Dir += "-node" // the server's is nobody else's
-	s.Mainstem, err = openNode(ctx, c, logs)
-	return err
+	if s.Mainstem, err = OpenMainstem(ctx, c, embedded.Cluster(logs, "bench", node.Shared{})); err != nil {
+		return err
+	}
+	return s.setCounter(ctx)
 }
 
-// PID is the postmaster's.
-func (s *onPostgres) PID() int { return s.server.PID() }
-
 // Close ends the node and then its server.
-func (s *onPostgres) Close() error {
+func (s *clustered) Close() error {
 	var err error
 	if s.Mainstem != nil {
 		err = s.Mainstem.Close()
 	}
-	return errors.Join(err, s.server.Close())
+	return errors.Join(err, s.logs.Close())
 }
 
-// onJetStream is a node and an embedded NATS server of one, as its peer has.
-type onJetStream struct {
-	*Mainstem
-	server *server.Server
-}
+// onPostgres is a node and the PostgreSQL whose processor time counts.
+type onPostgres struct{ *clustered }
 
-func openOnJetStream(ctx context.Context, c Config) (System, error) {
-	ns, err := startNATS(c.Dir)
+func openOnPostgres(ctx context.Context, c Config) (System, error) {
+	s, err := openClustered(ctx, c, "postgres")
 	if err != nil {
 		return nil, err
 	}
-	logs, err := jetstream.OpenDatabase(ctx, jetstream.Options{URL: ns.ClientURL(), Name: "bench", Replicas: 1, AcceptWeakDurability: true}, 1)
+	return onPostgres{s}, nil
+}
+
+// PID is the postmaster's.
+func (s onPostgres) PID() int { return s.logs.pid }
+
+// onJetStream is a node and an embedded NATS server of one, as its peer has.
+type onJetStream struct{ *clustered }
+
+func openOnJetStream(ctx context.Context, c Config) (System, error) {
+	s, err := openClustered(ctx, c, "jetstream")
 	if err != nil {
-		return nil, errors.Join(err, stopNATS(ns))
+		return nil, err
 	}
-	c.Dir += "-node"
-	m, err := openNode(ctx, c, logs)
-	if err != nil {
-		return nil, errors.Join(err, stopNATS(ns))
-	}
-	return &onJetStream{m, ns}, nil
+	return onJetStream{s}, nil
 }
 
 // Settings are those of the node, and of the server.
-func (s *onJetStream) Settings() map[string]string {
+func (s onJetStream) Settings() map[string]string {
 	settings := s.Mainstem.Settings()
 	settings["replicas"], settings["sync_interval"], settings["version"] = strconv.Itoa(1), "always", server.VERSION
 	return settings
 }
-
-// Close ends the node and then its server.
-func (s *onJetStream) Close() error { return errors.Join(s.Mainstem.Close(), stopNATS(s.server)) }

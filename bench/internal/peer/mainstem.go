@@ -170,7 +170,7 @@ func (s *Mainstem) Settings() map[string]string {
 	g := s.DB.Guarantees()
 	return map[string]string{
 		"memory": fmt.Sprintf("%d MiB", s.config.Memory>>20), "history": "default, 10 min", "ids": ids,
-		"partitions": "1", "engine": g.Engine, "synced": strconv.FormatBool(g.Synced),
+		"partitions": strconv.Itoa(max(1, s.config.Partitions)), "engine": g.Engine, "synced": strconv.FormatBool(g.Synced),
 	}
 }
 

@@ -93,6 +93,8 @@ type Config struct {
 	Dir string
 	// Clients is how many clients will call at a time.
 	Clients int
+	// Partitions are those of a log that nodes share; 0 is one.
+	Partitions int
 	// Variant is one of Peer.Variants, or empty.
 	Variant string
 	// Memory is the budget of a system that has one knob for it; 0 is its default.
