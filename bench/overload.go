@@ -21,12 +21,12 @@ const (
 	crowdClients = 16 // connections of a crowd that is too large
 	fewCalls     = 16 // callers of a server that has nothing else to do
 	beyond       = 10 // times the peak
-	// mostUnanswered bounds what the machine that measures has to hold, and mostLate the
-	// arrivals that are due and have not begun, since it is busy: arrivals beyond are not
-	// sent, and the rate that is told is of those that were. Otherwise its own queue would
-	// be what is measured.
+	// mostUnanswered bounds what the machine that measures has to hold. Arrivals beyond are
+	// not sent, nor those that it is lateBy behind with, and the rate that is told is of
+	// those that were: otherwise its own queue would be what is measured.
 	mostUnanswered = 200_000
-	mostLate       = 512
+	lateBy         = 5 * time.Millisecond
+	atOnce         = 64 // arrivals, between which answers are heard
 )
 
 // overload asks a server for more than it can do: first for what it can, then for ten
@@ -135,7 +135,7 @@ func (c *crowd) quiet(ctx context.Context, d time.Duration) (p99 time.Duration, 
 // open lets callers arrive who wait for nobody.
 func (c *crowd) open(ctx context.Context, s peer.System, job *Job, rate float64, d time.Duration) (Figure, error) {
 	served, refused := load.NewRecorder(), load.NewRecorder()
-	var under, late, sent, others atomic.Int64
+	var under, sent, others atomic.Int64
 	var failed atomic.Pointer[error]
 	f, err := measured(s, job, func(opened, shut func() error) (load.Outcome, error) {
 		if err := opened(); err != nil {
@@ -145,17 +145,16 @@ func (c *crowd) open(ctx context.Context, s peer.System, job *Job, rate float64,
 		from := time.Now()
 		tick := time.NewTicker(time.Millisecond)
 		defer tick.Stop()
-		for arrived := int64(0); time.Since(from) < d && ctx.Err() == nil; <-tick.C {
-			for due := int64(time.Since(from).Seconds() * rate); arrived < due; arrived++ {
-				if under.Load() >= mostUnanswered || late.Load() >= mostLate {
-					continue
-				}
+		for arrived := int64(0); time.Since(from) < d && ctx.Err() == nil; {
+			due := int64(time.Since(from).Seconds() * rate)
+			arrived = max(arrived, due-int64(lateBy.Seconds()*rate))
+			now := min(due-arrived, atOnce)
+			for ; now > 0 && under.Load() < mostUnanswered; now-- {
+				arrived++
 				under.Add(1)
-				late.Add(1)
 				sent.Add(1)
 				caller := int(arrived)
 				callers.Go(func() {
-					late.Add(-1)
 					defer under.Add(-1)
 					began := time.Now()
 					switch err := c.call(ctx, caller); {
@@ -168,6 +167,11 @@ func (c *crowd) open(ctx context.Context, s peer.System, job *Job, rate float64,
 						failed.Store(&err)
 					}
 				})
+			}
+			if arrived < due {
+				runtime.Gosched()
+			} else {
+				<-tick.C
 			}
 		}
 		inWindow := served.Latencies().Count()

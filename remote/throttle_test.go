@@ -81,3 +81,19 @@ func refusal(t *throttle) error {
 		}
 	}
 }
+
+// TestRefusalsCostNothing: who asks ten times as often as a server answers gets no
+// slower by what it is told.
+func TestRefusalsCostNothing(t *testing.T) {
+	one := newThrottle("a")
+	const n = 1000
+	told := testing.AllocsPerRun(10, func() {
+		one.tell(n, 0)
+		for range n {
+			_ = one.pass() // nearly always an error
+		}
+	})
+	if told > 0 {
+		t.Errorf("%d calls, most of which are not sent, cost %.0f objects", n, told)
+	}
+}

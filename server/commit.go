@@ -154,15 +154,20 @@ func (d *desk) begin(ctx context.Context, all []*pb.Submission) (refused int, op
 			refusals = append(refusals, &pb.Outcome{Number: m.GetNumber(), Outcome: told})
 			continue
 		}
-		d.under.run(func() {
-			o := d.run(ctx, m, began)
-			d.under.took(time.Since(began))
-			counted.end(outcomeOf(o))
-			p.put(o)
-		})
+		d.start(ctx, m, p, began)
 	}
 	p.refuse(refusals)
 	return len(refusals), true
+}
+
+// start runs one transaction, that came at some time, and puts its answer on a page.
+func (d *desk) start(ctx context.Context, m *pb.Submission, p *page, came time.Time) {
+	d.under.run(func() {
+		o := d.run(ctx, m, came)
+		d.under.took(time.Since(came))
+		d.server.counted[CallTransaction].end(outcomeOf(o))
+		p.put(o)
+	})
 }
 
 // admit gives one transaction a place.

@@ -7,7 +7,11 @@ import "sync"
 // who comes with one transaction does not stand behind thousands of somebody else's.
 const leastWindow = 1024
 
-// turns hands what was let in to the database, one transaction of each stream after
+// quantum is how many transactions of a stream are a turn. What came in one message so
+// goes into one record, mostly, and its answers are one message too.
+const quantum = 16
+
+// turns hands what was let in to the database, a few transactions of each stream after
 // the other: what a stream wants at once, it waits for by itself. Every second place
 // goes to a stream that wants one thing only, if there is one.
 //
@@ -17,7 +21,8 @@ const leastWindow = 1024
 type turns struct {
 	mu      sync.Mutex
 	running int
-	ring    []*share // with something that waits; the first is next
+	ring    []*share // with something that waits; it is the first one's turn
+	used    int      // of that turn
 	single  []func() // of streams that have nothing else under way
 	odd     bool     // the next place is for one of those
 }
@@ -79,10 +84,13 @@ func (t *turns) next(window int) (do func()) {
 		return nil
 	}
 	s := t.ring[0]
-	t.ring = t.ring[1:]
 	do, s.waiting[0] = s.waiting[0], nil
-	if s.waiting = s.waiting[1:]; len(s.waiting) > 0 {
-		t.ring = append(t.ring, s)
+	s.waiting = s.waiting[1:]
+	if t.used++; len(s.waiting) == 0 || t.used == quantum {
+		t.ring, t.used = t.ring[1:], 0
+		if len(s.waiting) > 0 {
+			t.ring = append(t.ring, s)
+		}
 	}
 	return do
 }
