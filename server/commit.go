@@ -142,15 +142,17 @@ func (d *desk) begin(ctx context.Context, all []*pb.Submission) (refused int, op
 	p, counted := newPage(len(all), d.send, d.leave), d.server.counted[CallTransaction]
 	began := time.Now()
 	var refusals []*pb.Outcome
-	var why error // and what is told of it: the same to many, since that has to cost little
+	// Why something is refused, and what is told: the same to many, to cost little.
+	var why error
+	var code mainstem.Code
 	var told *pb.Outcome_Error
 	for _, m := range all {
 		counted.begin()
 		if err := d.admit(); err != nil {
-			counted.end(mainstem.CodeOf(err))
 			if err != why {
-				why, told = err, &pb.Outcome_Error{Error: wire.Error(err, mainstem.Unavailable)}
+				why, code, told = err, mainstem.CodeOf(err), &pb.Outcome_Error{Error: wire.Error(err, mainstem.Unavailable)}
 			}
+			counted.end(code)
 			refusals = append(refusals, &pb.Outcome{Number: m.GetNumber(), Outcome: told})
 			continue
 		}
