@@ -17,8 +17,9 @@ import (
 func TestFollowerOverTheWireIsBehind(t *testing.T) {
 	w := start(t, observe.New())
 	const changes = 50
+	large := mainstem.Bytes(make([]byte, 16<<10)) // so that they are several batches
 	for i := range changes {
-		w.wants(0, "g", fmt.Sprint(i), put("k"))
+		w.wants(0, "g", fmt.Sprint(i), mainstem.Put{Name: "k", Value: large})
 	}
 	address := mainstemtest.Serve(t, w.db.Backend())
 	away, err := remote.Open(address)

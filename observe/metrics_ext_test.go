@@ -13,7 +13,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/blob/dir"
 	"github.com/mainstemdb/mainstem/embedded"
+	"github.com/mainstemdb/mainstem/internal/disk"
 	"github.com/mainstemdb/mainstem/mainstemtest"
 	"github.com/mainstemdb/mainstem/node"
 	"github.com/mainstemdb/mainstem/observe"
@@ -227,7 +229,8 @@ var descName = regexp.MustCompile(`fqName: "mainstem_([a-z_]+)"`)
 // TestEverythingIsTold: whatever is described is told by a database that serves,
 // but for what only a fault brings about; see the tests of those.
 func TestEverythingIsTold(t *testing.T) {
-	w := start(t, observe.New(), embedded.Partitions(2))
+	store := dir.OnDisk(disk.NewMem(), "blobs")
+	w := start(t, observe.New(), embedded.Partitions(2), embedded.Snapshots(store), embedded.Archive(store))
 	for i := range 20 {
 		w.wants(0, fmt.Sprint("g", i), "a", put("k"))
 	}

@@ -21,7 +21,7 @@ func chain(t *testing.T, n, size int) []journal.Entry {
 	var all []journal.Entry
 	prev := journal.Hash{}
 	for i := range n {
-		r := &record.Record{Header: record.Header{Index: uint64(i + 1), PrevHash: prev, Database: database, Incarnation: 7, First: 1, Node: strings.Repeat(fmt.Sprint(i), size)}}
+		r := &record.Record{Header: record.Header{Version: record.First, Index: uint64(i + 1), PrevHash: prev, Database: database, Incarnation: 7, First: 1, Node: strings.Repeat(fmt.Sprint(i), size)}}
 		b, err := record.Encode(nil, r)
 		if err != nil {
 			t.Fatal(err)

@@ -59,7 +59,7 @@ var database = record.UUID{1, 2, 3}
 // source is a state of about so many bytes that ends in a record of an index.
 func source(t *testing.T, index uint64, size int) Source {
 	t.Helper()
-	rec := &record.Record{Header: record.Header{Index: index, Database: database, Incarnation: 7, First: 1}}
+	rec := &record.Record{Header: record.Header{Version: record.First, Index: index, Database: database, Incarnation: 7, First: 1}}
 	stored, err := record.Encode(nil, rec)
 	if err != nil {
 		t.Fatal(err)

@@ -74,7 +74,7 @@ func TestEveryCommandIsShown(t *testing.T) {
 	var headings []string
 	for line := range strings.Lines(page(t, "docs/reference/cli.md")) {
 		if title, ok := strings.CutPrefix(strings.TrimSpace(line), "## "); ok {
-			headings = append(headings, strings.Split(title, " and ")...)
+			headings = append(headings, strings.Split(strings.ReplaceAll(title, " and ", ", "), ", ")...)
 		}
 	}
 	commands := regexp.MustCompile(`(?m)^  ([a-z-]+) {2,}[A-Z]`).FindAllStringSubmatch(help, -1)

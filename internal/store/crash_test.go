@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -79,6 +80,19 @@ func (h *history) compare(s *Store, n int) error {
 	return nil
 }
 
+// linking lets no file be linked while a clone is made: Pebble's file system in memory
+// takes a lock twice to link a file, and hangs if a clone is asked for in between.
+type linking struct {
+	disk.FS
+	cloning sync.RWMutex
+}
+
+func (l *linking) Link(from, to string) error {
+	l.cloning.RLock()
+	defer l.cloning.RUnlock()
+	return l.FS.Link(from, to)
+}
+
 // TestCrash cuts the power at a random moment, also during a flush, and keeps
 // a random share of what was not synced: the rows that are left are those of a
 // prefix of the batches, with everything that was flushed.
@@ -86,7 +100,8 @@ func TestCrash(t *testing.T) {
 	lost := 0
 	seeds(t, 150, func(t *testing.T, random *rand.Rand) {
 		fs := vfs.NewCrashableMem()
-		s := open(t, fs)
+		link := &linking{FS: fs}
+		s := open(t, link)
 		defer closed(t, s)
 		h := &history{random: random}
 		flushed := 0
@@ -104,9 +119,11 @@ func TestCrash(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+		link.cloning.Lock()
 		clone := fs.CrashClone(vfs.CrashCloneCfg{
 			UnsyncedDataPercent: random.IntN(101), RNG: random,
 		})
+		link.cloning.Unlock()
 		again := open(t, clone)
 		defer closed(t, again)
 		n := h.prefix(t, again)

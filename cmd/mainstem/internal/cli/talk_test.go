@@ -120,7 +120,7 @@ var differs = []struct {
 }{
 	{regexp.MustCompile(`"token":"[\w-]{20,}"`), `"token":"TOKEN"`},
 	{regexp.MustCompile(`"time":"[^"]*"`), `"time":"TIME"`},
-	{regexp.MustCompile(`"(incarnation|database|hash|wall|age|now)":"[^"]*"`), `"$1":"DIFFERS"`},
+	{regexp.MustCompile(`"(incarnation|generation|database|hash|wall|age|now)":"[^"]*"`), `"$1":"DIFFERS"`},
 	{regexp.MustCompile(`(database|its hash|its time|log age|incarnation|can lose|time clocks may still add)( {2,}).*`), `${1}${2}DIFFERS`},
 	{regexp.MustCompile(`"(loses|leap_used|leap_left)":"[^"]*"`), `"$1":"DIFFERS"`},
 	{regexp.MustCompile(`~[\w-]{22}\.\d+`), "~SESSION.1"},
