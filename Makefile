@@ -94,8 +94,8 @@ postgres: ## Install PostgreSQL and PgBouncer for tests where they are missing: 
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends -o Dpkg::Options::=--force-confold postgresql pgbouncer
 
 .PHONY: suite
-suite: $(REPORT) ## Step of test: every module, all rounds, without race
-	@export MAINSTEM_ROUNDS=$(ROUNDS); $(call gotest,suite,-timeout 25m $(PACKAGES))
+suite: $(REPORT) $(BIN)/nats-server ## Step of test: every module, all rounds, without race
+	@export MAINSTEM_ROUNDS=$(ROUNDS) PATH="$(BIN):$$PATH"; $(call gotest,suite,-timeout 25m $(PACKAGES))
 
 .PHONY: wire
 wire: $(REPORT) ## Step of test: the library's own tests once more, through a server and its client

@@ -178,7 +178,8 @@ func TestSizingConnections(t *testing.T) {
 	}
 	after := s.live()
 	holds(t, "connection", page["connection"], (after-before)/connections)
-	if more := s.descriptors() - files; more != connections {
+	// The state may have opened a table or two meanwhile.
+	if more := s.descriptors() - files; more < connections || more > connections+4 {
 		t.Errorf("%d connections are %d descriptors", connections, more)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
