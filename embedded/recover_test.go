@@ -11,6 +11,7 @@ import (
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/blob"
+	blobdir "github.com/mainstemdb/mainstem/blob/dir"
 	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/internal/disk"
 )
@@ -235,7 +236,8 @@ func TestRestoredAgain(t *testing.T) {
 // TestRestoreRefuses what is not there, and says what is.
 func TestRestoreRefuses(t *testing.T) {
 	s := save(t)
-	if _, _, err := s.restore(embedded.Recovery{}); mainstem.CodeOf(err) != mainstem.Invalid {
+	empty := blobdir.OnDisk(disk.NewMem(), "empty")
+	if _, _, err := s.restore(embedded.Recovery{From: empty}); mainstem.CodeOf(err) != mainstem.Invalid {
 		t.Errorf("from an empty store: %v", err)
 	}
 	s.write(1)
