@@ -13,6 +13,9 @@ RACE_ROUNDS ?= 0.1
 SOAK        ?= 20
 FUZZTIME    ?= 10s
 RUN         ?= .
+# Of the command line the race detector runs what serves, follows or asks: each of its
+# other tests is a process that does one thing, and many of them take minutes.
+RACE_CLI    ?= Ask|Form|Cluster|Peers|Serve|Server|Follow|Lease|Move$$|Metrics|Traces|MCP|Talks$$|Second|TokensAtOnce|Observe
 BENCH       ?= -scenario all
 PAYMENTS    ?=
 DEMO        ?=
@@ -175,8 +178,9 @@ race: $(REPORT) ## Step of test: all that runs concurrently, a tenth of the roun
 		echo "not run (no C compiler found; install gcc)" >$(TMP)/$@.notrun; exit 0; \
 	fi; \
 	export CGO_ENABLED=1 MAINSTEM_ROUNDS=$(RACE_ROUNDS); \
-	concurrent=$$(go list $(PACKAGES) | grep -vE '/internal/(tidy|doctest)$$|/mainstem/advise(/|$$)'); \
-	$(call gotest,race,-race -timeout 25m $$concurrent)
+	concurrent=$$(go list $(PACKAGES) | grep -vE '/internal/(tidy|doctest|cli)$$|/mainstem/advise(/|$$)'); \
+	rc=0; ($(call gotest,race,-race -timeout 25m $$concurrent)) || rc=1; \
+	($(call gotest,race-cli,-race -timeout 15m -run '$(RACE_CLI)' ./cmd/mainstem/internal/cli)) || rc=1; exit $$rc
 
 .PHONY: test-fast
 test-fast: ## Test what changed since last time, cached, a tenth of the rounds
