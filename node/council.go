@@ -100,6 +100,18 @@ func (p *partition) vote(settled uint64) {
 	}
 }
 
+// voteLate is for a vote that was asked for before this node had its own digest: nobody
+// asks twice.
+func (p *partition) voteLate() {
+	c, votes := &p.council, p.tail.Votes
+	if len(votes) == 0 || c.vote != nil {
+		return
+	}
+	if own, known := c.own[votes[0].Settled]; known && c.told < own.Settled {
+		c.vote = &own
+	}
+}
+
 func (p *partition) sick(format string, args ...any) {
 	e := mainstem.Errorf(mainstem.Corrupt, "partition %d of node %q stops: "+format+" (L12)", append([]any{p.id, p.node.cfg.Name}, args...)...)
 	e.Advice = "what this node has written since is in the log and should be looked at; move its state aside and let it begin anew"
@@ -135,6 +147,7 @@ func (p *partition) take(b *batch) []*waiter {
 func (b *batch) speak() {
 	c := &b.p.council
 	c.learn()
+	b.p.voteLate()
 	b.handsOver()
 	if c.vote != nil {
 		b.header.Vote, c.told, c.vote = c.vote, c.vote.Settled, nil
