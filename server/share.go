@@ -87,24 +87,17 @@ func (p *pool) places() int64 {
 	return min(LimitCommits, max(p.most.Load(), leastCommits+2*p.streams.Load()))
 }
 
-// learn lets in fewer while they are slow and places are short, and more otherwise. They
-// are slow when those that ended were, or when those under way are twice as many as end
-// in time (Little's law): that is known before the first of a crowd has waited for long.
+// learn lets in fewer while they are slow and places are short, and more otherwise.
 func (p *pool) learn(took time.Duration, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.took, p.n = p.took+took, p.n+1
-	looked := now.Sub(p.since)
-	if looked < lookEvery {
+	if now.Sub(p.since) < lookEvery {
 		return
 	}
-	most, taken := p.places(), p.taken.Load()
-	inTime := int64(float64(p.n) * float64(slowCommit) / float64(looked))
-	crowd := taken > leastWindow && taken > 2*inTime && looked < 2*lookEvery // after a silence nobody knows how many end
+	most := p.places()
 	switch slow := p.took/time.Duration(p.n) > slowCommit; {
-	case crowd && most > inTime:
-		p.most.Store(max(inTime, most/2))
-	case slow && taken > most/4: // a stream that is alone has half at most
+	case slow && p.taken.Load() > most/4: // a stream that is alone has half at most
 		p.most.Store(most * 4 / 5)
 	case !slow:
 		p.most.Store(min(LimitCommits, most*11/10+1))

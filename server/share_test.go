@@ -72,9 +72,6 @@ func TestPlacesAdapt(t *testing.T) {
 	now := time.Now()
 	look := func(took time.Duration, times int) int64 {
 		for range times {
-			for range 5000 { // more than a crowd
-				p.learn(took, now)
-			}
 			now = now.Add(lookEvery)
 			p.learn(took, now)
 		}
@@ -102,31 +99,6 @@ func TestPlacesAdapt(t *testing.T) {
 	}
 	if n := look(time.Millisecond, 60); n != LimitCommits {
 		t.Errorf("six seconds after it was slow: %d places", n)
-	}
-}
-
-// TestCrowdIsFewer: where twice as many are under way as end in time, that shows before
-// one of them was slow; after a silence nobody knows how many would end.
-func TestCrowdIsFewer(t *testing.T) {
-	now := time.Now()
-	for _, c := range []struct {
-		taken int64
-		after time.Duration
-		want  int64
-	}{
-		{2 * 1200, lookEvery, LimitCommits}, // 600 in 100 ms are 1200 in time
-		{2*1200 + 1, lookEvery, LimitCommits / 2},
-		{2*1200 + 1, 2 * lookEvery, LimitCommits},
-	} {
-		p := newPool()
-		p.since = now
-		p.taken.Store(c.taken)
-		for range 599 {
-			p.learn(time.Millisecond, now)
-		}
-		if p.learn(time.Millisecond, now.Add(c.after)); p.places() != c.want {
-			t.Errorf("600 of %d end within %s, and %d places are left, want %d", c.taken, c.after, p.places(), c.want)
-		}
 	}
 }
 
