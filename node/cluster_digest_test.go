@@ -114,7 +114,7 @@ func TestNoMajority(t *testing.T) {
 	c.sweepAll(c.nodes[0])
 	for _, m := range c.nodes {
 		eventually(t, "node "+m.name+" stops", func() bool { return m.report().Error != "" })
-		if e := m.report().Error; !strings.Contains(e, "do not agree") {
+		if e := m.report().Error; !strings.Contains(e, "do not agree") && !strings.Contains(e, "have not agreed") {
 			t.Errorf("node %s says %q (L12)", m.name, e)
 		}
 	}

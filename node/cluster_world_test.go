@@ -215,9 +215,10 @@ func (m *member) figures() node.PartitionFigures { return m.Figures().Partitions
 // eventually waits for something that other goroutines bring about.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !is(); {
+	const patience = node.LimitContested + 10*time.Second // the longest limit there is
+	for end := time.Now().Add(patience); !is(); {
 		if time.Now().After(end) {
-			t.Fatalf("did not come about within 20 s: %s", what)
+			t.Fatalf("did not come about within %s: %s", patience, what)
 		}
 		<-time.After(time.Millisecond)
 	}
