@@ -215,10 +215,9 @@ func (m *member) figures() node.PartitionFigures { return m.Figures().Partitions
 // eventually waits for something that other goroutines bring about.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	const patience = node.LimitContested + 10*time.Second // the longest limit there is
-	for end := time.Now().Add(patience); !is(); {
+	for end := time.Now().Add(20 * time.Second); !is(); {
 		if time.Now().After(end) {
-			t.Fatalf("did not come about within %s: %s", patience, what)
+			t.Fatalf("did not come about within 20 s: %s", what)
 		}
 		<-time.After(time.Millisecond)
 	}

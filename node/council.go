@@ -16,6 +16,9 @@ type council struct {
 	found chan record.Vote
 	// own are the newest digests of this node, by the index that they settle.
 	own map[uint64]record.Vote
+	// recorded is the newest digest that a record has settled. It can be there before
+	// this node's own.
+	recorded record.Checkpoint
 	// told is the last index for which a vote of this node was appended.
 	told uint64
 	vote *record.Vote
@@ -67,10 +70,8 @@ func (p *partition) settle(h *record.Header) {
 		return
 	}
 	if k := h.Checkpoint; k != nil && k.Settled != 0 {
-		if own, ok := c.own[k.Settled]; ok && own.Digest != k.Digest && c.told < k.Settled {
-			p.logger.Error("the state of this node differs from that of the node that wrote", "index", k.Settled, "range", k.Range, "writer", h.Node)
-			c.vote = &own
-		}
+		c.recorded = *k
+		p.compare()
 	}
 	if h.Vote != nil {
 		p.vote(h.Vote.Settled)
@@ -78,6 +79,17 @@ func (p *partition) settle(h *record.Header) {
 	if h.Prepare != nil && h.Node != p.node.cfg.Name && p.running {
 		p.prepare(h.Prepare)
 	}
+}
+
+// compare holds this node's digest to the newest recorded one, once both are there.
+func (p *partition) compare() {
+	c, k := &p.council, &p.council.recorded
+	own, known := c.own[k.Settled]
+	if !known || own.Digest == k.Digest || c.told >= k.Settled || c.vote != nil {
+		return
+	}
+	p.logger.Error("the state of this node differs from that of the node that wrote", "index", k.Settled, "range", k.Range)
+	c.vote = &own
 }
 
 // vote says what this node has of a contested digest, and goes by what most have.
@@ -100,9 +112,10 @@ func (p *partition) vote(settled uint64) {
 	}
 }
 
-// voteLate is for a vote that was asked for before this node had its own digest: nobody
-// asks twice.
+// voteLate deals with a digest of this node that comes after it was wanted, by a
+// record or by another's vote: nobody asks twice.
 func (p *partition) voteLate() {
+	p.compare()
 	c, votes := &p.council, p.tail.Votes
 	if len(votes) == 0 || c.vote != nil {
 		return

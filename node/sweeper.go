@@ -93,17 +93,15 @@ func (s *sweeper) checkpoint(tail *state.Tail, horizons []mainstem.Position) *re
 // begin hands over the frozen state just after a checkpoint record.
 func (s *sweeper) begin(snapshot *store.Snapshot, tail *state.Tail) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.carried = false
-	s.mu.Unlock()
 	select {
 	case old := <-s.work:
 		// It was not begun: that range has no digest this time.
 		old.snapshot.Close()
 	default:
 	}
-	s.mu.Lock()
 	s.busy = true
-	s.mu.Unlock()
 	s.work <- sweep{snapshot, tail} // there is room: only the loop sends
 }
 
