@@ -129,34 +129,41 @@ func TestHistories(t *testing.T) {
 		history := sim.Keys(t.Context(), db, seed, 5, 250)
 		close(stop)
 		all.Wait()
-		switch verdict, why := check.Linearizable(history, 10*time.Second); verdict {
-		case check.No:
-			t.Errorf("seed %d: linearizable: %s: %s", seed, verdict, why)
-		case check.Unknown: // too much at once was undecided; what follows is still checked
-			t.Logf("seed %d: linearizable: %s: %s", seed, verdict, why)
-		}
-		eventually(t, "a write goes through", func() bool {
-			_, err := c.tryPut(c.nodes[0], "last", "v")
-			return err == nil
-		})
-		c.same()
-		decided := 0
-		for _, op := range history {
-			if !op.Undecided && !op.Refused && op.Kind != check.Get {
-				decided++
-			}
-		}
-		for _, m := range c.nodes {
-			feed := c.feed(m)
-			for id, n := range feed {
-				if n != 1 {
-					t.Errorf("seed %d: the feed of node %s has %s %d times (L5)", seed, m.name, id, n)
-				}
-			}
-			if len(feed) < decided {
-				t.Errorf("seed %d: the feed of node %s has %d changes, %d were acknowledged", seed, m.name, len(feed), decided)
-			}
-		}
+		decided := c.judge(seed, history)
 		t.Logf("seed %d: %d operations, %d acknowledged writes, %d faults", seed, len(history), decided, deeds)
 	})
+}
+
+// judge holds what clients saw, and what is in the feed of each node, to the promises;
+// it returns how many writes were acknowledged.
+func (c *cluster) judge(seed uint64, history []check.KeyOp) (acknowledged int) {
+	c.t.Helper()
+	switch verdict, why := check.Linearizable(history, 10*time.Second); verdict {
+	case check.No:
+		c.t.Errorf("seed %d: linearizable: %s: %s", seed, verdict, why)
+	case check.Unknown: // too much at once was undecided; what follows is still checked
+		c.t.Logf("seed %d: linearizable: %s: %s", seed, verdict, why)
+	}
+	eventually(c.t, "a write goes through", func() bool {
+		_, err := c.tryPut(c.nodes[0], "last", "v")
+		return err == nil
+	})
+	c.same()
+	for _, op := range history {
+		if !op.Undecided && !op.Refused && op.Kind != check.Get {
+			acknowledged++
+		}
+	}
+	for _, m := range c.nodes {
+		feed := c.feed(m)
+		for id, n := range feed {
+			if n != 1 {
+				c.t.Errorf("seed %d: the feed of node %s has %s %d times (L5)", seed, m.name, id, n)
+			}
+		}
+		if len(feed) < acknowledged {
+			c.t.Errorf("seed %d: the feed of node %s has %d changes, %d were acknowledged (L4)", seed, m.name, len(feed), acknowledged)
+		}
+	}
+	return acknowledged
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/pgtest"
 	"github.com/mainstemdb/mainstem/internal/smalldisk"
 	"github.com/mainstemdb/mainstem/pg"
 )
@@ -21,11 +22,7 @@ import (
 func TestFullDisk(t *testing.T) {
 	running(t)
 	disk := smalldisk.New(t)
-	s, err := pgserver.Start(t.Context(), pgserver.Config{Dir: disk.Dir, Settings: append([]string{"max_wal_size=64MB", "shared_buffers=16MB"}, settings...)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
+	s := pgtest.Start(t, pgserver.Config{Dir: disk.Dir, Settings: append([]string{"max_wal_size=64MB", "shared_buffers=16MB"}, settings...)})
 	db := openOn(t, s, nil)
 	relaying(t, db, true)
 	var k taker
@@ -37,6 +34,7 @@ func TestFullDisk(t *testing.T) {
 
 	disk.Fill()
 	large := mainstem.Event{Type: "large", Data: make([]byte, 100<<10)}
+	var err error
 	for i := 0; err == nil; i++ {
 		if i > 1000 {
 			t.Fatal("the disk is never full")

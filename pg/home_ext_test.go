@@ -59,7 +59,7 @@ func positions(events []pg.Event) (list string) {
 // else; tokens grow even where their last grants are lost; and consumers go on.
 func TestFailover(t *testing.T) {
 	db := open(t)
-	standby := another(t, func(ctx context.Context) (*pgserver.Server, error) { return server.Standby(ctx, "one") })
+	standby := another(t, func(ctx context.Context) (*pgserver.Server, error) { return server.On(t).Standby(ctx, "one") })
 	stop := background(t, "relay", (&pg.Relay{DB: db, Poll: time.Millisecond, TTL: time.Second}).Run)
 	put(t, db, "a1", "a2")
 	numbered(t, db, 2)
@@ -155,7 +155,7 @@ func TestRestore(t *testing.T) {
 // restored is a dump of the schema on another server.
 func restored(t *testing.T, db *pg.DB, on *pgserver.Server) *pg.DB {
 	t.Helper()
-	dump, err := exec.CommandContext(t.Context(), pgDump(t), "-d", server.DSN(), "-n", db.Schema).Output()
+	dump, err := exec.CommandContext(t.Context(), pgDump(t), "-d", server.On(t).DSN(), "-n", db.Schema).Output()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -237,7 +237,7 @@ func TestListsOnStandby(t *testing.T) {
 	db := open(t)
 	run(t, db, `INSERT INTO $S.request VALUES ('k', '', 3, '', now(), now());
 		INSERT INTO $S.lease VALUES ('l', 1, '', now()); INSERT INTO $S.fence VALUES ('f', 1)`)
-	on := sameOn(t, db, another(t, func(ctx context.Context) (*pgserver.Server, error) { return server.Standby(ctx, "lists") }))
+	on := sameOn(t, db, another(t, func(ctx context.Context) (*pgserver.Server, error) { return server.On(t).Standby(ctx, "lists") }))
 	for what, list := range map[string]func() (int, error){
 		"requests": func() (int, error) { rows, err := on.Requests(t.Context(), pg.Which{}); return len(rows), err },
 		"claims":   func() (int, error) { rows, err := on.Claims(t.Context(), pg.Which{}); return len(rows), err },

@@ -59,7 +59,7 @@ func TestGrants(t *testing.T) {
 	run(t, owner, "CREATE ROLE "+role+" LOGIN")
 	run(t, owner, "GRANT USAGE ON SCHEMA "+owner.Schema+" TO "+role+"; GRANT INSERT ON "+owner.Schema+".effect TO "+role)
 	as := func() *pg.DB {
-		config, err := pgxpool.ParseConfig(server.DSN())
+		config, err := pgxpool.ParseConfig(server.On(t).DSN())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +129,7 @@ func TestEachRightIsLookedFor(t *testing.T) {
 	role := owner.Schema + "_role"
 	run(t, owner, "CREATE ROLE "+role+" LOGIN; DROP TABLE $S.effect")
 	install(t, owner, role)
-	db := &pg.DB{Pool: poolOf(t, strings.Replace(server.DSN(), "user=postgres", "user="+role, 1)), Schema: owner.Schema}
+	db := &pg.DB{Pool: poolOf(t, strings.Replace(server.On(t).DSN(), "user=postgres", "user="+role, 1)), Schema: owner.Schema}
 	each := func(sql string) []string {
 		t.Helper()
 		rows, err := owner.Pool.Query(t.Context(), strings.ReplaceAll(sql, "$S", owner.Schema))

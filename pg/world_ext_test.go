@@ -2,7 +2,6 @@ package pg_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -15,30 +14,18 @@ import (
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/pgtest"
 	"github.com/mainstemdb/mainstem/pg"
 )
 
 // server is shared by all tests that do it no harm; each has its own schema.
 var (
-	server    *pgserver.Server
-	serverErr error
-	schemas   atomic.Int64
+	server  pgtest.Shared
+	schemas atomic.Int64
 )
 
 // TestMain starts PostgreSQL once.
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		server, serverErr = pgserver.Start(context.Background(), pgserver.Config{Settings: settings})
-		if serverErr == nil {
-			defer func() {
-				if err := server.Close(); err != nil {
-					fmt.Fprintln(os.Stderr, "closing PostgreSQL:", err)
-				}
-			}()
-		}
-		return m.Run()
-	}())
-}
+func TestMain(m *testing.M) { os.Exit(server.Main(m, settings...)) }
 
 // settings are PostgreSQL's own but for sizes; fsync would cost time and decides
 // nothing here, where processes die and machines do not.
@@ -52,13 +39,7 @@ func open(t *testing.T) *pg.DB {
 
 func running(t *testing.T) *pgserver.Server {
 	t.Helper()
-	switch {
-	case errors.Is(serverErr, pgserver.ErrMissing):
-		t.Skip("not run: " + serverErr.Error())
-	case serverErr != nil:
-		t.Fatal(serverErr)
-	}
-	return server
+	return server.On(t)
 }
 
 // openOn makes a schema on a server, with a pool set as the test likes.

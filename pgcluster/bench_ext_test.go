@@ -17,7 +17,7 @@ import (
 // Mainstem's by CommitWith, from 16 goroutines for each processor.
 func BenchmarkBeside(b *testing.B) {
 	w := newWorld(b)
-	db := w.node("a", server.DSN())
+	db := w.node("a", server.On(b).DSN())
 	var n atomic.Int64
 	insert := func(tx pgx.Tx, id string) error {
 		_, err := tx.Exec(b.Context(), "INSERT INTO "+w.table+" (id) VALUES ($1)", id)

@@ -58,7 +58,7 @@ func sold(t *testing.T, db *embedded.DB) int64 {
 func TestCommitWith(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	db := w.node("a", server.DSN())
+	db := w.node("a", server.On(t).DSN())
 	first, err := w.pair(t.Context(), db, w.pg.Pool, "o-1", nil)
 	w.must(err)
 	if first.Replayed || w.rows("o-1") != 1 || sold(t, db) != 1 {
@@ -86,7 +86,7 @@ func TestCommitWith(t *testing.T) {
 func TestCommitWithRollsBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	db := w.node("a", server.DSN())
+	db := w.node("a", server.On(t).DSN())
 	_, err := db.Group("shop").Do(t.Context(), "before", func(tx *mainstem.Txn) error { tx.Set("stock", 1); return nil })
 	w.must(err)
 	own := errors.New("own")
@@ -127,7 +127,7 @@ func TestCommitWithRollsBack(t *testing.T) {
 func TestCommitWithReads(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	a, b := w.node("a", server.DSN()), w.node("b", server.DSN())
+	a, b := w.node("a", server.On(t).DSN()), w.node("b", server.On(t).DSN())
 	for i := range int64(20) {
 		_, err := a.Group("shop").Do(t.Context(), "", func(tx *mainstem.Txn) error { tx.Set("seen", i); return nil })
 		w.must(err)
@@ -148,7 +148,7 @@ func TestCommitWithReads(t *testing.T) {
 func TestCommitWithRefuses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	db := w.node("a", server.DSN())
+	db := w.node("a", server.On(t).DSN())
 	nothing := func(*mainstem.Txn) error { t.Error("it runs"); return nil }
 	for _, level := range []pgx.TxIsoLevel{pgx.RepeatableRead, pgx.Serializable} {
 		_, err := pgcluster.CommitWith(t.Context(), db, w.begin(pgx.TxOptions{IsoLevel: level}), "shop", "id", nothing)
@@ -190,7 +190,7 @@ func TestCommitWithRefuses(t *testing.T) {
 func TestCommitIsLost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	db := w.node("a", server.DSN())
+	db := w.node("a", server.On(t).DSN())
 	way, dsn := w.way()
 	config, err := pgxpool.ParseConfig(dsn)
 	w.must(err)
@@ -253,7 +253,7 @@ func TestCommitIsLost(t *testing.T) {
 func TestCommitArrivesLate(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	db := w.node("a", server.DSN())
+	db := w.node("a", server.On(t).DSN())
 	way, dsn := w.way()
 	pool, err := pgxpool.New(t.Context(), dsn)
 	w.must(err)

@@ -82,7 +82,7 @@ func TestTakeOverAmongOthers(t *testing.T) {
 	p := &pods{world: newWorld(t), consumed: map[string]bool{}, enough: make(chan struct{})}
 	p.start()
 	<-p.enough
-	conn, err := p.connect(server.DSN())
+	conn, err := p.connect(server.On(t).DSN())
 	p.must(err)
 	var r *pgcluster.Report
 	for r == nil { // a deadlock with a relay is broken by the server, and costs a repetition
@@ -94,7 +94,7 @@ func TestTakeOverAmongOthers(t *testing.T) {
 	if int(r.Last) != p.staged {
 		t.Fatalf("%d events were committed, and the newest position is %d", p.staged, r.Last)
 	}
-	db := p.node("a", server.DSN())
+	db := p.node("a", server.On(t).DSN())
 	for i := range 10 {
 		_, err := db.Group("pg").Do(t.Context(), "", func(tx *mainstem.Txn) error {
 			tx.Append("s0", mainstem.Event{Type: "made", Data: []byte(fmt.Sprint("new-", i))})

@@ -22,7 +22,7 @@ func (w *world) takeover() pgcluster.Takeover {
 
 func (w *world) take() *pgcluster.Report {
 	w.Helper()
-	conn, err := w.connect(server.DSN())
+	conn, err := w.connect(server.On(w).DSN())
 	w.must(err)
 	r, err := pgcluster.TakeOver(w.Context(), conn, w.takeover())
 	w.must(err)
@@ -97,7 +97,7 @@ func TestTakeOver(t *testing.T) {
 	w.consume("stock", "e5")
 	w.must(w.stage("order", "staged")) // nobody has numbered it
 
-	conn, err := w.connect(server.DSN())
+	conn, err := w.connect(server.On(t).DSN())
 	w.must(err)
 	seen, err := pgcluster.Check(t.Context(), conn, w.takeover())
 	w.must(err)
@@ -116,7 +116,7 @@ func TestTakeOver(t *testing.T) {
 		t.Fatalf("again: %+v", again)
 	}
 
-	db := w.node("a", server.DSN())
+	db := w.node("a", server.On(t).DSN())
 	receipt, err := db.Group(pgcluster.DefaultGroup).Do(t.Context(), "order-8", func(tx *mainstem.Txn) error {
 		tx.Append("order", mainstem.Event{Type: "made", Data: []byte("new")})
 		return nil
@@ -156,7 +156,7 @@ func TestBelowIsTrimmed(t *testing.T) {
 	}
 	w.consume("mail", "e2")
 	w.take()
-	db := w.node("a", server.DSN())
+	db := w.node("a", server.On(t).DSN())
 	v, err := db.Group("pg").View(t.Context(), mainstem.AsOf(3))
 	w.must(err)
 	w.must(v.Close())
@@ -204,7 +204,7 @@ func TestStoppedAfterwards(t *testing.T) {
 	w.must(w.pg.Release(t.Context(), grant))
 	other := w.takeover()
 	other.To = newWorld(t).log
-	conn, err := w.connect(server.DSN())
+	conn, err := w.connect(server.On(t).DSN())
 	w.must(err)
 	_, err = pgcluster.TakeOver(t.Context(), conn, other)
 	wants(t, err, mainstem.Exists, w.log)
@@ -215,7 +215,7 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.must(w.stage("order", "e1"))
-	conn, err := w.connect(server.DSN())
+	conn, err := w.connect(server.On(t).DSN())
 	w.must(err)
 	refused := func(code mainstem.Code, text string, change func(*pgcluster.Takeover)) {
 		t.Helper()
@@ -245,7 +245,7 @@ func TestRefused(t *testing.T) {
 	w.must(pg.Append(t.Context(), w.pg.In(open), "order", mainstem.Event{Type: "made"}))
 	refused(mainstem.RetryTransaction, "lock timeout", func(to *pgcluster.Takeover) { to.LockTimeout = 50 * time.Millisecond })
 	w.must(open.Rollback(t.Context()))
-	w.node("a", server.DSN())
+	w.node("a", server.On(t).DSN())
 	refused(mainstem.Invalid, "only an empty one", nil)
 }
 
@@ -280,7 +280,7 @@ func TestKilledAtEachStep(t *testing.T) {
 			if r.Before == nil {
 				t.Fatalf("done, and not known: %+v", r)
 			}
-			db := w.node("a", server.DSN())
+			db := w.node("a", server.On(t).DSN())
 			var got []string
 			for batch, err := range db.Changes(t.Context(), mainstem.From{Drain: true}) {
 				w.must(err)

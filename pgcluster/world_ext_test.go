@@ -2,7 +2,6 @@ package pgcluster_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -17,31 +16,19 @@ import (
 	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/engine/postgres"
 	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/pgtest"
 	"github.com/mainstemdb/mainstem/internal/proxy"
 	"github.com/mainstemdb/mainstem/node"
 	"github.com/mainstemdb/mainstem/pg"
 )
 
 var (
-	server    *pgserver.Server
-	serverErr error
-	worlds    atomic.Int64
+	server pgtest.Shared
+	worlds atomic.Int64
 )
 
 // TestMain starts PostgreSQL once. It syncs, as the engine demands.
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		server, serverErr = pgserver.Start(context.Background(), pgserver.Config{Settings: []string{"max_connections=200", "deadlock_timeout=100ms"}})
-		if serverErr == nil {
-			defer func() {
-				if err := server.Close(); err != nil {
-					fmt.Fprintln(os.Stderr, "closing PostgreSQL:", err)
-				}
-			}()
-		}
-		return m.Run()
-	}())
-}
+func TestMain(m *testing.M) { os.Exit(server.Main(m, "max_connections=200", "deadlock_timeout=100ms")) }
 
 // world is a schema of package pg, one for a log, and a table of somebody's own.
 type world struct {
@@ -53,15 +40,9 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	switch {
-	case errors.Is(serverErr, pgserver.ErrMissing):
-		t.Skip("not run: " + serverErr.Error())
-	case serverErr != nil:
-		t.Fatal(serverErr)
-	}
 	n := worlds.Add(1)
 	w := &world{TB: t, pg: &pg.DB{Schema: fmt.Sprintf("events_%d", n)}, log: fmt.Sprintf("log_%d", n), table: fmt.Sprintf("mine_%d", n)}
-	config, err := pgxpool.ParseConfig(server.DSN())
+	config, err := pgxpool.ParseConfig(server.On(t).DSN())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +102,7 @@ func (w *world) node(name, url string) *embedded.DB {
 // way is a proxy before the server, and how to connect through it.
 func (w *world) way() (*proxy.Proxy, string) {
 	w.Helper()
-	p, err := proxy.To(server.Addr())
+	p, err := proxy.To(server.On(w).Addr())
 	if err != nil {
 		w.Fatal(err)
 	}

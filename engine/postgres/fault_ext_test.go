@@ -13,6 +13,7 @@ import (
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/engine/postgres"
 	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/pgtest"
 	"github.com/mainstemdb/mainstem/internal/proxy"
 	"github.com/mainstemdb/mainstem/journal"
 )
@@ -95,18 +96,7 @@ func TestConnectionBreaksDuringAppend(t *testing.T) {
 // TestServerAway: nothing was sent, so an append is definitely not there; the log goes
 // on when the server is back.
 func TestServerAway(t *testing.T) {
-	own, err := pgserver.Start(t.Context(), pgserver.Config{})
-	if errors.Is(err, pgserver.ErrMissing) {
-		t.Skip("not run: " + err.Error())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := own.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	own := pgtest.Start(t, pgserver.Config{})
 	l := open(t, install(t, own, 1)).Logs[0]
 	head := fill(t, l, journal.Head{}, 3)
 	if err := own.Kill(); err != nil {
@@ -217,15 +207,7 @@ func TestOpenRefuses(t *testing.T) {
 	on := running(t)
 	c := install(t, on, 3)
 	run(t, on, `DROP ROLE IF EXISTS stranger; CREATE ROLE stranger LOGIN`)
-	weak, err := pgserver.Start(t.Context(), pgserver.Config{Settings: []string{"fsync=off"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := weak.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	weak := pgtest.Start(t, pgserver.Config{Settings: []string{"fsync=off"}})
 	onWeak := install(t, weak, 1)
 	for name, config := range map[string]struct {
 		postgres.Config

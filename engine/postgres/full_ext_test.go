@@ -12,6 +12,7 @@ import (
 	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/internal/disk"
 	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/pgtest"
 	"github.com/mainstemdb/mainstem/internal/smalldisk"
 	"github.com/mainstemdb/mainstem/node"
 )
@@ -22,11 +23,7 @@ import (
 func TestFullDisk(t *testing.T) {
 	running(t)
 	full := smalldisk.New(t)
-	s, err := pgserver.Start(t.Context(), pgserver.Config{Dir: full.Dir, Settings: []string{"max_wal_size=64MB", "shared_buffers=16MB"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
+	s := pgtest.Start(t, pgserver.Config{Dir: full.Dir, Settings: []string{"max_wal_size=64MB", "shared_buffers=16MB"}})
 	logs := open(t, install(t, s, 1))
 	db, err := embedded.Open(t.Context(), "node-0", embedded.OnDisk(disk.NewMem()), embedded.Memory(16<<20),
 		embedded.Cluster(logs, "node-0", node.Shared{Patience: time.Second}))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mainstemdb/mainstem/engine/postgres"
 	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/pgtest"
 	"github.com/mainstemdb/mainstem/internal/proxy"
 	"github.com/mainstemdb/mainstem/internal/sim"
 )
@@ -16,18 +17,7 @@ import (
 // TestNodesOnPostgreSQL: three nodes, each with a way of its own to the server, while
 // connections break, answers are lost, and the server dies and comes back.
 func TestNodesOnPostgreSQL(t *testing.T) {
-	own, err := pgserver.Start(t.Context(), pgserver.Config{})
-	if errors.Is(err, pgserver.ErrMissing) {
-		t.Skip("not run: " + err.Error())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := own.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	own := pgtest.Start(t, pgserver.Config{})
 	sim.Rounds(t, 2, func(t *testing.T, seed uint64) {
 		c := install(t, own, 1)
 		nodes := sim.NewCluster(t, seed)

@@ -8,25 +8,20 @@ import (
 	"time"
 
 	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/pgtest"
 	"github.com/mainstemdb/mainstem/journal"
 )
 
 // pair is a server and its standby, named "twin".
 func pair(t *testing.T) (primary, standby *pgserver.Server) {
 	t.Helper()
-	primary, err := pgserver.Start(t.Context(), pgserver.Config{Settings: []string{"max_wal_senders=4", "hot_standby=on"}})
-	if errors.Is(err, pgserver.ErrMissing) {
-		t.Skip("not run: " + err.Error())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	standby, err = primary.Standby(t.Context(), "twin")
+	primary = pgtest.Start(t, pgserver.Config{Settings: []string{"max_wal_senders=4", "hot_standby=on"}})
+	standby, err := primary.Standby(t.Context(), "twin")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := errors.Join(standby.Close(), primary.Close()); err != nil {
+		if err := standby.Close(); err != nil {
 			t.Error(err)
 		}
 	})

@@ -2,7 +2,6 @@ package postgres_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -12,39 +11,21 @@ import (
 
 	"github.com/mainstemdb/mainstem/engine/postgres"
 	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/pgtest"
 	"github.com/mainstemdb/mainstem/journal"
 )
 
 var (
-	server    *pgserver.Server
-	serverErr error
-	schemas   atomic.Int64
+	server  pgtest.Shared
+	schemas atomic.Int64
 )
 
 // TestMain starts PostgreSQL once. It syncs, as this engine demands.
-func TestMain(m *testing.M) {
-	os.Exit(func() int {
-		server, serverErr = pgserver.Start(context.Background(), pgserver.Config{Settings: []string{"max_connections=100", "deadlock_timeout=100ms"}})
-		if serverErr == nil {
-			defer func() {
-				if err := server.Close(); err != nil {
-					fmt.Fprintln(os.Stderr, "closing PostgreSQL:", err)
-				}
-			}()
-		}
-		return m.Run()
-	}())
-}
+func TestMain(m *testing.M) { os.Exit(server.Main(m, "max_connections=100", "deadlock_timeout=100ms")) }
 
 func running(t *testing.T) *pgserver.Server {
 	t.Helper()
-	switch {
-	case errors.Is(serverErr, pgserver.ErrMissing):
-		t.Skip("not run: " + serverErr.Error())
-	case serverErr != nil:
-		t.Fatal(serverErr)
-	}
-	return server
+	return server.On(t)
 }
 
 // install makes an empty log on a server.

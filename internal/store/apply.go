@@ -7,22 +7,36 @@ import (
 	"github.com/mainstemdb/mainstem/internal/state"
 )
 
+// begin begins a change of the store, which end ends; one at a time.
+func (s *Store) begin() error {
+	if !s.users.enter() {
+		return ErrClosed
+	}
+	err := s.Err()
+	if s.readOnly {
+		err = ErrReadOnly
+	}
+	if err != nil {
+		s.users.leave()
+		return err
+	}
+	s.writing.Lock()
+	return nil
+}
+
+func (s *Store) end() {
+	s.writing.Unlock()
+	s.users.leave()
+}
+
 // Apply makes the writes, in their order, as one atomic step: readers and a
 // crash see all of them or none. They are not durable before the next Flush.
 // It waits while the disk is behind.
 func (s *Store) Apply(writes []state.Write) error {
-	if !s.users.enter() {
-		return ErrClosed
+	if err := s.begin(); err != nil {
+		return err
 	}
-	defer s.users.leave()
-	switch {
-	case s.readOnly:
-		return ErrReadOnly
-	case s.Err() != nil:
-		return s.Err()
-	}
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	defer s.end()
 	if s.active.bytes >= s.limit {
 		if _, err := s.turn(); err != nil {
 			return err

@@ -13,18 +13,10 @@ import (
 // of a key come newest first, as they lie, and not as they were written, so they must not
 // go through Apply. It holds one block in memory. What an error leaves is no state.
 func (s *Store) Load(next func(put func(state.Row) error) error) error {
-	if !s.users.enter() {
-		return ErrClosed
+	if err := s.begin(); err != nil {
+		return err
 	}
-	defer s.users.leave()
-	switch {
-	case s.readOnly:
-		return ErrReadOnly
-	case s.Err() != nil:
-		return s.Err()
-	}
-	s.writing.Lock()
-	defer s.writing.Unlock()
+	defer s.end()
 	if _, found, err := s.rows.First([]byte{0}, []byte{0xFF}); err != nil || found {
 		return errors.Join(err, fmt.Errorf("%w: %s is to be loaded and is not empty", ErrFailed, s.dir))
 	}

@@ -56,6 +56,7 @@ var floors = []struct {
 	{"internal/proxy", nil},
 	{"internal/pipe", nil},
 	{"internal/pgserver", []string{"internal/process"}},
+	{"internal/pgtest", []string{"internal/pgserver"}},
 	{"internal/natsserver", []string{"internal/process"}},
 	{"pg", []string{".", "internal/traceparent"}},
 	{"pg/webhook", []string{".", "pg"}},

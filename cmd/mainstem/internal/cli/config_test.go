@@ -48,14 +48,14 @@ func TestSettingsAreOneTable(t *testing.T) {
 	help := mainstem(t, dir, "", "serve", "--help").out
 	_, listed, _ := strings.Cut(help, "Flags:")
 	for _, m := range regexp.MustCompile(`(?m)^ +(?:-\w, )?(--[a-z-]+)`).FindAllStringSubmatch(listed, -1) {
-		if flag := m[1]; !flags[flag] && flag != "--help" && flag != "--json" && flag != "--config" && flag != "--activate" { // which is a deed, done once
+		if flag := m[1]; !flags[flag] && flag != "--help" && flag != "--json" && flag != "--config" {
 			t.Errorf("%s is a flag of serve and no setting: give it a key", flag)
 		}
 	}
 	for key, s := range all {
 		value := map[string]string{
 			"listen": "127.0.0.1:99", "pprof": "127.0.0.1:98", "memory": "64MiB", "drain": "2m",
-			"insecure": "true", "tls.client_cert_optional": "true", "metrics": "127.0.0.1:97",
+			"insecure": "true", "tls.client_cert_optional": "true", "metrics": "127.0.0.1:97", "activate": "2",
 			"cluster.log": "postgres://node@db1/shop", "snapshots": "dir://backups", "archive": "dir://backups", "cluster.listen": "127.0.0.1:96", "cluster.address": "db1:95", "cluster.accept_weak_durability": "true",
 		}[key]
 		if value == "" {
@@ -113,7 +113,7 @@ func TestBadSettings(t *testing.T) {
 		"tls:\n  crt: a\n":                  "bad.yaml:2: there is no \"tls.crt\"; did you mean tls.cert?",
 		"tls-cert: a\n":                     "write tls.cert",
 		"MAINSTEM_MEMORY: 1GiB\n":           "write memory",
-		"nonsense: 1\n":                     "there are archive, dir, drain,",
+		"nonsense: 1\n":                     "there are activate, archive, dir, drain,",
 		"\n\nmemory: 256\n":                 "bad.yaml:3: memory: \"256\" has no unit; write 256MiB",
 		"memory: 256MB\n":                   "did you mean 256MiB?",
 		"memory: much\n":                    "is no size",

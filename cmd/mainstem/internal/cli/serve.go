@@ -20,7 +20,6 @@ import (
 
 type serveCmd struct {
 	settings
-	Activate uint8 `help:"Put this version of the log in force, once all nodes know it. There is no way back to a program that does not." placeholder:"VERSION"`
 }
 
 // Help is shown below the flags.

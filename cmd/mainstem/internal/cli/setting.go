@@ -20,12 +20,13 @@ type settings struct {
 	security
 	cluster
 	storing
-	Config  string  `help:"Read what is not given by flag or environment from this file." env:"MAINSTEM_CONFIG" placeholder:"FILE"`
-	Listen  address `help:"Address and port for everything: gRPC, gRPC-Web, Connect and JSON, health." key:"listen" env:"MAINSTEM_LISTEN" default:"127.0.0.1:7171" placeholder:"HOST:PORT"`
-	Memory  size    `help:"Memory of the database: its caches, tables and queues; 256MiB unless chosen." key:"memory" env:"MAINSTEM_MEMORY" default:"256MiB" placeholder:"SIZE"`
-	Drain   span    `help:"How long calls that run may take to end when the server is told to go; 30s unless chosen." key:"drain" env:"MAINSTEM_DRAIN" default:"30s" placeholder:"DURATION"`
-	Metrics address `help:"Offer metrics for Prometheus at an address of their own, under /metrics, and hot names under /hot; nowhere unless chosen." key:"metrics" env:"MAINSTEM_METRICS" placeholder:"HOST:PORT"`
-	Pprof   address `help:"Offer profiles of this process at a loopback address, for go tool pprof; nowhere unless chosen." key:"pprof" env:"MAINSTEM_PPROF" placeholder:"HOST:PORT"`
+	Activate uint8   `help:"Put this version of the log in force, once all nodes know it. There is no way back to a program that does not." key:"activate" env:"MAINSTEM_ACTIVATE" default:"0" placeholder:"VERSION"`
+	Config   string  `help:"Read what is not given by flag or environment from this file." env:"MAINSTEM_CONFIG" placeholder:"FILE"`
+	Listen   address `help:"Address and port for everything: gRPC, gRPC-Web, Connect and JSON, health." key:"listen" env:"MAINSTEM_LISTEN" default:"127.0.0.1:7171" placeholder:"HOST:PORT"`
+	Memory   size    `help:"Memory of the database: its caches, tables and queues; 256MiB unless chosen." key:"memory" env:"MAINSTEM_MEMORY" default:"256MiB" placeholder:"SIZE"`
+	Drain    span    `help:"How long calls that run may take to end when the server is told to go; 30s unless chosen." key:"drain" env:"MAINSTEM_DRAIN" default:"30s" placeholder:"DURATION"`
+	Metrics  address `help:"Offer metrics for Prometheus at an address of their own, under /metrics, and hot names under /hot; nowhere unless chosen." key:"metrics" env:"MAINSTEM_METRICS" placeholder:"HOST:PORT"`
+	Pprof    address `help:"Offer profiles of this process at a loopback address, for go tool pprof; nowhere unless chosen." key:"pprof" env:"MAINSTEM_PPROF" placeholder:"HOST:PORT"`
 }
 
 // setting is a row of the table.
