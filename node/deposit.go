@@ -88,22 +88,39 @@ func (p *partition) writes() bool { return !p.shared() || p.applied().Writer == 
 func (p *partition) depositDue(ctx context.Context, unsaved int64) (bool, error) {
 	d, tail := &p.deposits, p.applied()
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.known {
-		all, err := p.stored(ctx)
-		if err != nil {
-			return false, err
-		}
-		if d.known = true; len(all) > 0 {
-			m, err := all[0].Load(ctx, p.blobs())
-			if err != nil {
-				return true, err // a new one is the best answer to a damaged one
-			}
-			d.newest, d.age = m.Index, m.Age
+	known := d.known
+	d.mu.Unlock()
+	if !known {
+		if damaged, err := p.askStore(ctx); err != nil {
+			return damaged, err // a new one is the best answer to a damaged one
 		}
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	return tail.Head.Index > d.newest &&
 		(tail.Age.Sub(d.age) >= DepositEvery || tail.Head.Index-d.newest >= DepositRecords || unsaved >= snapshotBytes), nil
+}
+
+// askStore finds out which snapshot in the store is the newest. Whoever reads the
+// figures does not wait for it.
+func (p *partition) askStore(ctx context.Context) (damaged bool, err error) {
+	all, err := p.stored(ctx)
+	if err != nil {
+		return false, err
+	}
+	var newest backup.Manifest
+	if len(all) > 0 {
+		m, err := all[0].Load(ctx, p.blobs())
+		if err != nil {
+			return true, err
+		}
+		newest = *m
+	}
+	d := &p.deposits
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.known, d.newest, d.age = true, max(d.newest, newest.Index), max(d.age, newest.Age)
+	return false, nil
 }
 
 // depositing writes snapshots into the blob store, beside everything else, until the

@@ -92,7 +92,7 @@ func (s setting) value() (string, error) {
 	case bool:
 		return strconv.FormatBool(v), nil
 	default:
-		if text := s.flag.Target.String(); text != "" {
+		if text := fmt.Sprint(v); text != "" {
 			return text, nil
 		}
 		return s.flag.Tag.Get("unset"), nil
