@@ -126,6 +126,7 @@ func TestBadSettings(t *testing.T) {
 		"drain: 30 seconds\n":               "is no duration",
 		"drain: -1s\n":                      "below zero",
 		"insecure: yes\n":                   "\"yes\" is not true or false",
+		"activate: 256\n":                   "\"256\" is not a whole number from 0 to 255",
 		"listen: 7171\n":                    "has no host; write 127.0.0.1:7171",
 		"listen: localhost\n":               "is no HOST:PORT",
 		"listen: localhost:http2\n":         "the port of",

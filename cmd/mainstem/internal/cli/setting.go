@@ -58,6 +58,12 @@ func (s setting) set(target reflect.Value, text string) error {
 			return fmt.Errorf("%.40q is not true or false", text)
 		}
 		target.SetBool(text == "true")
+	case reflect.Uint8:
+		n, err := strconv.ParseUint(text, 10, 8)
+		if err != nil {
+			return fmt.Errorf("%.40q is not a whole number from 0 to 255", text)
+		}
+		target.SetUint(n)
 	case reflect.String:
 		target.SetString(text)
 	default:
