@@ -61,9 +61,10 @@ func (n *Node) Reach(ctx context.Context, group string, index uint64) error {
 	}
 }
 
-// Beside freezes the node's state, for a caller who is about to lock the tail. The
+// Beside freezes the node's state, for a caller who is about to lock the tail of log,
+// which LogOf gave: it is RetryTransaction if the partition has left that since. The
 // loop need not have come so far; it can be waiting for the same lock.
-func (n *Node) Beside(group string, append func(ctx context.Context, record []byte) (journal.Head, error)) (*Beside, error) {
+func (n *Node) Beside(group string, log journal.Log, append func(ctx context.Context, record []byte) (journal.Head, error)) (*Beside, error) {
 	if err := mainstem.CheckGroup(group); err != nil {
 		return nil, err
 	}
@@ -75,7 +76,12 @@ func (n *Node) Beside(group string, append func(ctx context.Context, record []by
 	if err != nil {
 		return nil, err
 	}
-	return &Beside{p: p, log: p.log(), append: append, rows: state.NewOverlay(rows, p.seed), tail: tail, release: release}, nil
+	b := &Beside{p: p, log: p.log(), append: append, rows: state.NewOverlay(rows, p.seed), tail: tail, release: release}
+	if b.log.raw != log {
+		release()
+		return nil, b.moved()
+	}
+	return b, nil
 }
 
 // Next is the first slot that is not in the state.
@@ -97,13 +103,19 @@ func (b *Beside) Lead(locked journal.Head, entries []journal.Entry) error {
 		}
 	}
 	if current(b.tail) != b.log.id {
-		return mainstem.Errorf(mainstem.RetryTransaction, "partition %d has moved to another log", b.p.id)
+		return b.moved()
 	}
 	if head := b.tail.Head; head.Index != locked.Index || head.Hash != locked.Hash {
 		return mainstem.Errorf(mainstem.RetryTransaction, "the log of partition %d ends in record %d with hash %s for this node, and in record %d with hash %s where its tail was locked (L2)",
 			b.p.id, head.Index, head.Hash, locked.Index, locked.Hash)
 	}
 	return nil
+}
+
+// moved refuses what would go behind the record that has moved the log: it would be in
+// the log that was left, and in no other.
+func (b *Beside) moved() error {
+	return mainstem.Errorf(mainstem.RetryTransaction, "partition %d has moved to another log", b.p.id)
 }
 
 func (b *Beside) put(w state.Write) { b.rows.Put(w, runBatch) }

@@ -44,7 +44,7 @@ func CommitWith(ctx context.Context, db *embedded.DB, tx pgx.Tx, group, id strin
 	if err := c.prepare(ctx); err != nil {
 		return nil, err
 	}
-	beside, err := db.Node().Beside(group, c.append)
+	beside, err := db.Node().Beside(group, c.log, c.append)
 	if err != nil {
 		return nil, err
 	}
