@@ -34,7 +34,7 @@ PLUGINS  := $(BIN)/protoc-gen-go $(BIN)/protoc-gen-connect-go
 # part of it: two tools need not agree on their dependencies.
 MODULES   = $(shell go list -m -f '{{.Dir}}')
 PACKAGES  = $(addsuffix /...,$(MODULES))
-TOOLBUILD = GOWORK=off go build -trimpath
+TOOLBUILD = GOWORK=off go build
 
 # Modules with a workspace of their own beside bench: what they need is no part of
 # MODULES, which agree on their versions.

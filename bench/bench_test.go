@@ -115,8 +115,11 @@ func TestEveryScenario(t *testing.T) {
 				rounds = "2"
 			}
 			seconds := "0.06"
-			if sc.name == "overload" {
+			switch sc.name {
+			case "overload":
 				seconds = "1" // who is polite beside a crowd has to get something in each part
+			case "levels":
+				seconds = "0.5" // a read at Latest asks another process, and has to be answered in it
 			}
 			r := report(t, s, "-scenario", sc.name, "-clients", "4", "-seconds", seconds, "-rounds", rounds, "-peers", "bbolt",
 				"-keys", "200", "-rates", "500", "-fill", "1000", fmt.Sprintf("-check=%t", sc.name == "append"))
