@@ -20,7 +20,7 @@ const memory = 16 << 20
 // open opens a database that must open; the caller closes it.
 func open(t *testing.T, dir string, opts ...embedded.Option) *embedded.DB {
 	t.Helper()
-	db, err := embedded.Open(t.Context(), dir, append([]embedded.Option{embedded.Memory(memory)}, opts...)...)
+	db, err := embedded.Open(t.Context(), dir, append([]embedded.Option{embedded.Memory(memory), embedded.SegmentSize(1 << 20)}, opts...)...)
 	if err != nil {
 		t.Fatalf("open %s: %v", dir, err)
 	}
@@ -30,7 +30,7 @@ func open(t *testing.T, dir string, opts ...embedded.Option) *embedded.DB {
 // refused opens a database that must not open, and returns the message.
 func refused(t *testing.T, what, dir string, code mainstem.Code, opts ...embedded.Option) string {
 	t.Helper()
-	db, err := embedded.Open(t.Context(), dir, append([]embedded.Option{embedded.Memory(memory)}, opts...)...)
+	db, err := embedded.Open(t.Context(), dir, append([]embedded.Option{embedded.Memory(memory), embedded.SegmentSize(1 << 20)}, opts...)...)
 	if err == nil {
 		_ = db.Close()
 		t.Errorf("%s: opened, want %s", what, code)
@@ -229,7 +229,7 @@ func TestRestoring(t *testing.T) {
 	lost := set(t, db, "g", "k", "lost")
 	closed(t, db)
 
-	restore := append([]embedded.Option{embedded.Memory(memory)}, opts...)
+	restore := append([]embedded.Option{embedded.Memory(memory), embedded.SegmentSize(1 << 20)}, opts...)
 	if err := embedded.Restore(t.Context(), "backup", "db", restore...); mainstem.CodeOf(err) != mainstem.Invalid {
 		t.Errorf("restoring over a database: %v, want invalid", err)
 	}

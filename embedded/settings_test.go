@@ -16,7 +16,7 @@ import (
 func TestSettingsAreTheDatabasesOwn(t *testing.T) {
 	const week = 7 * 24 * time.Hour
 	fs, clock := disk.NewMem(), mainstemtest.NewClock()
-	on := []embedded.Option{embedded.OnDisk(fs), embedded.OnClock(clock)}
+	on := []embedded.Option{embedded.SegmentSize(1 << 20), embedded.OnDisk(fs), embedded.OnClock(clock)}
 	with := func(more ...embedded.Option) []embedded.Option {
 		return append(append([]embedded.Option(nil), on...), more...)
 	}

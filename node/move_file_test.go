@@ -20,7 +20,7 @@ type filed struct {
 }
 
 func (f *filed) tryOpen(opts ...embedded.Option) (*embedded.DB, error) {
-	return embedded.Open(f.t.Context(), dir, append([]embedded.Option{embedded.Memory(32 << 20), embedded.OnDisk(f.fs), embedded.OnClock(f.clock)}, opts...)...)
+	return embedded.Open(f.t.Context(), dir, append([]embedded.Option{embedded.Memory(32 << 20), embedded.SegmentSize(1 << 20), embedded.OnDisk(f.fs), embedded.OnClock(f.clock)}, opts...)...)
 }
 
 func (f *filed) open(opts ...embedded.Option) *embedded.DB {

@@ -39,7 +39,7 @@ func start(t *testing.T, opts ...embedded.Option) *world {
 	}
 	w := &world{t: t, power: power, faults: disk.NewFaults(power), clock: mainstemtest.NewClock()}
 	w.opts = append([]embedded.Option{
-		embedded.Memory(16 << 20), embedded.OnDisk(w.faults), embedded.OnClock(w.clock),
+		embedded.Memory(16 << 20), embedded.SegmentSize(1 << 20), embedded.OnDisk(w.faults), embedded.OnClock(w.clock),
 	}, opts...)
 	w.open()
 	return w
