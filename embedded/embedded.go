@@ -134,6 +134,9 @@ func (db *DB) Move(ctx context.Context, url string, progress func(node.MoveProgr
 	return db.node.Move(ctx, url, progress)
 }
 
+// Forget takes a node that is lost for good out of the database: see node.Node.Forget.
+func (db *DB) Forget(ctx context.Context, name string) error { return db.node.Forget(ctx, name) }
+
 // Direct is the node as other nodes are to reach it: it forwards nothing.
 func (db *DB) Direct() mainstem.Backend { return db.node.Direct() }
 

@@ -73,6 +73,11 @@ func (p *partition) settle(h *record.Header) {
 		c.recorded = *k
 		p.compare()
 	}
+	if h.Member != nil && h.Member.Gone && h.Node == p.node.cfg.Name && p.running {
+		p.logger.Warn("this node was forgotten, and is a member again")
+		c.introduce = true
+		p.queue.poke()
+	}
 	if h.Vote != nil {
 		p.vote(h.Vote.Settled)
 	}
@@ -182,7 +187,7 @@ func (b *batch) unspeak() {
 	if v := b.header.Vote; v != nil && c.vote == nil {
 		c.vote, c.told = v, v.Settled-1
 	}
-	if b.header.Member != nil {
+	if b.header.Member != nil && b.notice == nil {
 		c.introduce = true
 	}
 	b.unnotice()

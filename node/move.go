@@ -67,7 +67,7 @@ func (n *Node) Move(ctx context.Context, url string, progress func(MoveProgress)
 	case url == "" || len(url) > LimitURL:
 		return nil, mainstem.Errorf(mainstem.Invalid, "the URL of the log has %d bytes; it may have 1 to %d", len(url), LimitURL)
 	case !n.moving.TryLock():
-		return nil, mainstem.Errorf(mainstem.InProgress, "this node is moving the database already")
+		return nil, mainstem.Errorf(mainstem.InProgress, "this node is moving the database already, or forgets another node")
 	}
 	defer n.moving.Unlock()
 	r, err := n.reach(ctx, url)
@@ -213,7 +213,7 @@ func (m *mover) confirm(ctx context.Context) error {
 			}
 			if ctx.Err() != nil && len(missing) > 0 {
 				e := mainstem.Errorf(mainstem.Unavailable, "members that did not say within %s that they reach the log at %s: %s; nothing has moved", patience, m.url, strings.Join(missing, ", "))
-				e.Advice = "let them reach it, or start those that are down, and move again"
+				e.Advice = "let them reach it, start those that are down, or have those forgotten that are lost (mainstem cluster forget), and move again"
 				return e
 			}
 			if err := ctx.Err(); err != nil {

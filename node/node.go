@@ -26,7 +26,7 @@ type Node struct {
 
 	peers   peers
 	targets targets
-	moving  sync.Mutex // held by a move that this node has begun
+	moving  sync.Mutex // held while this node moves the database, or forgets another one
 	// spreading is what hands partitions over; it ends with serving.
 	spreading sync.WaitGroup
 	serving   context.Context

@@ -6,10 +6,11 @@ import (
 	"github.com/mainstemdb/mainstem/internal/record"
 )
 
-// notice is what a record without transactions is to say of a move. It is appended
-// again until it is in the log, or withdrawn.
+// notice is what a record without transactions is to say of a move, or of a member that
+// is gone. It is appended again until it is in the log, or withdrawn.
 type notice struct {
 	prepare, moved *record.Target
+	gone           string        // the member
 	told           chan struct{} // closed when it is in the log
 	// from is where a move begins: another move can come first, and then this one is
 	// not what was asked for.
@@ -40,9 +41,16 @@ func (p *partition) announce() *batch {
 	if n == nil || n.flying || p.contested() || n.moved != nil && current(p.ahead) != n.from {
 		return nil
 	}
+	if _, member := p.ahead.Member(n.gone); n.gone != "" && !member {
+		return nil // another node was first
+	}
 	b := &batch{p: p, notice: n}
 	b.now()
 	b.header.Prepare, b.header.Moved = n.prepare, n.moved
+	if n.gone != "" {
+		// A member speaks under its own name; of one that is gone others do.
+		b.header.Node, b.header.Member = n.gone, &record.Member{Gone: true}
+	}
 	if n.moved != nil {
 		p.movedAt = time.Now()
 	}

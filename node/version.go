@@ -20,7 +20,7 @@ func (p *partition) activates(h *record.Header) (bool, error) {
 		}
 		e := mainstem.Errorf(mainstem.Invalid, "version %d of the log cannot be put in force in partition %d: node %q knows %d to %d",
 			wanted, p.id, m.Name, record.Oldest, max(record.Oldest, m.Newest))
-		e.Advice = "start that node with this program first; if it is lost, start another one under its name"
+		e.Advice = "start that node with this program first; if it is lost, have the others forget it: mainstem cluster forget " + m.Name
 		return false, e
 	}
 	p.logger.Info("a version of the log is put in force", "version", wanted, "before", p.tail.Version)

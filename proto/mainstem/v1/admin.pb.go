@@ -170,6 +170,269 @@ func (x *MoveResponse) GetWritePause() int64 {
 	return 0
 }
 
+// MembersRequest asks for all of them.
+type MembersRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MembersRequest) Reset() {
+	*x = MembersRequest{}
+	mi := &file_mainstem_v1_admin_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MembersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MembersRequest) ProtoMessage() {}
+
+func (x *MembersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mainstem_v1_admin_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MembersRequest.ProtoReflect.Descriptor instead.
+func (*MembersRequest) Descriptor() ([]byte, []int) {
+	return file_mainstem_v1_admin_proto_rawDescGZIP(), []int{2}
+}
+
+// MembersResponse is all of them, by name. Of a database on files there are none.
+type MembersResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Members       []*Member              `protobuf:"bytes,1,rep,name=members,proto3" json:"members,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MembersResponse) Reset() {
+	*x = MembersResponse{}
+	mi := &file_mainstem_v1_admin_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MembersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MembersResponse) ProtoMessage() {}
+
+func (x *MembersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_mainstem_v1_admin_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MembersResponse.ProtoReflect.Descriptor instead.
+func (*MembersResponse) Descriptor() ([]byte, []int) {
+	return file_mainstem_v1_admin_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *MembersResponse) GetMembers() []*Member {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+// Member is what a node has said of itself in the log, last.
+type Member struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Where other nodes reach it, and the zone where it stands.
+	Address string `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	Zone    string `protobuf:"bytes,3,opt,name=zone,proto3" json:"zone,omitempty"`
+	// The version of its program, for people.
+	Version string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
+	// The highest version of the log's records that its program knows.
+	Newest uint32 `protobuf:"varint,5,opt,name=newest,proto3" json:"newest,omitempty"`
+	// How many records its disk does not have yet, of the partition where that is most.
+	Behind uint64 `protobuf:"varint,6,opt,name=behind,proto3" json:"behind,omitempty"`
+	// The partitions of which it wrote the newest record.
+	Writes        []uint32 `protobuf:"varint,7,rep,packed,name=writes,proto3" json:"writes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Member) Reset() {
+	*x = Member{}
+	mi := &file_mainstem_v1_admin_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Member) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Member) ProtoMessage() {}
+
+func (x *Member) ProtoReflect() protoreflect.Message {
+	mi := &file_mainstem_v1_admin_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Member.ProtoReflect.Descriptor instead.
+func (*Member) Descriptor() ([]byte, []int) {
+	return file_mainstem_v1_admin_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Member) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Member) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *Member) GetZone() string {
+	if x != nil {
+		return x.Zone
+	}
+	return ""
+}
+
+func (x *Member) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *Member) GetNewest() uint32 {
+	if x != nil {
+		return x.Newest
+	}
+	return 0
+}
+
+func (x *Member) GetBehind() uint64 {
+	if x != nil {
+		return x.Behind
+	}
+	return 0
+}
+
+func (x *Member) GetWrites() []uint32 {
+	if x != nil {
+		return x.Writes
+	}
+	return nil
+}
+
+// ForgetRequest says whom.
+type ForgetRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name of the node, as Members has it.
+	Node          string `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetRequest) Reset() {
+	*x = ForgetRequest{}
+	mi := &file_mainstem_v1_admin_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetRequest) ProtoMessage() {}
+
+func (x *ForgetRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mainstem_v1_admin_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetRequest.ProtoReflect.Descriptor instead.
+func (*ForgetRequest) Descriptor() ([]byte, []int) {
+	return file_mainstem_v1_admin_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ForgetRequest) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+// ForgetResponse says that it is done.
+type ForgetResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetResponse) Reset() {
+	*x = ForgetResponse{}
+	mi := &file_mainstem_v1_admin_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetResponse) ProtoMessage() {}
+
+func (x *ForgetResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_mainstem_v1_admin_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetResponse.ProtoReflect.Descriptor instead.
+func (*ForgetResponse) Descriptor() ([]byte, []int) {
+	return file_mainstem_v1_admin_proto_rawDescGZIP(), []int{6}
+}
+
 var File_mainstem_v1_admin_proto protoreflect.FileDescriptor
 
 const file_mainstem_v1_admin_proto_rawDesc = "" +
@@ -187,9 +450,25 @@ const file_mainstem_v1_admin_proto_rawDesc = "" +
 	"generation\x18\x06 \x01(\tR\n" +
 	"generation\x12\x1f\n" +
 	"\vwrite_pause\x18\a \x01(\x03R\n" +
-	"writePause2M\n" +
+	"writePause\"\x10\n" +
+	"\x0eMembersRequest\"@\n" +
+	"\x0fMembersResponse\x12-\n" +
+	"\amembers\x18\x01 \x03(\v2\x13.mainstem.v1.MemberR\amembers\"\xac\x01\n" +
+	"\x06Member\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x12\n" +
+	"\x04zone\x18\x03 \x01(\tR\x04zone\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\tR\aversion\x12\x16\n" +
+	"\x06newest\x18\x05 \x01(\rR\x06newest\x12\x16\n" +
+	"\x06behind\x18\x06 \x01(\x04R\x06behind\x12\x16\n" +
+	"\x06writes\x18\a \x03(\rR\x06writes\"#\n" +
+	"\rForgetRequest\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\"\x10\n" +
+	"\x0eForgetResponse2\xd6\x01\n" +
 	"\fAdminService\x12=\n" +
-	"\x04Move\x12\x18.mainstem.v1.MoveRequest\x1a\x19.mainstem.v1.MoveResponse0\x01B=Z;github.com/mainstemdb/mainstem/proto/mainstem/v1;mainstemv1b\x06proto3"
+	"\x04Move\x12\x18.mainstem.v1.MoveRequest\x1a\x19.mainstem.v1.MoveResponse0\x01\x12D\n" +
+	"\aMembers\x12\x1b.mainstem.v1.MembersRequest\x1a\x1c.mainstem.v1.MembersResponse\x12A\n" +
+	"\x06Forget\x12\x1a.mainstem.v1.ForgetRequest\x1a\x1b.mainstem.v1.ForgetResponseB=Z;github.com/mainstemdb/mainstem/proto/mainstem/v1;mainstemv1b\x06proto3"
 
 var (
 	file_mainstem_v1_admin_proto_rawDescOnce sync.Once
@@ -203,19 +482,29 @@ func file_mainstem_v1_admin_proto_rawDescGZIP() []byte {
 	return file_mainstem_v1_admin_proto_rawDescData
 }
 
-var file_mainstem_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_mainstem_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_mainstem_v1_admin_proto_goTypes = []any{
-	(*MoveRequest)(nil),  // 0: mainstem.v1.MoveRequest
-	(*MoveResponse)(nil), // 1: mainstem.v1.MoveResponse
+	(*MoveRequest)(nil),     // 0: mainstem.v1.MoveRequest
+	(*MoveResponse)(nil),    // 1: mainstem.v1.MoveResponse
+	(*MembersRequest)(nil),  // 2: mainstem.v1.MembersRequest
+	(*MembersResponse)(nil), // 3: mainstem.v1.MembersResponse
+	(*Member)(nil),          // 4: mainstem.v1.Member
+	(*ForgetRequest)(nil),   // 5: mainstem.v1.ForgetRequest
+	(*ForgetResponse)(nil),  // 6: mainstem.v1.ForgetResponse
 }
 var file_mainstem_v1_admin_proto_depIdxs = []int32{
-	0, // 0: mainstem.v1.AdminService.Move:input_type -> mainstem.v1.MoveRequest
-	1, // 1: mainstem.v1.AdminService.Move:output_type -> mainstem.v1.MoveResponse
-	1, // [1:2] is the sub-list for method output_type
-	0, // [0:1] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	4, // 0: mainstem.v1.MembersResponse.members:type_name -> mainstem.v1.Member
+	0, // 1: mainstem.v1.AdminService.Move:input_type -> mainstem.v1.MoveRequest
+	2, // 2: mainstem.v1.AdminService.Members:input_type -> mainstem.v1.MembersRequest
+	5, // 3: mainstem.v1.AdminService.Forget:input_type -> mainstem.v1.ForgetRequest
+	1, // 4: mainstem.v1.AdminService.Move:output_type -> mainstem.v1.MoveResponse
+	3, // 5: mainstem.v1.AdminService.Members:output_type -> mainstem.v1.MembersResponse
+	6, // 6: mainstem.v1.AdminService.Forget:output_type -> mainstem.v1.ForgetResponse
+	4, // [4:7] is the sub-list for method output_type
+	1, // [1:4] is the sub-list for method input_type
+	1, // [1:1] is the sub-list for extension type_name
+	1, // [1:1] is the sub-list for extension extendee
+	0, // [0:1] is the sub-list for field type_name
 }
 
 func init() { file_mainstem_v1_admin_proto_init() }
@@ -229,7 +518,7 @@ func file_mainstem_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mainstem_v1_admin_proto_rawDesc), len(file_mainstem_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -7,7 +7,9 @@ import (
 )
 
 type clusterCmd struct {
-	Schema clusterSchemaCmd `cmd:"" help:"Print the SQL that a log in PostgreSQL needs."`
+	Schema  clusterSchemaCmd  `cmd:"" help:"Print the SQL that a log in PostgreSQL needs."`
+	Members clusterMembersCmd `cmd:"" help:"List the nodes, as the log has them."`
+	Forget  clusterForgetCmd  `cmd:"" help:"Take a node that is lost for good out of the members."`
 }
 
 // Help is shown below the flags.

@@ -80,6 +80,16 @@ func TestCluster(t *testing.T) {
 	nodes[0] = start("a")
 	says(0, "6", "get", "item/stock")
 	says(0, `"id":"buy-3"`, "feed")
+	says(1, "\nc     http://127.0.0.1:", "cluster", "members")
+	if got := asking(t, nodes[1].address, dir, "", "cluster", "forget", "c"); got.code != 2 || !strings.Contains(got.err, "it answers at http://127.0.0.1:") {
+		t.Errorf("forgetting a node that lives: %+v", got)
+	}
+	nodes[2].stop(syscall.SIGKILL)
+	nodes = nodes[:2]
+	says(1, "forgotten: c", "cluster", "forget", "c")
+	if got := asking(t, nodes[0].address, dir, "", "cluster", "members", "--json"); got.code != 0 || strings.Count(got.out, "\n") != 2 || strings.Contains(got.out, `"name":"c"`) {
+		t.Errorf("members once c is forgotten: %+v", got)
+	}
 	want(t, dir, 2, "a is a node's state; its log is on engine postgres", "get", "--dir", "a", "item/stock")
 	for i, s := range nodes {
 		if code, errs := s.stop(syscall.SIGTERM); code != 0 {

@@ -15,7 +15,7 @@ var all = []string{
 // TestHelp holds each help text to the one in testdata, and to showing examples.
 func TestHelp(t *testing.T) {
 	t.Parallel()
-	for _, command := range append([]string{"", "pg schema", "pg takeover", "pg events", "pg requests", "pg leases", "config check", "config print", "token create", "token list", "token remove", "cert dev", "advise report", "advise explain", "advise rules", "cluster schema", "advise diff", "advise calc", "advise init", "advise schema", "advise ask", "advise what-if", "advise observe", "advise mcp", "advise skill"}, all...) {
+	for _, command := range append([]string{"", "pg schema", "pg takeover", "pg events", "pg requests", "pg leases", "config check", "config print", "token create", "token list", "token remove", "cert dev", "advise report", "advise explain", "advise rules", "cluster schema", "cluster members", "cluster forget", "advise diff", "advise calc", "advise init", "advise schema", "advise ask", "advise what-if", "advise observe", "advise mcp", "advise skill"}, all...) {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()
 			args, name := []string{"--help"}, "mainstem"

@@ -41,7 +41,7 @@ func (c *moveCmd) Run(e *env) (err error) {
 	if c.To.Secret() {
 		return misused("name a file with PGPASSFILE or credentials=", "the log's URL has a password, and would be recorded for all nodes")
 	}
-	c.Server = cmp.Or(c.Server, "http://127.0.0.1:7171")
+	c.Server = cmp.Or(c.Server, localServer)
 	db, err := c.client("")
 	if err != nil {
 		return err
@@ -83,7 +83,12 @@ func (p *peers) reach(ctx context.Context, text string) (*journal.Database, erro
 
 // administer offers what operators ask of a server.
 func (s *secured) administer(db *embedded.DB, log *slog.Logger) server.Option {
-	return server.Admin(s.admin, func(ctx context.Context, url string, tell func(*pb.MoveResponse)) (*pb.MoveResponse, error) {
+	return server.Admin(s.admin, server.Operations{Move: moving(db, log), Members: func() []*pb.Member { return members(db) }, Forget: forgetting(db, log)})
+}
+
+// moving is what a server does when it is asked to move.
+func moving(db *embedded.DB, log *slog.Logger) server.Mover {
+	return func(ctx context.Context, url string, tell func(*pb.MoveResponse)) (*pb.MoveResponse, error) {
 		who, _ := access.ClientFrom(ctx)
 		log := log.With("to", url, "client", who.Name())
 		log.Info("a move begins")
@@ -97,7 +102,7 @@ func (s *secured) administer(db *embedded.DB, log *slog.Logger) server.Option {
 		}
 		log.Info("a move is done", "generation", moved.Generation, "copied", moved.Copied, "write_pause", moved.WritePause.String(), "took", time.Since(began).String())
 		return &pb.MoveResponse{Step: node.MoveDone, Copied: moved.Copied, Generation: moved.Generation, WritePause: moved.WritePause.Nanoseconds()}, nil
-	})
+	}
 }
 
 // admin is nil for whom the policy lets change the database as a whole; without a

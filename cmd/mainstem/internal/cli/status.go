@@ -22,7 +22,7 @@ Examples:
 }
 
 func (c *statusCmd) Run(e *env) (err error) {
-	c.Server = cmp.Or(c.Server, "http://127.0.0.1:7171")
+	c.Server = cmp.Or(c.Server, localServer)
 	db, err := c.client("")
 	if err != nil {
 		return err

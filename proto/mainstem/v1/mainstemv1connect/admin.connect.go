@@ -37,6 +37,10 @@ const (
 const (
 	// AdminServiceMoveProcedure is the fully-qualified name of the AdminService's Move RPC.
 	AdminServiceMoveProcedure = "/mainstem.v1.AdminService/Move"
+	// AdminServiceMembersProcedure is the fully-qualified name of the AdminService's Members RPC.
+	AdminServiceMembersProcedure = "/mainstem.v1.AdminService/Members"
+	// AdminServiceForgetProcedure is the fully-qualified name of the AdminService's Forget RPC.
+	AdminServiceForgetProcedure = "/mainstem.v1.AdminService/Forget"
 )
 
 // AdminServiceClient is a client for the mainstem.v1.AdminService service.
@@ -46,6 +50,12 @@ type AdminServiceClient interface {
 	// in the log, the move is given up and nothing has happened; afterwards it goes
 	// on without the caller. Repeating the call is safe at any time.
 	Move(context.Context, *connect.Request[v1.MoveRequest]) (*connect.ServerStreamForClient[v1.MoveResponse], error)
+	// Members are the nodes of the database, as its log has them.
+	Members(context.Context, *connect.Request[v1.MembersRequest]) (*connect.Response[v1.MembersResponse], error)
+	// Forget takes a node out of the members that is lost for good: no version, no move
+	// and no majority waits for it any more. A node that answers is "invalid" to forget; one
+	// that comes back is a member again. Repeating the call is safe.
+	Forget(context.Context, *connect.Request[v1.ForgetRequest]) (*connect.Response[v1.ForgetResponse], error)
 }
 
 // NewAdminServiceClient constructs a client for the mainstem.v1.AdminService service. By default,
@@ -65,17 +75,41 @@ func NewAdminServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			connect.WithSchema(adminServiceMethods.ByName("Move")),
 			connect.WithClientOptions(opts...),
 		),
+		members: connect.NewClient[v1.MembersRequest, v1.MembersResponse](
+			httpClient,
+			baseURL+AdminServiceMembersProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("Members")),
+			connect.WithClientOptions(opts...),
+		),
+		forget: connect.NewClient[v1.ForgetRequest, v1.ForgetResponse](
+			httpClient,
+			baseURL+AdminServiceForgetProcedure,
+			connect.WithSchema(adminServiceMethods.ByName("Forget")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // adminServiceClient implements AdminServiceClient.
 type adminServiceClient struct {
-	move *connect.Client[v1.MoveRequest, v1.MoveResponse]
+	move    *connect.Client[v1.MoveRequest, v1.MoveResponse]
+	members *connect.Client[v1.MembersRequest, v1.MembersResponse]
+	forget  *connect.Client[v1.ForgetRequest, v1.ForgetResponse]
 }
 
 // Move calls mainstem.v1.AdminService.Move.
 func (c *adminServiceClient) Move(ctx context.Context, req *connect.Request[v1.MoveRequest]) (*connect.ServerStreamForClient[v1.MoveResponse], error) {
 	return c.move.CallServerStream(ctx, req)
+}
+
+// Members calls mainstem.v1.AdminService.Members.
+func (c *adminServiceClient) Members(ctx context.Context, req *connect.Request[v1.MembersRequest]) (*connect.Response[v1.MembersResponse], error) {
+	return c.members.CallUnary(ctx, req)
+}
+
+// Forget calls mainstem.v1.AdminService.Forget.
+func (c *adminServiceClient) Forget(ctx context.Context, req *connect.Request[v1.ForgetRequest]) (*connect.Response[v1.ForgetResponse], error) {
+	return c.forget.CallUnary(ctx, req)
 }
 
 // AdminServiceHandler is an implementation of the mainstem.v1.AdminService service.
@@ -85,6 +119,12 @@ type AdminServiceHandler interface {
 	// in the log, the move is given up and nothing has happened; afterwards it goes
 	// on without the caller. Repeating the call is safe at any time.
 	Move(context.Context, *connect.Request[v1.MoveRequest], *connect.ServerStream[v1.MoveResponse]) error
+	// Members are the nodes of the database, as its log has them.
+	Members(context.Context, *connect.Request[v1.MembersRequest]) (*connect.Response[v1.MembersResponse], error)
+	// Forget takes a node out of the members that is lost for good: no version, no move
+	// and no majority waits for it any more. A node that answers is "invalid" to forget; one
+	// that comes back is a member again. Repeating the call is safe.
+	Forget(context.Context, *connect.Request[v1.ForgetRequest]) (*connect.Response[v1.ForgetResponse], error)
 }
 
 // NewAdminServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -100,10 +140,26 @@ func NewAdminServiceHandler(svc AdminServiceHandler, opts ...connect.HandlerOpti
 		connect.WithSchema(adminServiceMethods.ByName("Move")),
 		connect.WithHandlerOptions(opts...),
 	)
+	adminServiceMembersHandler := connect.NewUnaryHandler(
+		AdminServiceMembersProcedure,
+		svc.Members,
+		connect.WithSchema(adminServiceMethods.ByName("Members")),
+		connect.WithHandlerOptions(opts...),
+	)
+	adminServiceForgetHandler := connect.NewUnaryHandler(
+		AdminServiceForgetProcedure,
+		svc.Forget,
+		connect.WithSchema(adminServiceMethods.ByName("Forget")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/mainstem.v1.AdminService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case AdminServiceMoveProcedure:
 			adminServiceMoveHandler.ServeHTTP(w, r)
+		case AdminServiceMembersProcedure:
+			adminServiceMembersHandler.ServeHTTP(w, r)
+		case AdminServiceForgetProcedure:
+			adminServiceForgetHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -115,4 +171,12 @@ type UnimplementedAdminServiceHandler struct{}
 
 func (UnimplementedAdminServiceHandler) Move(context.Context, *connect.Request[v1.MoveRequest], *connect.ServerStream[v1.MoveResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("mainstem.v1.AdminService.Move is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) Members(context.Context, *connect.Request[v1.MembersRequest]) (*connect.Response[v1.MembersResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("mainstem.v1.AdminService.Members is not implemented"))
+}
+
+func (UnimplementedAdminServiceHandler) Forget(context.Context, *connect.Request[v1.ForgetRequest]) (*connect.Response[v1.ForgetResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("mainstem.v1.AdminService.Forget is not implemented"))
 }

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file mainstem/v1/admin.proto.
  */
 export const file_mainstem_v1_admin: GenFile = /*@__PURE__*/
-  fileDesc("ChdtYWluc3RlbS92MS9hZG1pbi5wcm90bxILbWFpbnN0ZW0udjEiGgoLTW92ZVJlcXVlc3QSCwoDdXJsGAEgASgJIoYBCgxNb3ZlUmVzcG9uc2USDAoEc3RlcBgBIAEoCRIRCglwYXJ0aXRpb24YAiABKA0SDgoGY29waWVkGAMgASgEEgsKA2xhZxgEIAEoBBIPCgdtaXNzaW5nGAUgAygJEhIKCmdlbmVyYXRpb24YBiABKAkSEwoLd3JpdGVfcGF1c2UYByABKAMyTQoMQWRtaW5TZXJ2aWNlEj0KBE1vdmUSGC5tYWluc3RlbS52MS5Nb3ZlUmVxdWVzdBoZLm1haW5zdGVtLnYxLk1vdmVSZXNwb25zZTABQj1aO2dpdGh1Yi5jb20vbWFpbnN0ZW1kYi9tYWluc3RlbS9wcm90by9tYWluc3RlbS92MTttYWluc3RlbXYxYgZwcm90bzM");
+  fileDesc("ChdtYWluc3RlbS92MS9hZG1pbi5wcm90bxILbWFpbnN0ZW0udjEiGgoLTW92ZVJlcXVlc3QSCwoDdXJsGAEgASgJIoYBCgxNb3ZlUmVzcG9uc2USDAoEc3RlcBgBIAEoCRIRCglwYXJ0aXRpb24YAiABKA0SDgoGY29waWVkGAMgASgEEgsKA2xhZxgEIAEoBBIPCgdtaXNzaW5nGAUgAygJEhIKCmdlbmVyYXRpb24YBiABKAkSEwoLd3JpdGVfcGF1c2UYByABKAMiEAoOTWVtYmVyc1JlcXVlc3QiNwoPTWVtYmVyc1Jlc3BvbnNlEiQKB21lbWJlcnMYASADKAsyEy5tYWluc3RlbS52MS5NZW1iZXIidgoGTWVtYmVyEgwKBG5hbWUYASABKAkSDwoHYWRkcmVzcxgCIAEoCRIMCgR6b25lGAMgASgJEg8KB3ZlcnNpb24YBCABKAkSDgoGbmV3ZXN0GAUgASgNEg4KBmJlaGluZBgGIAEoBBIOCgZ3cml0ZXMYByADKA0iHQoNRm9yZ2V0UmVxdWVzdBIMCgRub2RlGAEgASgJIhAKDkZvcmdldFJlc3BvbnNlMtYBCgxBZG1pblNlcnZpY2USPQoETW92ZRIYLm1haW5zdGVtLnYxLk1vdmVSZXF1ZXN0GhkubWFpbnN0ZW0udjEuTW92ZVJlc3BvbnNlMAESRAoHTWVtYmVycxIbLm1haW5zdGVtLnYxLk1lbWJlcnNSZXF1ZXN0GhwubWFpbnN0ZW0udjEuTWVtYmVyc1Jlc3BvbnNlEkEKBkZvcmdldBIaLm1haW5zdGVtLnYxLkZvcmdldFJlcXVlc3QaGy5tYWluc3RlbS52MS5Gb3JnZXRSZXNwb25zZUI9WjtnaXRodWIuY29tL21haW5zdGVtZGIvbWFpbnN0ZW0vcHJvdG8vbWFpbnN0ZW0vdjE7bWFpbnN0ZW12MWIGcHJvdG8z");
 
 /**
  * MoveRequest says where to.
@@ -100,6 +100,135 @@ export const MoveResponseSchema: GenMessage<MoveResponse> = /*@__PURE__*/
   messageDesc(file_mainstem_v1_admin, 1);
 
 /**
+ * MembersRequest asks for all of them.
+ *
+ * @generated from message mainstem.v1.MembersRequest
+ */
+export type MembersRequest = Message<"mainstem.v1.MembersRequest"> & {
+};
+
+/**
+ * Describes the message mainstem.v1.MembersRequest.
+ * Use `create(MembersRequestSchema)` to create a new message.
+ */
+export const MembersRequestSchema: GenMessage<MembersRequest> = /*@__PURE__*/
+  messageDesc(file_mainstem_v1_admin, 2);
+
+/**
+ * MembersResponse is all of them, by name. Of a database on files there are none.
+ *
+ * @generated from message mainstem.v1.MembersResponse
+ */
+export type MembersResponse = Message<"mainstem.v1.MembersResponse"> & {
+  /**
+   * @generated from field: repeated mainstem.v1.Member members = 1;
+   */
+  members: Member[];
+};
+
+/**
+ * Describes the message mainstem.v1.MembersResponse.
+ * Use `create(MembersResponseSchema)` to create a new message.
+ */
+export const MembersResponseSchema: GenMessage<MembersResponse> = /*@__PURE__*/
+  messageDesc(file_mainstem_v1_admin, 3);
+
+/**
+ * Member is what a node has said of itself in the log, last.
+ *
+ * @generated from message mainstem.v1.Member
+ */
+export type Member = Message<"mainstem.v1.Member"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Where other nodes reach it, and the zone where it stands.
+   *
+   * @generated from field: string address = 2;
+   */
+  address: string;
+
+  /**
+   * @generated from field: string zone = 3;
+   */
+  zone: string;
+
+  /**
+   * The version of its program, for people.
+   *
+   * @generated from field: string version = 4;
+   */
+  version: string;
+
+  /**
+   * The highest version of the log's records that its program knows.
+   *
+   * @generated from field: uint32 newest = 5;
+   */
+  newest: number;
+
+  /**
+   * How many records its disk does not have yet, of the partition where that is most.
+   *
+   * @generated from field: uint64 behind = 6;
+   */
+  behind: bigint;
+
+  /**
+   * The partitions of which it wrote the newest record.
+   *
+   * @generated from field: repeated uint32 writes = 7;
+   */
+  writes: number[];
+};
+
+/**
+ * Describes the message mainstem.v1.Member.
+ * Use `create(MemberSchema)` to create a new message.
+ */
+export const MemberSchema: GenMessage<Member> = /*@__PURE__*/
+  messageDesc(file_mainstem_v1_admin, 4);
+
+/**
+ * ForgetRequest says whom.
+ *
+ * @generated from message mainstem.v1.ForgetRequest
+ */
+export type ForgetRequest = Message<"mainstem.v1.ForgetRequest"> & {
+  /**
+   * The name of the node, as Members has it.
+   *
+   * @generated from field: string node = 1;
+   */
+  node: string;
+};
+
+/**
+ * Describes the message mainstem.v1.ForgetRequest.
+ * Use `create(ForgetRequestSchema)` to create a new message.
+ */
+export const ForgetRequestSchema: GenMessage<ForgetRequest> = /*@__PURE__*/
+  messageDesc(file_mainstem_v1_admin, 5);
+
+/**
+ * ForgetResponse says that it is done.
+ *
+ * @generated from message mainstem.v1.ForgetResponse
+ */
+export type ForgetResponse = Message<"mainstem.v1.ForgetResponse"> & {
+};
+
+/**
+ * Describes the message mainstem.v1.ForgetResponse.
+ * Use `create(ForgetResponseSchema)` to create a new message.
+ */
+export const ForgetResponseSchema: GenMessage<ForgetResponse> = /*@__PURE__*/
+  messageDesc(file_mainstem_v1_admin, 6);
+
+/**
  * AdminService changes a database as a whole, while it serves.
  *
  * @generated from service mainstem.v1.AdminService
@@ -117,6 +246,28 @@ export const AdminService: GenService<{
     methodKind: "server_streaming";
     input: typeof MoveRequestSchema;
     output: typeof MoveResponseSchema;
+  },
+  /**
+   * Members are the nodes of the database, as its log has them.
+   *
+   * @generated from rpc mainstem.v1.AdminService.Members
+   */
+  members: {
+    methodKind: "unary";
+    input: typeof MembersRequestSchema;
+    output: typeof MembersResponseSchema;
+  },
+  /**
+   * Forget takes a node out of the members that is lost for good: no version, no move
+   * and no majority waits for it any more. A node that answers is "invalid" to forget; one
+   * that comes back is a member again. Repeating the call is safe.
+   *
+   * @generated from rpc mainstem.v1.AdminService.Forget
+   */
+  forget: {
+    methodKind: "unary";
+    input: typeof ForgetRequestSchema;
+    output: typeof ForgetResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_mainstem_v1_admin, 0);

@@ -20,17 +20,24 @@ const MoveEvery = 200 * time.Millisecond
 // is. It returns the last message, which says "done".
 type Mover func(ctx context.Context, url string, tell func(*pb.MoveResponse)) (*pb.MoveResponse, error)
 
+// Operations are what operators ask of a database.
+type Operations struct {
+	Move    Mover
+	Members func() []*pb.Member
+	Forget  func(ctx context.Context, node string) error
+}
+
 // Admin offers AdminService to whom permit lets: nil, or why not. Without it there is
 // no such service.
-func Admin(permit func(context.Context) error, move Mover) Option {
-	return option(func(s *Server) { s.admin = &admin{Server: s, permit: permit, move: move} })
+func Admin(permit func(context.Context) error, can Operations) Option {
+	return option(func(s *Server) { s.admin = &admin{Server: s, permit: permit, can: can} })
 }
 
 // admin is the service of operators.
 type admin struct {
 	*Server
 	permit func(context.Context) error
-	move   Mover
+	can    Operations
 }
 
 // mount adds the service to those of the server, if it is offered.
@@ -43,19 +50,48 @@ func (a *admin) mount() {
 
 // Move moves the database. A client that goes ends what can still be given up.
 func (a *admin) Move(ctx context.Context, r *connect.Request[pb.MoveRequest], stream *connect.ServerStream[pb.MoveResponse]) error {
+	if err := a.begin(ctx); err != nil {
+		return err
+	}
+	defer a.calls.Done()
+	out := &steps{stream: stream}
+	done, err := a.can.Move(ctx, r.Msg.GetUrl(), out.tell)
+	if err != nil {
+		return wire.Fail(err, mainstem.Unavailable)
+	}
+	return stream.Send(done)
+}
+
+// begin begins a call of somebody who may make it.
+func (a *admin) begin(ctx context.Context) error {
 	if err := a.permit(ctx); err != nil {
 		return wire.Fail(err, mainstem.Denied)
 	}
 	if err := a.enter(); err != nil {
 		return wire.Fail(err, mainstem.Unavailable)
 	}
-	defer a.calls.Done()
-	out := &steps{stream: stream}
-	done, err := a.move(ctx, r.Msg.GetUrl(), out.tell)
-	if err != nil {
-		return wire.Fail(err, mainstem.Unavailable)
+	return nil
+}
+
+// Members lists the nodes.
+func (a *admin) Members(ctx context.Context, _ *connect.Request[pb.MembersRequest]) (*connect.Response[pb.MembersResponse], error) {
+	if err := a.begin(ctx); err != nil {
+		return nil, err
 	}
-	return stream.Send(done)
+	defer a.calls.Done()
+	return connect.NewResponse(&pb.MembersResponse{Members: a.can.Members()}), nil
+}
+
+// Forget takes a node out of them.
+func (a *admin) Forget(ctx context.Context, r *connect.Request[pb.ForgetRequest]) (*connect.Response[pb.ForgetResponse], error) {
+	if err := a.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer a.calls.Done()
+	if err := a.can.Forget(ctx, r.Msg.GetNode()); err != nil {
+		return nil, wire.Fail(err, mainstem.Undecided)
+	}
+	return connect.NewResponse(&pb.ForgetResponse{}), nil
 }
 
 // steps sends messages of a move, those of one step now and then.

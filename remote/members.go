@@ -1,0 +1,59 @@
+package remote
+
+import (
+	"context"
+
+	"connectrpc.com/connect"
+
+	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/wire"
+	pb "github.com/mainstemdb/mainstem/proto/mainstem/v1"
+)
+
+// Member is what a node of the database has said of itself in the log, last.
+type Member struct {
+	Name, Address, Zone string
+	Version             string // of its program
+	Newest              int    // the highest version of records that it knows
+	Behind              uint64 // how many records its disk does not have, at most
+	Writes              []int  // the partitions of which it wrote the newest record
+}
+
+// Members are the nodes of the database, by name, as a server knows them: the right
+// admin. Of a database on files there are none.
+func (db *DB) Members(ctx context.Context) (all []Member, err error) {
+	ctx, cancel := db.client.bounded(ctx)
+	defer cancel()
+	err = db.client.each(func(s *server) (bool, error) {
+		r, err := s.admin.Members(ctx, connect.NewRequest(&pb.MembersRequest{}))
+		if err != nil {
+			err = wire.Failure(err, mainstem.Unavailable)
+			return !elsewhere(err), err
+		}
+		for _, m := range r.Msg.GetMembers() {
+			one := Member{Name: m.GetName(), Address: m.GetAddress(), Zone: m.GetZone(), Version: m.GetVersion(), Newest: int(m.GetNewest()), Behind: m.GetBehind()}
+			for _, p := range m.GetWrites() {
+				one.Writes = append(one.Writes, int(p))
+			}
+			all = append(all, one)
+		}
+		return true, nil
+	})
+	return all, err
+}
+
+// Forget takes a node that is lost for good out of the members: the right admin. A node
+// that answers is Invalid to forget, and so is one that is no member, any more or at all.
+// Unavailable or Undecided says that it may have been done: repeating it is safe.
+func (db *DB) Forget(ctx context.Context, node string) error {
+	ctx, cancel := db.client.bounded(ctx)
+	defer cancel()
+	return db.client.each(func(s *server) (bool, error) {
+		_, err := s.admin.Forget(ctx, connect.NewRequest(&pb.ForgetRequest{Node: node}))
+		if err != nil {
+			err = wire.Failure(err, mainstem.Unavailable)
+			return !elsewhere(err), err
+		}
+		return true, nil
+	})
+}
