@@ -177,10 +177,6 @@ func (p *recovering) log(ctx context.Context, m *backup.Manifest) error {
 		if !p.within(r.Last(), r.Wall) {
 			return errReached
 		}
-		if r.Moved != nil {
-			return advise(mainstem.Errorf(mainstem.Invalid, "in record %d the database moves to another log, and a restore does not follow it", r.Index),
-				"restore until "+time.Unix(0, r.Wall).UTC().Format(time.RFC3339Nano)+", or from a snapshot that was made after it")
-		}
 		if head, err = l.Append(ctx, head, r.Bytes); err != nil {
 			return err
 		}

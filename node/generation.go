@@ -108,12 +108,35 @@ func left(t *state.Tail, id record.UUID) bool {
 // partition is not there yet. Nothing can be appended until it is.
 func (p *partition) between() bool { return len(p.ahead.Generations) > p.log().number }
 
+// goesOn reports whether a log goes on behind the record that moved the database away
+// from it. That of a directory does where it was restored: what came after the move is
+// there, too, and a record that it is here now (L1). In no other does anything follow
+// that record.
+func (p *partition) goesOn(ctx context.Context, g *generation) (bool, error) {
+	if g.shared {
+		return false, nil
+	}
+	for _, err := range g.Read(ctx, p.tail.Generations[0].Moved+1) {
+		if err != nil && !errors.Is(err, journal.ErrTrimmed) {
+			return false, typed(err, "the log of partition %d", p.id)
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
 // stand finds the log that the state goes on in, beginning with the one that was
 // given, and applies what it has.
 func (p *partition) stand(ctx context.Context) error {
 	for {
-		g := p.log()
+		g, home := p.log(), false
 		if left(p.tail, g.id) {
+			var err error
+			if home, err = p.goesOn(ctx, g); err != nil {
+				return err
+			}
+		}
+		if left(p.tail, g.id) && !home {
 			if p.node.cfg.ReadOnly {
 				p.beginRun(p.tail, nil).show()
 				return nil
@@ -131,6 +154,10 @@ func (p *partition) stand(ctx context.Context) error {
 			return err
 		}
 		switch {
+		case left(p.tail, g.id) && p.node.cfg.Restored:
+			return nil // the next record says that it is here
+		case left(p.tail, g.id) && home:
+			return mainstem.Errorf(mainstem.Corrupt, "the log of partition %d goes on behind a record that moves it, and none says that it was restored (L2)", p.id)
 		case left(p.tail, g.id):
 		case p.tail.Head.Index > 0 && current(p.tail) != g.id:
 			return mainstem.Errorf(mainstem.Corrupt, "partition %d belongs to database %s, not %s (L2)", p.id, p.tail.Database, g.id)

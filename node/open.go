@@ -73,7 +73,7 @@ func (p *partition) replay(ctx context.Context, g *generation, from uint64) erro
 		if err := run.add(entry); err != nil {
 			return err
 		}
-		if len(run.tail.Generations) > g.number {
+		if g.shared && len(run.tail.Generations) > g.number {
 			break // what follows is in another log
 		}
 	}

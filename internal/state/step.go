@@ -68,6 +68,9 @@ func Begin(room *Room, rows Rows, hints *Hints, tail *Tail, h *record.Header, pu
 	if h.Restored {
 		t.Past = append(slices.Clone(t.Past), Era{Incarnation: tail.Incarnation, Last: tail.Last})
 		t.Last = h.First - 1
+		// Wherever it has moved before, it is in the log that holds this record, and the
+		// nodes of the history before are none of it.
+		t.Generations, t.Members, t.Votes, t.Writer = nil, nil, nil, ""
 	}
 	s.turnBuckets()
 	return s
