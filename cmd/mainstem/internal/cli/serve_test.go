@@ -67,7 +67,8 @@ func serveProgram(t *testing.T, program string, env []string, dir string, args .
 	t.Cleanup(func() { s.stop(syscall.SIGKILL) })
 	line, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		t.Fatalf("the server said nothing: %v", err)
+		code, said := s.stop(syscall.SIGKILL)
+		t.Fatalf("the server said nothing: %v; it ended with %d: %s", err, code, said)
 	}
 	var where struct {
 		Address string `json:"address"`
