@@ -28,6 +28,7 @@ LINT     := $(BIN)/golangci-lint
 GOFUMPT  := $(BIN)/gofumpt
 BUF      := $(BIN)/buf
 TS       := $(TMP)/typescript
+SERVERS  := $(BIN)/nats-server $(BIN)/versitygw
 PLUGINS  := $(BIN)/protoc-gen-go $(BIN)/protoc-gen-connect-go
 
 # Each module of go.work, as a pattern of all its packages. The tools are no
@@ -38,7 +39,7 @@ TOOLBUILD = GOWORK=off go build
 
 # Modules with a workspace of their own beside bench: what they need is no part of
 # MODULES, which agree on their versions.
-SINKS     = pg/kafka pg/jetstream engine/jetstream
+SINKS     = pg/kafka pg/jetstream engine/jetstream blob/s3
 
 # What the figures of a run belong to; "+" says that the tree has changes.
 COMMIT    = $(shell git rev-parse --short HEAD 2>/dev/null)$(shell git diff --quiet HEAD -- '*.go' 2>/dev/null || echo +)
@@ -97,7 +98,7 @@ postgres: ## Install PostgreSQL and PgBouncer for tests where they are missing: 
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends -o Dpkg::Options::=--force-confold postgresql pgbouncer
 
 .PHONY: suite
-suite: $(REPORT) $(BIN)/nats-server ## Step of test: every module, all rounds, without race
+suite: $(REPORT) $(SERVERS) ## Step of test: every module, all rounds, without race
 	@export MAINSTEM_ROUNDS=$(ROUNDS) PATH="$(BIN):$$PATH"; $(call gotest,suite,-timeout 25m $(PACKAGES))
 
 .PHONY: wire
@@ -142,8 +143,8 @@ pictures: ## Take the pictures of docs/pictures anew; needs prometheus and chrom
 	@tools/pictures/take.sh
 
 .PHONY: sinks-test
-sinks-test: $(REPORT) ## Step of test: sinks and engines that are modules of their own, on real servers
-	@rc=0; for dir in $(SINKS); do (cd $$dir && $(call gotest,sinks-test-$${dir//\//-},-timeout 5m ./...)) || rc=1; done; exit $$rc
+sinks-test: $(REPORT) $(SERVERS) ## Step of test: sinks, engines and stores that are modules of their own, on real servers
+	@export PATH="$(BIN):$$PATH"; rc=0; for dir in $(SINKS); do (cd $$dir && $(call gotest,sinks-test-$${dir//\//-},-timeout 5m ./...)) || rc=1; done; exit $$rc
 
 # bench is a workspace of its own: its dependencies are no part of MODULES.
 .PHONY: bench-test
@@ -282,9 +283,12 @@ $(PLUGINS): $(BIN)/%: tools/%/go.mod
 	@mkdir -p $(BIN)
 	@cd tools/$* && $(TOOLBUILD) -o $@ tool
 
-$(BIN)/nats-server: tools/nats-server/go.mod
+$(SERVERS): $(BIN)/%: tools/%/go.mod
 	@mkdir -p $(BIN)
-	@cd tools/nats-server && $(TOOLBUILD) -o $@ tool
+	@echo "building $*, once (a minute or two on two cores)"
+	@cd tools/$* && $(TOOLBUILD) -o $@ tool
+
+.tmp/bin/%: $(BIN)/% ;
 
 $(GOFUMPT): tools/gofumpt/go.mod
 	@mkdir -p $(BIN)

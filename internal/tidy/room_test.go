@@ -22,6 +22,7 @@ var dependencies = []struct {
 	{"go.opentelemetry.io/otel", []string{"pg", "observe", "internal/traceparent", "cmd/mainstem/internal/cli", "examples/shop", "tools/pictures"}, true},
 	{"github.com/jackc/pgx/v5", []string{"pg", "engine/postgres", "pgcluster", "internal/outbox", "cmd/mainstem/internal/*", "bench/internal/*", "examples/payments", "examples/payments/internal/*", "cmd/mainstem/internal/decided/*"}, true},
 	{"github.com/klauspost/compress", []string{"internal/backup"}, false},
+	{"github.com/minio/minio-go/v7", []string{"blob/s3"}, false},
 	{"connectrpc.com/connect", []string{"proto/mainstem/v1/mainstemv1connect", "internal/wire", "server", "remote"}, true},
 	{"connectrpc.com", []string{"server"}, true},
 	{"google.golang.org/protobuf", []string{"proto/mainstem/v1", "internal/wire", "server", "tools/pictures"}, true},
@@ -43,7 +44,7 @@ var dependencies = []struct {
 // ownModules have a go.mod of their own.
 var ownModules = []string{
 	"cmd/mainstem", "cmd/mainstem/*", "cmd/mainstem/internal/*", "cmd/mainstem/internal/decided/*", "bench", "bench/internal/*",
-	"pg/kafka", "pg/jetstream", "engine/jetstream", "advise", "advise/*", "examples/*", "examples/*/internal/*", "tools/*",
+	"pg/kafka", "pg/jetstream", "engine/jetstream", "blob/s3", "advise", "advise/*", "examples/*", "examples/*/internal/*", "tools/*",
 }
 
 // rooms holds every import from outside to the table. The root package has

@@ -12,6 +12,9 @@ func TestURL(t *testing.T) {
 		"dir://here":             "dir://here",
 		"postgres://a:b@c/shop":  "postgres://a:…@c/shop",
 		"jetstream://a:4222/log": "jetstream://a:4222/log",
+
+		"s3://s3.eu-central-1.amazonaws.com/shop/eu?region=eu-central-1": "s3://s3.eu-central-1.amazonaws.com/shop/eu?region=eu-central-1",
+		"s3://127.0.0.1:9000/shop?tls=off":                               "s3://127.0.0.1:9000/shop?tls=off",
 	} {
 		var u URL
 		if err := u.UnmarshalText([]byte(text)); err != nil {
@@ -26,6 +29,12 @@ func TestURL(t *testing.T) {
 		"dir://":                 "dir://PATH",
 		"ftp://hunter2@a/b":      "ftp",
 		"jetstream://hunter2@a/": "names no database",
+		"s3://key:hunter2@a/b":   "has a key in it",
+		"s3://host":              "names no bucket",
+		"s3:///bucket":           "names no bucket",
+		"s3://a/b?tls=on":        `"tls=on", which is not known`,
+		"s3://a/b?region=x&x=y":  `"x=y", which is not known`,
+		"s3://a/b/Not A Prefix":  "invalid",
 	} {
 		var u URL
 		if err := u.UnmarshalText([]byte(text)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {

@@ -54,8 +54,14 @@ func binary(t *testing.T, dir string, args ...string) *exec.Cmd {
 // asking runs one command in dir that asks the server, if one is given.
 func asking(t *testing.T, server, dir, stdin string, args ...string) ran {
 	t.Helper()
+	return askingWith(t, []string{"MAINSTEM_SERVER=" + server}, dir, stdin, args...)
+}
+
+// askingWith runs one command in dir with more in the environment.
+func askingWith(t *testing.T, env []string, dir, stdin string, args ...string) ran {
+	t.Helper()
 	cmd := binary(t, dir, args...)
-	cmd.Env = append(cmd.Env, "MAINSTEM_SERVER="+server)
+	cmd.Env = append(cmd.Env, env...)
 	cmd.Stdin = strings.NewReader(stdin)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs

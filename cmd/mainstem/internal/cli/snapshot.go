@@ -16,7 +16,7 @@ import (
 
 // storing is where a server keeps snapshots and records outside of its directory.
 type storing struct {
-	Snapshots bloburl.URL `help:"Keep the last two snapshots of each partition in this store, a directory dir://PATH or beside a log; a cluster has them beside its log unless chosen." key:"snapshots" env:"MAINSTEM_SNAPSHOTS" placeholder:"URL"`
+	Snapshots bloburl.URL `help:"Keep the last two snapshots of each partition in this store, a directory dir://PATH, a bucket s3://HOST/BUCKET, or beside a log; a cluster has them beside its log unless chosen." key:"snapshots" env:"MAINSTEM_SNAPSHOTS" placeholder:"URL"`
 	Archive   bloburl.URL `help:"Copy every record into this store, so that with snapshots there any moment can be restored; nowhere unless chosen." key:"archive" env:"MAINSTEM_ARCHIVE" placeholder:"URL"`
 }
 
@@ -49,7 +49,7 @@ func (s stores) closing(err *error) {
 
 type snapshotCmd struct {
 	directory
-	To bloburl.URL `help:"Store to put the snapshot into: a directory dir://PATH, or the log of a cluster." required:"" placeholder:"URL"`
+	To bloburl.URL `help:"Store to put the snapshot into: a directory dir://PATH, a bucket s3://HOST/BUCKET, or the log of a cluster." required:"" placeholder:"URL"`
 }
 
 // Help is shown below the flags.
