@@ -3,9 +3,7 @@ package peer
 import (
 	"context"
 	"errors"
-	"strconv"
-
-	"github.com/nats-io/nats-server/v2/server"
+	"maps"
 
 	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/node"
@@ -14,8 +12,9 @@ import (
 // One node of a cluster, in this process, on the very servers that their own peers
 // are measured on.
 var (
-	onPostgresPeer  = Peer{Name: "mainstem-on-postgres", Kinds: []Kind{CAS, Add, Append, Get}, Open: openOnPostgres}
-	onJetStreamPeer = Peer{Name: "mainstem-on-jetstream", Kinds: []Kind{CAS, Add, Append, Get}, Open: openOnJetStream}
+	onPostgresPeer    = Peer{Name: "mainstem-on-postgres", Kinds: []Kind{CAS, Add, Append, Get}, Open: openOnPostgres}
+	onJetStreamPeer   = Peer{Name: "mainstem-on-jetstream", Kinds: []Kind{CAS, Add, Append, Get}, Open: onJetStreamOf("jetstream")}
+	onJetStreamR3Peer = Peer{Name: "mainstem-on-jetstream-r3", Kinds: []Kind{CAS}, Open: onJetStreamOf("jetstream-r3")}
 )
 
 // clustered is one node on a log that others could share.
@@ -71,20 +70,22 @@ func openOnPostgres(ctx context.Context, c Config) (System, error) {
 // PID is the postmaster's.
 func (s onPostgres) PID() int { return s.logs.pid }
 
-// onJetStream is a node and an embedded NATS server of one, as its peer has.
+// onJetStream is a node and embedded NATS servers, as its peer has.
 type onJetStream struct{ *clustered }
 
-func openOnJetStream(ctx context.Context, c Config) (System, error) {
-	s, err := openClustered(ctx, c, "jetstream")
-	if err != nil {
-		return nil, err
+func onJetStreamOf(engine string) func(context.Context, Config) (System, error) {
+	return func(ctx context.Context, c Config) (System, error) {
+		s, err := openClustered(ctx, c, engine)
+		if err != nil {
+			return nil, err
+		}
+		return onJetStream{s}, nil
 	}
-	return onJetStream{s}, nil
 }
 
 // Settings are those of the node, and of the server.
 func (s onJetStream) Settings() map[string]string {
 	settings := s.Mainstem.Settings()
-	settings["replicas"], settings["sync_interval"], settings["version"] = strconv.Itoa(1), "always", server.VERSION
+	maps.Copy(settings, s.logs.servers.settings())
 	return settings
 }

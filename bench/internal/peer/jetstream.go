@@ -6,30 +6,43 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-var jetstreamPeer = Peer{Name: "jetstream", Kinds: []Kind{CAS, Add, Append, Get}, Open: openJetStream}
+var (
+	jetstreamPeer = Peer{Name: "jetstream", Kinds: []Kind{CAS, Add, Append, Get}, Open: jetStream(1)}
+	// With replicas a read of a bucket would not be linearizable.
+	jetstreamR3Peer = Peer{Name: "jetstream-r3", Kinds: []Kind{CAS}, Open: jetStream(replicated)}
+)
 
-// jet is one embedded NATS server with JetStream, reached over the loopback
-// interface by several connections.
+// jet is JetStream on embedded servers, reached over the loopback interface by
+// several connections.
 type jet struct {
-	server *server.Server
-	conns  []*nats.Conn
-	kv     []jetstream.KeyValue // one per connection
-	js     []jetstream.JetStream
+	servers natsServers
+	conns   []*nats.Conn
+	kv      []jetstream.KeyValue // one per connection
+	js      []jetstream.JetStream
 }
 
 const jetConnections = 16
 
-func openJetStream(ctx context.Context, c Config) (System, error) {
-	ns, err := startNATS(c.Dir)
+func jetStream(servers int) func(context.Context, Config) (System, error) {
+	return func(ctx context.Context, c Config) (System, error) {
+		s, err := openJetStream(ctx, c, servers)
+		if err != nil {
+			return nil, err
+		}
+		return s, nil
+	}
+}
+
+func openJetStream(ctx context.Context, c Config, servers int) (*jet, error) {
+	all, err := startNATS(ctx, c.Dir, servers)
 	if err != nil {
 		return nil, err
 	}
-	s := &jet{server: ns}
+	s := &jet{servers: all}
 	for range min(c.Clients, jetConnections) {
 		if err := s.connect(ctx); err != nil {
 			return nil, errors.Join(err, s.Close())
@@ -42,30 +55,8 @@ func openJetStream(ctx context.Context, c Config) (System, error) {
 	return s, nil
 }
 
-// startNATS starts a server that syncs before it acknowledges.
-func startNATS(dir string) (*server.Server, error) {
-	ns, err := server.NewServer(&server.Options{
-		ServerName: "bench", Host: "127.0.0.1", Port: server.RANDOM_PORT, DontListen: false, NoSigs: true, NoLog: true, MaxPayload: 9 << 20,
-		JetStream: true, StoreDir: dir, SyncAlways: true, JetStreamMaxStore: 64 << 30, JetStreamMaxMemory: 1 << 30,
-	})
-	if err != nil {
-		return nil, err
-	}
-	ns.Start()
-	if !ns.ReadyForConnections(startTimeout) {
-		return nil, errors.Join(errors.New("the NATS server did not become ready"), stopNATS(ns))
-	}
-	return ns, nil
-}
-
-func stopNATS(ns *server.Server) error {
-	ns.Shutdown()
-	ns.WaitForShutdown()
-	return nil
-}
-
 func (s *jet) connect(ctx context.Context) error {
-	conn, err := nats.Connect(s.server.ClientURL())
+	conn, err := nats.Connect(s.servers.urls())
 	if err != nil {
 		return err
 	}
@@ -74,11 +65,11 @@ func (s *jet) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kv, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "keys", Storage: jetstream.FileStorage, Replicas: 1, History: 1})
+	kv, err := js.CreateOrUpdateKeyValue(ctx, jetstream.KeyValueConfig{Bucket: "keys", Storage: jetstream.FileStorage, Replicas: len(s.servers), History: 1})
 	if err != nil {
 		return err
 	}
-	_, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: "EVENTS", Subjects: []string{"events.>"}, Storage: jetstream.FileStorage, Replicas: 1})
+	_, err = js.CreateOrUpdateStream(ctx, jetstream.StreamConfig{Name: "EVENTS", Subjects: []string{"events.>"}, Storage: jetstream.FileStorage, Replicas: len(s.servers)})
 	s.kv, s.js = append(s.kv, kv), append(s.js, js)
 	return err
 }
@@ -103,8 +94,7 @@ func (s *jet) Do(ctx context.Context, op *Op) (uint64, error) {
 		}
 		return ack.Sequence, nil
 	case Get:
-		// A bucket of one server answers from its leader; with replicas such a
-		// read would not be linearizable.
+		// A bucket of one server answers from its leader.
 		e, err := kv.Get(ctx, keyName(op.Key))
 		if errors.Is(err, jetstream.ErrKeyNotFound) {
 			return 0, nil
@@ -139,15 +129,14 @@ func jetTake(ctx context.Context, kv jetstream.KeyValue) error {
 
 // Settings are those that count.
 func (s *jet) Settings() map[string]string {
-	return map[string]string{
-		"servers": "1, embedded, over loopback", "connections": fmt.Sprint(len(s.conns)), "replicas": "1", "storage": "file",
-		"sync_interval": "always", "version": server.VERSION,
-	}
+	settings := s.servers.settings()
+	settings["connections"] = fmt.Sprint(len(s.conns))
+	return settings
 }
 
 func (s *jet) Close() error {
 	for _, c := range s.conns {
 		c.Close()
 	}
-	return stopNATS(s.server)
+	return s.servers.stop()
 }

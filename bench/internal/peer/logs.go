@@ -18,6 +18,7 @@ type Logs struct {
 	Engine, URL string
 	Partitions  int
 	pid         int // 0 for what runs in this process
+	servers     natsServers
 	end         func() error
 }
 
@@ -37,12 +38,16 @@ func StartLogs(ctx context.Context, engine, dir string, partitions int) (*Logs, 
 		if err := l.makeSchema(ctx); err != nil {
 			return nil, errors.Join(err, l.Close())
 		}
-	case "jetstream":
-		ns, err := startNATS(dir)
+	case "jetstream", "jetstream-r3":
+		n := 1
+		if engine == "jetstream-r3" {
+			n = replicated
+		}
+		all, err := startNATS(ctx, dir, n)
 		if err != nil {
 			return nil, err
 		}
-		l.URL, l.end = ns.ClientURL(), func() error { return stopNATS(ns) }
+		l.URL, l.servers, l.end = all.urls(), all, all.stop
 	default:
 		return nil, fmt.Errorf("nodes cannot share a log on %q", engine)
 	}
@@ -68,7 +73,7 @@ func (l *Logs) Open(ctx context.Context) (*journal.Database, error) {
 	if l.Engine == "postgres" {
 		return pglog.Open(ctx, pglog.Config{URL: l.URL})
 	}
-	return jetstream.OpenDatabase(ctx, jetstream.Options{URL: l.URL, Name: "bench", Replicas: 1, AcceptWeakDurability: true}, l.Partitions)
+	return jetstream.OpenDatabase(ctx, jetstream.Options{URL: l.URL, Name: "bench", Replicas: max(1, len(l.servers)), AcceptWeakDurability: true}, l.Partitions)
 }
 
 // Close ends the server.

@@ -139,7 +139,8 @@ func (p *Peer) Can(kinds ...Kind) bool {
 
 // All are the systems in the order of a table: Mainstem first, floors last.
 var All = []Peer{
-	mainstemPeer, serverPeer, onPostgresPeer, onJetStreamPeer, bboltPeer, sqlitePeer, redisPeer, postgresPeer, etcdPeer, jetstreamPeer, floorSync,
+	mainstemPeer, serverPeer, onPostgresPeer, onJetStreamPeer, onJetStreamR3Peer, bboltPeer, sqlitePeer, redisPeer, postgresPeer, etcdPeer, jetstreamPeer,
+	jetstreamR3Peer, floorSync,
 	pgRunPeer, pgOncePeer, pgBeginPeer, handwrittenPeer, riverPeer,
 }
 
