@@ -75,9 +75,13 @@ func (c *copier) foreign(format string, args ...any) error {
 	return e
 }
 
-// beginning is the record before the oldest that is kept.
+// beginning is the record before the oldest that is kept, or that has to be: an engine
+// may keep what it was told to forget.
 func (c *copier) beginning(ctx context.Context, rows state.Rows, tail *state.Tail) (journal.Head, error) {
 	place, kept, err := state.OldestPlace(rows)
+	if needed := c.p.needed.Load(); err == nil && kept && needed > place.Head.Index {
+		place, kept, err = state.PlaceAt(rows, tail.Last, needed)
+	}
 	if err == nil && kept {
 		place, err = c.p.beginning(ctx, rows, tail, place, state.Place{Head: tail.Head})
 	}

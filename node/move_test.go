@@ -1,14 +1,19 @@
 package node_test
 
 import (
+	"context"
 	"encoding/hex"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/internal/disk"
+	"github.com/mainstemdb/mainstem/internal/record"
 	"github.com/mainstemdb/mainstem/internal/sharedlog"
+	"github.com/mainstemdb/mainstem/journal"
 	"github.com/mainstemdb/mainstem/node"
 )
 
@@ -208,4 +213,42 @@ func TestMoveOfATrimmedLog(t *testing.T) {
 	c.want(m, mainstem.Latest(), "k3", "3")
 	c.put(m, "later", "v")
 	c.same()
+}
+
+// hoarding is a log that keeps what it is told to forget, as a stream does from which
+// nobody can delete.
+type hoarding struct{ journal.Log }
+
+func (hoarding) Trim(context.Context, uint64) error { return nil }
+
+// TestMoveLeavesBehind: a log of which an engine forgets nothing begins, after a move, with
+// the oldest record that somebody may still ask for.
+func TestMoveLeavesBehind(t *testing.T) {
+	c, w := movable(t, 1, embedded.Snapshots(newShelf(disk.NewMem())), embedded.Retain(0))
+	a := c.nodes[0]
+	a.wrap = func(log journal.Log) journal.Log { return hoarding{log} }
+	c.restart(a)
+	for range 3 {
+		c.fill(a, "k", 10)
+		a.clock.Advance(time.Hour)
+		must(t, a.Snapshot(t.Context()))
+	}
+	c.put(a, "last", "v")
+	must(t, a.Trim(t.Context()))
+	if oldest, _ := c.store.Records(); oldest != 1 {
+		t.Fatalf("the log begins with slot %d", oldest)
+	}
+	w.add("log://to", 1, 1)
+	c.move(a, "log://to")
+	_, records := w.all["log://to"].stores[0].Records()
+	first, err := record.Peek(records[0])
+	must(t, err)
+	if first.Index <= 10 {
+		t.Errorf("the new log begins with record %d", first.Index)
+	}
+	c.put(a, "after", "v")
+	c.at = "log://to"
+	c.restart(a)
+	c.want(a, mainstem.Latest(), "k3", "3")
+	c.want(a, mainstem.Latest(), "after", "v")
 }

@@ -72,8 +72,9 @@ type partition struct {
 	// on is the log in use; leaving are those that were left and are being closed.
 	on      atomic.Pointer[generation]
 	leaving sync.WaitGroup
-	copying sync.Mutex   // held by who appends to the copy of the log
-	keepLog atomic.Int32 // how many copy the log, which is not trimmed meanwhile
+	copying sync.Mutex    // held by who appends to the copy of the log
+	keepLog atomic.Int32  // how many copy the log, which is not trimmed meanwhile
+	needed  atomic.Uint64 // the oldest record that this node told the log to keep; 0 if it told nothing
 	notice  atomic.Pointer[notice]
 	reaches atomic.Pointer[record.UUID] // the generation to move to, if it can be opened
 	movedAt time.Time                   // since when a record that moves the log is on its way

@@ -175,6 +175,7 @@ func (p *partition) trim(ctx context.Context) error {
 		if err := g.Trim(ctx, g.slot(place.Head)); err != nil {
 			return err
 		}
+		p.needed.Store(place.Head.Index)
 	}
 	if oldest = min(oldest, tail.OldestHorizon()); oldest == 0 {
 		return nil
