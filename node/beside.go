@@ -105,6 +105,9 @@ func (b *Beside) Lead(locked journal.Head, entries []journal.Entry) error {
 	if current(b.tail) != b.log.id {
 		return b.moved()
 	}
+	if len(b.tail.Votes) > 0 {
+		return mainstem.Errorf(mainstem.Unavailable, "nodes do not agree on the state of partition %d after record %d: nothing is decided meanwhile (L12)", b.p.id, b.tail.Votes[0].Settled)
+	}
 	if head := b.tail.Head; head.Index != locked.Index || head.Hash != locked.Hash {
 		return mainstem.Errorf(mainstem.RetryTransaction, "the log of partition %d ends in record %d with hash %s for this node, and in record %d with hash %s where its tail was locked (L2)",
 			b.p.id, head.Index, head.Hash, locked.Index, locked.Hash)

@@ -171,7 +171,7 @@ func (r *run) add(entry journal.Entry) error {
 	r.tail = tail
 	r.fed = append(r.fed, fedRecord{rec.Header, head, entry.Record})
 	r.bytes += len(entry.Record)
-	full := r.bytes >= limitBatchBytes || p.shared() && (rec.Checkpoint != nil || rec.Vote != nil || rec.Prepare != nil)
+	full := r.bytes >= limitBatchBytes || p.shared() && (rec.Checkpoint != nil || rec.Vote != nil || rec.Prepare != nil || rec.Member != nil && rec.Member.Gone)
 	if full && !p.node.cfg.ReadOnly { // a read-only node keeps what it replays in memory
 		return r.land()
 	}

@@ -69,6 +69,7 @@ func TestForgottenWhileAway(t *testing.T) {
 	if got := a.members(); slices.Contains(got, "b") {
 		t.Errorf("members are %v", got)
 	}
+	c.put(a, "k", "1.5") // it reads more than that it was forgotten
 	b.cut(false)
 	eventually(t, "the forgotten node is a member again", func() bool { return slices.Contains(a.members(), "b") })
 	c.put(b, "k", "2")

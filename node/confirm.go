@@ -15,8 +15,8 @@ import (
 // that of the node that wrote last, or where direct or where that fails, the
 // log's own.
 func (p *partition) attain(ctx context.Context, at mainstem.Consistency, direct bool) error {
-	if !p.shared() {
-		return nil
+	if newest := p.newest.Load(); !p.shared() && (newest == nil || !left(newest.tail, p.log().id)) {
+		return nil // on a log that it has moved to, others can be already
 	}
 	if err := p.down(); err != nil {
 		return err

@@ -56,7 +56,7 @@ func (p *partition) newCopier(ctx context.Context, raw journal.Log) (*copier, er
 		}
 		c.head = c.base
 	case slot > 1:
-		return nil, c.foreign("it was trimmed")
+		return nil, c.foreign("%w", errCopyTrimmed)
 	case first.Database != tail.Database || first.Partition != tail.Partition:
 		return nil, c.foreign("its records are of partition %d of database %s", first.Partition, first.Database)
 	default:
@@ -68,6 +68,9 @@ func (p *partition) newCopier(ctx context.Context, raw journal.Log) (*copier, er
 	c.to = journal.Rebase(raw, c.base)
 	return c, nil
 }
+
+// errCopyTrimmed: others have gone on in a log for so long that its beginning is gone.
+var errCopyTrimmed = errors.New("it was trimmed")
 
 func (c *copier) foreign(format string, args ...any) error {
 	e := mainstem.Errorf(mainstem.Invalid, "the log that partition %d is to move to is neither empty nor a copy of its log: "+format, append([]any{c.p.id}, args...)...)

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/mainstemdb/mainstem"
@@ -22,6 +23,11 @@ func (p *partition) cross() {
 		err := p.crossOnce(ctx, &to)
 		switch {
 		case err == nil, p.down() != nil:
+			return
+		case errors.Is(err, errCopyTrimmed):
+			e := mainstem.Errorf(mainstem.Unavailable, "partition %d has moved to %s, and others have gone on there for long: %w", p.id, to.URL, err)
+			e.Advice = "open it again: it finds its place in the new log"
+			p.node.fail(e)
 			return
 		case mainstem.CodeOf(err) == mainstem.Corrupt:
 			p.logger.Error("partition stops", "err", err)

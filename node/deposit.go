@@ -35,7 +35,8 @@ type deposits struct {
 	// covered is the index of the older of two that this node has read back.
 	covered uint64
 	// pinned is the index of this node's own snapshot that is being copied.
-	pinned uint64
+	pinned  uint64
+	copying sync.Mutex // over pinned, while a snapshot is copied
 
 	due   chan struct{}
 	ended chan struct{}
@@ -156,6 +157,8 @@ func (p *partition) depositing() {
 
 // freshen makes a snapshot of this node's own unless it has one that is newer than the
 // newest in the blob store: then that is copied, and goes on where it was interrupted.
+// One from before a restore is of the history that was given up: the archive of this
+// one does not go on behind it (L1).
 func (p *partition) freshen(ctx context.Context) error {
 	all, err := p.snapshots()
 	if err != nil {
@@ -165,9 +168,22 @@ func (p *partition) freshen(ctx context.Context) error {
 	newest := p.deposits.newest
 	p.deposits.mu.Unlock()
 	if len(all) > 0 && all[len(all)-1].index > newest {
-		return nil
+		tail, err := p.tailOf(all[len(all)-1])
+		if err != nil || tail.Incarnation == p.applied().Incarnation {
+			return err
+		}
 	}
 	return p.snapshot(ctx)
+}
+
+// tailOf is where a snapshot of this node's own ends.
+func (p *partition) tailOf(own kept) (*state.Tail, error) {
+	s, err := store.Open(store.Config{FS: p.FS, Dir: own.dir, Memory: store.MinMemory, ReadOnly: true, Logger: p.logger})
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close() // it was only read
+	return state.LoadTail(s.Rows())
 }
 
 // deposit copies this node's newest snapshot into the blob store, reads it and the one
@@ -200,6 +216,8 @@ func (p *partition) deposit(ctx context.Context) error {
 
 // copyTo copies this node's newest snapshot into a store; nil says that it has none.
 func (p *partition) copyTo(ctx context.Context, blobs blob.Store) (backup.Ref, *backup.Manifest, error) {
+	p.deposits.copying.Lock() // one snapshot at a time is kept for it
+	defer p.deposits.copying.Unlock()
 	own, err := p.pin()
 	if err != nil || own.index == 0 {
 		return backup.Ref{}, nil, err

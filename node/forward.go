@@ -91,41 +91,52 @@ func (p *partition) writer() (mainstem.Backend, error) {
 	return p.node.peer(m.Address)
 }
 
+// sentOn is what came of sending a transaction on: an answer, or what this node is
+// to judge itself.
+type sentOn struct {
+	receipt *mainstem.Receipt
+	mine    *mainstem.Transaction
+	came    way  // how it came to that says whether it may still go on
+	open    bool // a copy may still be on its way to the log
+}
+
 // forward sends a transaction on to the node that wrote last. Where that fails,
-// or there is none, mine is what this node is to judge itself: under the same
-// ID, so that it commits once, whichever copy comes first, and as Networked, so
-// that refusing it kills the copy that may still be on its way (L11). How it came to
-// that says whether it may still go on.
-func (p *partition) forward(ctx context.Context, t *mainstem.Transaction) (r *mainstem.Receipt, mine *mainstem.Transaction, came way, err error) {
+// or there is none, this node is to judge it: under the same ID, so that it commits
+// once, whichever copy comes first, and as Networked, so that refusing it kills the
+// copy that may still be on its way (L11).
+func (p *partition) forward(ctx context.Context, t *mainstem.Transaction) (s sentOn, err error) {
+	s.came = final
 	for first := true; ; first = false {
 		peer, err := p.writer()
-		switch {
-		case errors.Is(err, errLeads) && first:
-			return nil, t, led, nil
-		case err != nil:
-			return nil, t, final, nil
+		if err != nil {
+			if errors.Is(err, errLeads) && first {
+				s.came = led
+			}
+			s.mine = t
+			return s, nil
 		}
 		writer := p.applied().Writer
 		patient, cancel := context.WithTimeout(ctx, p.node.cfg.Shared.patience())
-		r, err = peer.Commit(patient, t)
+		s.receipt, err = peer.Commit(patient, t)
 		cancel()
 		switch code := mainstem.CodeOf(err); {
-		case err == nil:
-			return r, nil, final, nil
-		case !silent(code):
-			return nil, nil, final, err
+		case err == nil, !silent(code):
+			return s, err
 		case ctx.Err() != nil && code != mainstem.Unavailable && code != mainstem.Stopped:
-			return nil, nil, final, mainstem.Errorf(mainstem.Undecided, "transaction %s was forwarded to node %q: %w", t.ID, writer, ctx.Err())
+			return s, mainstem.Errorf(mainstem.Undecided, "transaction %s was forwarded to node %q: %w", t.ID, writer, ctx.Err())
+		case code == mainstem.Undecided:
+			s.open = true
 		}
 		copied := *t
 		copied.Networked, copied.Attempt = true, max(1, t.Attempt)
 		t = &copied
 		p.counted.unforwarded.Add(1)
 		if !p.moves(ctx, writer, p.node.cfg.Shared.pause()) {
-			return nil, nil, final, mainstem.Errorf(mainstem.Undecided, "transaction %s was forwarded to node %q, and then: %w", t.ID, writer, ctx.Err())
+			return s, mainstem.Errorf(mainstem.Undecided, "transaction %s was forwarded to node %q, and then: %w", t.ID, writer, ctx.Err())
 		}
 		if now := p.applied().Writer; !first || now == writer || now == p.node.cfg.Name {
-			return nil, t, final, nil
+			s.mine = t
+			return s, nil
 		}
 		// Another node has taken over meanwhile.
 	}

@@ -269,6 +269,7 @@ func (p *partition) apply(b *batch) {
 func (p *partition) lost(flight, next *batch, err error) {
 	if next != nil {
 		next.refuse(mainstem.Errorf(mainstem.Unavailable, "partition %d: the record before failed: %w", p.id, err))
+		next.unspeak()
 	}
 	if errors.Is(err, journal.ErrFailed) && p.log().Confirm(context.Background(), p.tail.Head) == nil {
 		// Nothing was written, and the log is sound: a full disk, for example.

@@ -157,20 +157,37 @@ func (n *Node) Commit(ctx context.Context, t *mainstem.Transaction) (*mainstem.R
 	if err != nil {
 		return nil, err
 	}
+	open := false
 	for tries := 0; p.shared(); tries++ {
-		r, mine, came, err := p.forward(ctx, t)
-		if mine == nil {
-			return r, err
+		s, err := p.forward(ctx, t)
+		open = open || s.open
+		if s.mine == nil {
+			return s.receipt, unsettled(open, t, err)
 		}
-		if came == final || tries == LimitRaces {
-			t = mine
+		if s.came == final || tries == LimitRaces {
+			t = s.mine
 			break
 		}
-		if r, err = p.commit(ctx, mine, came); !errors.Is(err, errMoved) {
-			return r, err
+		r, err := p.commit(ctx, s.mine, s.came)
+		if !errors.Is(err, errMoved) {
+			return r, unsettled(open, t, err)
 		}
 	}
-	return p.commit(ctx, t, final)
+	r, err := p.commit(ctx, t, final)
+	return r, unsettled(open, t, err)
+}
+
+// unsettled is the end of a call of which a copy may still be on its way to the log of
+// another node: only what was judged here has settled that (L11).
+func unsettled(open bool, t *mainstem.Transaction, err error) error {
+	if !open {
+		return err
+	}
+	switch mainstem.CodeOf(err) {
+	case mainstem.Overloaded, mainstem.Unavailable, mainstem.Stopped, mainstem.Cancelled, mainstem.Corrupt:
+		return mainstem.Errorf(mainstem.Undecided, "transaction %s was forwarded, and what came of that is not known: %w", t.ID, err)
+	}
+	return err
 }
 
 // admit checks a transaction at the door, and finds its partition.

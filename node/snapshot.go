@@ -141,6 +141,9 @@ func (n *Node) Trim(ctx context.Context) error {
 }
 
 func (p *partition) trim(ctx context.Context) error {
+	if p.keepLog.Load() > 0 {
+		return nil // whoever copies the log needs the places of its records, too
+	}
 	covered, err := p.covered(ctx)
 	if err != nil || covered == 0 {
 		return err
@@ -171,7 +174,7 @@ func (p *partition) trim(ctx context.Context) error {
 	if err := p.store.Flush(); err != nil {
 		return err
 	}
-	if g := p.log(); p.keepLog.Load() == 0 && g.slot(place.Head) > 0 {
+	if g := p.log(); g.slot(place.Head) > 0 {
 		if err := g.Trim(ctx, g.slot(place.Head)); err != nil {
 			return err
 		}
