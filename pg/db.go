@@ -63,24 +63,30 @@ func (db *DB) run(ctx context.Context, a *asked, r Request, fn func(ctx context.
 	}
 	const most = 10 * time.Second // of pauses in all, unless the outcome is unknown
 	var undecided error
+	ran := false // fn, since then
 	pause, paused := time.Millisecond, time.Duration(0)
 	for {
 		reply, began, err := db.attempt(ctx, r, fn)
-		if began {
-			// The key was free and not known: no attempt before has committed, or
-			// will, since each holds the key for as long as it could.
+		if began && ran {
+			// The key was free, and not known to a statement that began after it was free
+			// before: no attempt before has committed, or will, since each holds the key for
+			// as long as it could.
 			undecided = nil
 		}
+		ran = ran || began
 		again := false
 		var own *ownError
 		switch code := mainstem.CodeOf(err); {
 		case err == nil, errors.Is(err, errClaimed):
 			return reply, err
+		case errors.As(err, &own) && db.knows(ctx, r.Key):
+			// It was committed between the look and the lock, and fn has seen what came of that.
+			err, again = own.err, true
 		case errors.As(err, &own):
 			a.own = true
 			return Reply{}, own.err
 		case code == mainstem.Undecided:
-			undecided, again = err, true
+			undecided, again, ran = err, true, false
 		case code == mainstem.RetryTransaction, code == mainstem.Unavailable:
 			again = true
 		case code == mainstem.InProgress:
@@ -98,6 +104,12 @@ func (db *DB) run(ctx context.Context, a *asked, r Request, fn func(ctx context.
 		}
 		return Reply{}, err
 	}
+}
+
+// knows reports whether a request was committed, as far as can be found out.
+func (db *DB) knows(ctx context.Context, key string) (known bool) {
+	err := db.Pool.QueryRow(ctx, db.sql("SELECT "+knownSQL), key).Scan(&known)
+	return err == nil && known
 }
 
 // ownError is an error of the caller's function, which Run does not interpret.

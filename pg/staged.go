@@ -21,8 +21,11 @@ const stagedMost = 16
 
 // stage has a statement wait.
 func (t *transaction) stage(ctx context.Context, s staged) error {
-	if t.Tx == endedTx {
+	switch {
+	case t.Tx == endedTx:
 		return pgx.ErrTxClosed
+	case t.broken != nil:
+		return t.broken
 	}
 	t.staged = append(t.staged, s)
 	if len(t.staged) < stagedMost {
@@ -41,15 +44,17 @@ func (t *transaction) queue(b *pgx.Batch) {
 
 // flush sends what waits.
 func (t *transaction) flush(ctx context.Context) error {
-	if t.Tx == nil {
+	switch {
+	case t.broken != nil:
+		return t.broken
+	case t.Tx == nil:
 		return t.open(ctx, nil)
-	}
-	if len(t.staged) == 0 {
+	case len(t.staged) == 0:
 		return nil
 	}
 	var b pgx.Batch
 	t.queue(&b)
-	return t.Tx.SendBatch(ctx, &b).Close()
+	return t.sent(t.Tx.SendBatch(ctx, &b).Close())
 }
 
 var errNotYours = errors.New("this transaction is ended by who began it: return nil to commit it, and an error to roll it back")
@@ -133,7 +138,7 @@ func (t *transaction) Prepare(ctx context.Context, name, sql string) (*pgconn.St
 }
 
 // LargeObjects and Conn give ways around the transaction, so nothing may wait. An
-// error of the flush has ended the transaction: what comes next says so.
+// error of the flush is kept: what comes next says so, at the latest COMMIT.
 func (t *transaction) LargeObjects() pgx.LargeObjects {
 	_ = t.flush(t.ctx)
 	return t.Tx.LargeObjects()

@@ -2,6 +2,7 @@ package pg_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 
@@ -119,5 +120,62 @@ func TestAppendInRun(t *testing.T) {
 	wantCode(t, err, mainstem.Invalid)
 	if effects(t, db, "fails") != 0 {
 		t.Error("a request is committed without its event")
+	}
+}
+
+// TestNothingStagedIsLeftOut: where what waited could not be sent, for which the
+// connection need not break, nothing is committed without it, also if the function does
+// not look at the error, or is not shown it.
+func TestNothingStagedIsLeftOut(t *testing.T) {
+	for name, look := range map[string]func(ctx context.Context, tx pgx.Tx){
+		"a statement whose time is up": func(ctx context.Context, tx pgx.Tx) {
+			over, cancel := context.WithCancel(ctx)
+			cancel()
+			_ = tx.QueryRow(over, "SELECT 1").Scan(new(int))
+		},
+		"rows that are open": func(ctx context.Context, tx pgx.Tx) {
+			_, _ = tx.Exec(ctx, "SELECT 1")
+			rows, err := tx.Query(ctx, "SELECT generate_series(1, 3)")
+			if err != nil {
+				t.Error(err)
+			}
+			_ = pg.Append(ctx, tx, "s", mainstem.Event{Type: "t"})
+			_ = tx.Conn()
+			rows.Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := open(t)
+			err := pgx.BeginFunc(t.Context(), db, func(tx pgx.Tx) error {
+				if err := pg.Append(t.Context(), tx, "s", mainstem.Event{Type: "t"}); err != nil {
+					return err
+				}
+				look(t.Context(), tx)
+				return nil
+			})
+			if mainstem.CodeOf(err) != mainstem.RetryTransaction {
+				t.Errorf("COMMIT says %v", err)
+			}
+			if n := number(t, db, "SELECT count(*) FROM "+db.Schema+".event"); n != 0 {
+				t.Errorf("%d events", n)
+			}
+		})
+	}
+}
+
+// TestRunThatWasDoneMeanwhile: a function that fails because of what another run of the
+// same request has just done is no answer: that run's reply is.
+func TestRunThatWasDoneMeanwhile(t *testing.T) {
+	db := open(t)
+	own := errors.New("not enough")
+	reply, err := db.Run(t.Context(), pg.Request{Key: "k"}, func(ctx context.Context, _ pgx.Tx) ([]byte, error) {
+		_, err := db.Pool.Exec(ctx, "INSERT INTO "+db.Schema+".request (key, hash, state, reply, until) VALUES ('k', '', 1, 'first', now() + interval '1 day')")
+		return nil, errors.Join(own, err)
+	})
+	if err != nil || !reply.Replayed || string(reply.Body) != "first" {
+		t.Errorf("%+v, %v", reply, err)
+	}
+	if _, err := db.Run(t.Context(), pg.Request{Key: "other"}, func(context.Context, pgx.Tx) ([]byte, error) { return nil, own }); !errors.Is(err, own) {
+		t.Errorf("a function that fails by itself: %v", err)
 	}
 }

@@ -24,6 +24,7 @@ type transaction struct {
 	staged  []staged        // to be sent before the next statement
 	slot    int16           // of events, when it was asked for; else noSlot
 	callers bool            // DB.Begin gave it, so Commit and Rollback end it
+	broken  error           // why something that waited, or BEGIN, was not sent
 	conn    *pgxpool.Conn
 	what    string
 	seenSQL string
@@ -125,13 +126,26 @@ func (t *transaction) open(ctx context.Context, first func(b *pgx.Batch)) error 
 	}
 	sent := t.conn.SendBatch(ctx, &b)
 	t.Tx = sent.Tx()
-	return sent.Close()
+	return t.sent(sent.Close())
+}
+
+// sent notes that what was to be sent may not have been: the connection can be sound,
+// and a COMMIT on it would leave that out. Where it was the server that refused, the
+// transaction has failed there.
+func (t *transaction) sent(err error) error {
+	if err != nil && !errors.As(err, new(*pgconn.PgError)) {
+		t.broken = err
+	}
+	return err
 }
 
 // commit commits together with the statements that last queues: if one of them
 // fails, nothing is committed. An error is Undecided unless the server said that
 // nothing was.
 func (t *transaction) commit(ctx context.Context, last func(b *pgx.Batch)) error {
+	if t.broken != nil {
+		return mainstem.Errorf(mainstem.RetryTransaction, "%s: what came before could not be sent: %w", t.what, t.broken)
+	}
 	if t.Tx == nil {
 		if err := t.open(ctx, nil); err != nil {
 			return fault(err, t.what)

@@ -141,8 +141,14 @@ BEGIN
 			SELECT FROM {{.Quoted}}.record_%s r WHERE r.part = l.part AND r.slot >= l.oldest))', k) INTO kept;
 		IF used AND NOT kept THEN
 			BEGIN
-				EXECUTE format('TRUNCATE {{.Quoted}}.record_%s', k);
-				used := false;
+				-- Who has written to it, and not committed yet, does so before the lock is got.
+				EXECUTE format('LOCK TABLE {{.Quoted}}.record_%s IN ACCESS EXCLUSIVE MODE', k);
+				EXECUTE format('SELECT EXISTS (SELECT FROM {{.Quoted}}.log l WHERE EXISTS (
+					SELECT FROM {{.Quoted}}.record_%s r WHERE r.part = l.part AND r.slot >= l.oldest))', k) INTO kept;
+				IF NOT kept THEN
+					EXECUTE format('TRUNCATE {{.Quoted}}.record_%s', k);
+					used := false;
+				END IF;
 			EXCEPTION WHEN lock_not_available THEN
 				NULL; -- somebody reads; the next time
 			END;
