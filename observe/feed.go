@@ -74,9 +74,13 @@ func (f *feed) give(b mainstem.Batch) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if n := len(f.open); n >= mostGiven && f.open[n-1].partition == b.Partition {
-		f.open[n-1].last = b.Changes[last].Position
-		return
+	if len(f.open) >= mostGiven {
+		for i, g := range slices.Backward(f.open) {
+			if g.partition == b.Partition {
+				f.open[i].last = b.Changes[last].Position
+				return
+			}
+		}
 	}
 	f.open = append(f.open, given{b.Partition, b.Changes[first].Position - 1, b.Changes[last].Position, b.Changes[first].Wall})
 }

@@ -23,6 +23,12 @@ func (db *DB) Clean(ctx context.Context) (deleted int64, err error) {
 	if err := db.check(); err != nil {
 		return 0, err
 	}
+	return db.clean(ctx, 0)
+}
+
+// clean is Clean for at most so long, if that is not 0.
+func (db *DB) clean(ctx context.Context, most time.Duration) (deleted int64, err error) {
+	began := time.Now()
 	for {
 		var n int64
 		err := db.Pool.QueryRow(ctx, db.sql("SELECT $S.expire(make_interval(secs => $1::float8), $2::int)"), keptLonger.Seconds(), cleanBatch).Scan(&n)
@@ -30,7 +36,7 @@ func (db *DB) Clean(ctx context.Context) (deleted int64, err error) {
 			return deleted, fault(err, "old request keys cannot be deleted")
 		}
 		db.Metrics.cleaned(n)
-		if deleted += n; n < cleanBatch {
+		if deleted += n; n < cleanBatch || most > 0 && time.Since(began) > most {
 			return deleted, nil
 		}
 	}

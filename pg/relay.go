@@ -193,6 +193,9 @@ func (r *Relay) drain(ctx context.Context, token mainstem.FencingToken) (n int64
 	return n, err
 }
 
+// cleanFor is how long a relay deletes keys at a time: events wait for it.
+const cleanFor = time.Second
+
 // tidyUp makes room: of events, and of request keys.
 func (r *Relay) tidyUp(ctx context.Context, token mainstem.FencingToken) error {
 	var swept int
@@ -204,7 +207,7 @@ func (r *Relay) tidyUp(ctx context.Context, token mainstem.FencingToken) error {
 		return err
 	}
 	r.DB.Metrics.swept(swept)
-	_, err = r.DB.Clean(ctx)
+	_, err = r.DB.clean(ctx, cleanFor)
 	return err
 }
 

@@ -27,7 +27,10 @@ var errClosed = &mainstem.Error{Code: mainstem.Stopped, Message: "this client is
 // each asks one server after the other until one has an answer for the caller:
 // ask says whether it has, or whether another may be asked.
 func (c *client) each(ask func(*server) (answered bool, err error)) error {
-	first := c.first.Load()
+	return c.eachFrom(c.first.Load(), ask)
+}
+
+func (c *client) eachFrom(first uint32, ask func(*server) (answered bool, err error)) error {
 	var failed error = errClosed
 	for i := range uint32(len(c.servers)) {
 		if c.life.Err() != nil {
@@ -39,6 +42,22 @@ func (c *client) each(ask func(*server) (answered bool, err error)) error {
 		}
 		failed = err
 		c.first.CompareAndSwap(first+i, first+i+1) // the next caller begins with the next server
+	}
+	return failed
+}
+
+// others asks those after the first. What they answer says nothing of that one.
+func (c *client) others(first uint32, ask func(*server) (answered bool, err error)) error {
+	var failed error = errClosed
+	for i := range uint32(len(c.servers)) {
+		if i == 0 {
+			continue
+		}
+		answered, err := ask(c.servers[(first+i)%uint32(len(c.servers))])
+		if answered {
+			return err
+		}
+		failed = err
 	}
 	return failed
 }

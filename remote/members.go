@@ -2,6 +2,8 @@ package remote
 
 import (
 	"context"
+	"errors"
+	"net"
 
 	"connectrpc.com/connect"
 
@@ -44,16 +46,30 @@ func (db *DB) Members(ctx context.Context) (all []Member, err error) {
 
 // Forget takes a node that is lost for good out of the members: the right admin. A node
 // that answers is Invalid to forget, and so is one that is no member, any more or at all.
-// Unavailable or Undecided says that it may have been done: repeating it is safe.
+// Undecided says that it may have been done: repeating it is safe.
 func (db *DB) Forget(ctx context.Context, node string) error {
 	ctx, cancel := db.client.bounded(ctx)
 	defer cancel()
 	return db.client.each(func(s *server) (bool, error) {
 		_, err := s.admin.Forget(ctx, connect.NewRequest(&pb.ForgetRequest{Node: node}))
 		if err != nil {
-			err = wire.Failure(err, mainstem.Unavailable)
-			return !elsewhere(err), err
+			said := unanswered(err)
+			return !elsewhere(said), said
 		}
 		return true, nil
 	})
+}
+
+// unanswered is the end of a call that may have changed something: Undecided unless the
+// server said what it came to, or cannot have heard of it.
+func unanswered(err error) error {
+	var dial *net.OpError
+	if errors.As(err, &dial) && dial.Op == "dial" {
+		return wire.Failure(err, mainstem.Unavailable)
+	}
+	e := wire.Failure(err, mainstem.Undecided)
+	if e.Code == mainstem.Undecided && e.Advice == "" {
+		e.Advice = "repeat the call, which is safe"
+	}
+	return e
 }

@@ -56,10 +56,8 @@ func (s *server) move(ctx context.Context, url string, progress func(MoveStep)) 
 		progress(*last)
 	}
 	switch err := stream.Err(); {
-	case err != nil && last != nil && last.Step == "commit":
-		return last, wire.Failure(err, mainstem.Undecided)
 	case err != nil:
-		return last, wire.Failure(err, mainstem.Unavailable)
+		return last, unanswered(err) // a message that says "commit" can be lost
 	case last == nil || last.Step != "done":
 		return last, mainstem.Errorf(mainstem.Undecided, "the server ended the move without its last word")
 	}

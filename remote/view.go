@@ -19,7 +19,7 @@ import (
 // at Scale", 2013). A view writes nothing, so asking twice is safe.
 func (c *client) hedged(ctx context.Context, r mainstem.ViewRequest) (mainstem.Snapshot, error) {
 	if c.hedge == 0 || len(c.servers) == 1 {
-		return c.view(ctx, r, 0)
+		return c.view(ctx, r, c.first.Load(), 0)
 	}
 	type answer struct {
 		s   mainstem.Snapshot
@@ -27,8 +27,9 @@ func (c *client) hedged(ctx context.Context, r mainstem.ViewRequest) (mainstem.S
 	}
 	answers := make(chan answer, 2)
 	ctx, cancel := context.WithCancel(ctx)
-	ask := func(skip uint32) {
-		s, err := c.view(ctx, r, skip)
+	first := c.first.Load() // of both: others move it meanwhile
+	ask := func(skip int) {
+		s, err := c.view(ctx, r, first, skip)
 		answers <- answer{s, err}
 	}
 	go ask(0)
@@ -57,15 +58,19 @@ func (c *client) hedged(ctx context.Context, r mainstem.ViewRequest) (mainstem.S
 	}
 }
 
-// view opens a view on the first server that can, beginning so many later.
-func (c *client) view(ctx context.Context, r mainstem.ViewRequest, skip uint32) (s mainstem.Snapshot, err error) {
-	passed := uint32(0)
-	turn := c.each
-	if c.zone != "" && r.At.Level == mainstem.LevelWithin {
+// view opens a view on the first server that can, or, to skip one, on another.
+func (c *client) view(ctx context.Context, r mainstem.ViewRequest, first uint32, skip int) (s mainstem.Snapshot, err error) {
+	passed := skip
+	turn := c.eachFrom
+	switch {
+	case c.zone != "" && r.At.Level == mainstem.LevelWithin:
 		c.learnZones()
-		turn = c.nearest
+		passed = 0
+		turn = func(_ uint32, ask func(*server) (bool, error)) error { return c.nearest(ask) }
+	case skip > 0:
+		turn = c.others
 	}
-	err = turn(func(at *server) (bool, error) {
+	err = turn(first, func(at *server) (bool, error) {
 		if passed++; passed <= skip {
 			return false, mainstem.Errorf(mainstem.Unavailable, "server %s was asked already", at.address)
 		}

@@ -54,6 +54,10 @@ func (a *admin) Move(ctx context.Context, r *connect.Request[pb.MoveRequest], st
 		return err
 	}
 	defer a.calls.Done()
+	// A server that leaves gives up what can still be given up.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(a.leaving, cancel)()
 	out := &steps{stream: stream}
 	done, err := a.can.Move(ctx, r.Msg.GetUrl(), out.tell)
 	if err != nil {

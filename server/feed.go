@@ -17,7 +17,12 @@ import (
 // after its first line, the last line is that error. Rights and limits are those
 // of Changes.
 func (s *Server) feed(w http.ResponseWriter, r *http.Request) {
-	from, err := parseFeed(r.URL.Query())
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		refuse(w, mainstem.Errorf(mainstem.Invalid, "the query of the feed's URL: %w", err)) // a filter must not be left out
+		return
+	}
+	from, err := parseFeed(query)
 	if err != nil {
 		refuse(w, err)
 		return

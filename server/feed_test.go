@@ -114,3 +114,17 @@ func FuzzFeedQuery(f *testing.F) {
 		}
 	})
 }
+
+// TestFeedRefusesWhatItCannotRead: a filter that is not well written is not left out.
+func TestFeedRefusesWhatItCannotRead(t *testing.T) {
+	s := New(silent{})
+	for _, query := range []string{"prefix=100%", "group=a;prefix=b", "prefix=%zz"} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/feed", http.NoBody)
+		r.URL.RawQuery = query
+		to := httptest.NewRecorder()
+		s.ServeHTTP(to, r)
+		if to.Code != http.StatusBadRequest || !strings.Contains(to.Body.String(), "invalid") {
+			t.Errorf("%s: %d %s", query, to.Code, to.Body)
+		}
+	}
+}

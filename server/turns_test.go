@@ -81,7 +81,9 @@ func TestRest(t *testing.T) {
 		refused, all int
 		want         time.Duration
 	}{
-		{one, 0, 0, 0}, {one, 0, 10, 0}, {one, 9, 10, 0},
+		{one, 0, 0, 0},
+		{one, 0, 10, 0},
+		{one, 9, 10, 0},
 		{one, 10, 10, restMessage + 10*restEach},
 		{one, 1, 1, restMessage + restEach},
 		{other, 1, 1, 2 * (restMessage + restEach)},

@@ -25,7 +25,8 @@ import (
 
 // Limits of a call (L10).
 const (
-	// DefaultTimeout is how long a call may take, with its repetitions.
+	// DefaultTimeout is how long a call may take, with its repetitions; of a List, how
+	// long each thousand of names.
 	DefaultTimeout = time.Minute
 	// LimitTries is how often a request is sent at most that fails in a way that may pass.
 	LimitTries = 5
@@ -127,17 +128,23 @@ func (s *Store) List(ctx context.Context, prefix string) ([]string, error) {
 	if err := blob.CheckPrefix(prefix); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	late := time.AfterFunc(s.timeout, func() { cancel(context.DeadlineExceeded) })
+	defer late.Stop()
 	var names []string
 	for object := range s.client.ListObjects(ctx, s.bucket, minio.ListObjectsOptions{Prefix: s.prefix + prefix, Recursive: true}) {
 		if object.Err != nil {
 			return nil, s.fault(object.Err, "listing", prefix)
 		}
+		late.Reset(s.timeout)
 		name, ours := strings.CutSuffix(strings.TrimPrefix(object.Key, s.prefix), suffix)
 		if ours && blob.CheckName(name) == nil {
 			names = append(names, name)
 		}
+	}
+	if ctx.Err() != nil { // the list ends without a word then
+		return nil, s.fault(context.Cause(ctx), "listing", prefix)
 	}
 	slices.Sort(names)
 	return names, nil

@@ -133,6 +133,7 @@ func TestPeersShowCertificates(t *testing.T) {
 func TestClusterSettings(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
+	want(t, dir, 0, "", "token", "create", "web", "--file", "tokens.yaml", "--rights", "read", "--group", "*")
 	const log = "postgres://node:hunter2@127.0.0.1:1/shop"
 	for said, args := range map[string][]string{
 		"needs a name that no other node has":  {"--peer-listen", "127.0.0.1:0"},
@@ -142,6 +143,7 @@ func TestClusterSettings(t *testing.T) {
 		"is every address of this machine":     {"--log", log, "--node", "a", "--peer-listen", ":0"},
 		"nothing says which are nodes":         {"--log", log, "--node", "a", "--peer-listen", ":0", "--peer-address", "db1:7271"},
 		"shows a certificate of its own":       {"--log", log, "--node", "a", "--peer-listen", "127.0.0.1:0", "--peer-ca", "ca.pem"},
+		"the policy is not asked":              {"--node", "a", "--peer-listen", "127.0.0.1:0", "--policy", "tokens.yaml"},
 		"did you mean replicas?":               {"--log", "jetstream://hunter2@a/shop?replcas=3"},
 		"write postgres://… or jetstream://…":  {"--log", "hunter2"},
 		"\"127.0.0.1\" is no HOST:PORT":        {"--log", log, "--peer-listen", "127.0.0.1"},

@@ -71,14 +71,24 @@ func (c *moveCmd) Run(e *env) (err error) {
 
 // reach opens the log of a move, as this node opens the one that it is started with.
 func (p *peers) reach(ctx context.Context, text string) (*journal.Database, error) {
-	var url logurl.URL
-	if err := url.UnmarshalText([]byte(text)); err != nil {
-		return nil, mainstem.Errorf(mainstem.Invalid, "%w", err)
-	}
-	if url.Secret() {
-		return nil, mainstem.Errorf(mainstem.Invalid, "the log's URL has a password, and would be recorded for all nodes")
+	url, err := movable(text)
+	if err != nil {
+		return nil, err
 	}
 	return url.Open(ctx, p.of.Weak)
+}
+
+// movable reads the URL of a log that may be recorded. No error shows a password.
+func movable(text string) (url logurl.URL, err error) {
+	switch err := url.UnmarshalText([]byte(text)); {
+	case len(text) > node.LimitURL:
+		return url, mainstem.Errorf(mainstem.Invalid, "the URL of the log has %d bytes; it may have 1 to %d", len(text), node.LimitURL)
+	case err != nil:
+		return url, mainstem.Errorf(mainstem.Invalid, "%w", err)
+	case url.Secret():
+		return url, mainstem.Errorf(mainstem.Invalid, "the log's URL has a password, and would be recorded for all nodes")
+	}
+	return url, nil
 }
 
 // administer offers what operators ask of a server.
@@ -90,7 +100,11 @@ func (s *secured) administer(db *embedded.DB, log *slog.Logger) server.Option {
 func moving(db *embedded.DB, log *slog.Logger) server.Mover {
 	return func(ctx context.Context, url string, tell func(*pb.MoveResponse)) (*pb.MoveResponse, error) {
 		who, _ := access.ClientFrom(ctx)
-		log := log.With("to", url, "client", who.Name())
+		to, err := movable(url)
+		if err != nil {
+			return nil, err
+		}
+		log := log.With("to", to.String(), "client", who.Name())
 		log.Info("a move begins")
 		began := time.Now()
 		moved, err := db.Move(ctx, url, func(p node.MoveProgress) {

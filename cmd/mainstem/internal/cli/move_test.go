@@ -114,6 +114,17 @@ func TestMove(t *testing.T) {
 	}
 	says(a, 0, "engine                       file", "status")
 	says(a, 2, "has a password", "move", "--to", "postgres://node:hunter2@127.0.0.1:1/shop")
+	// Not every client looks first.
+	careless, err := remote.Open(a.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := careless.Move(t.Context(), "postgres://node:hunter2@127.0.0.1:1/shop", func(remote.MoveStep) {}); db.CodeOf(err) != db.Invalid || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("a move to a URL with a password: %v", err)
+	}
+	if err := careless.Close(); err != nil {
+		t.Error(err)
+	}
 	says(a, 5, "127.0.0.1:1", "move", "--to", "postgres://node@127.0.0.1:1/shop")
 	says(a, 0, "position 1", "put", "g/k", "v", "--id", "first")
 	clients := busy(t, a, a)
@@ -129,7 +140,7 @@ func TestMove(t *testing.T) {
 	b := start("b", "--log", url)
 	says(b, 0, fmt.Sprint(added), "get", "item/n")
 	says(b, 0, `"id":"first"`, "feed")
-	if code, errs := a.stop(syscall.SIGTERM); code != 0 {
+	if code, errs := a.stop(syscall.SIGTERM); code != 0 || strings.Contains(errs, "hunter2") {
 		t.Errorf("a ended with %d: %s", code, errs)
 	}
 	says(b, 0, fmt.Sprint(added+1), "add", "item/n", "1")
@@ -161,9 +172,11 @@ func TestMoveTakesTheRightAdmin(t *testing.T) {
 	}
 	create("web", "read,write,feed")
 	create("operator", "admin")
-	s := serve(t, dir, "--dir", "a", "--node", "a", "--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", "--policy", "policy.yaml")
+	want(t, dir, 0, "", "cert", "dev", "certs")
+	s := serve(t, dir, "--dir", "a", "--node", "a", "--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", "--policy", "policy.yaml",
+		"--peer-ca", "certs/ca.pem", "--tls-cert", "certs/server.pem", "--tls-key", "certs/server-key.pem")
 	for name, says := range map[string]string{"web": "denied", "operator": "127.0.0.1:1"} {
-		got := asking(t, s.address, dir, "", "move", "--to", "postgres://node@127.0.0.1:1/shop", "--token-file", name)
+		got := asking(t, s.address, dir, "", "move", "--to", "postgres://node@127.0.0.1:1/shop", "--token-file", name, "--tls-ca", "certs/ca.pem")
 		if got.code == 0 || !strings.Contains(got.err, says) {
 			t.Errorf("%s moves: %+v, want %q", name, got, says)
 		}

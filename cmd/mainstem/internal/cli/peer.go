@@ -41,6 +41,8 @@ func (c *cluster) sound(s *security) error {
 		return misused("give it with --peer-listen, for example 127.0.0.1:7271", "a node of a cluster needs an address for the other nodes")
 	case c.CA != "" && (s.Cert == "" || s.Key == ""):
 		return misused("give them with --tls-cert and --tls-key", "with --peer-ca a node shows a certificate of its own")
+	case c.CA == "" && s.Policy != "":
+		return misused("give the authorities of the nodes' certificates with --peer-ca", "without them whoever is on this machine decides as a node does, and the policy is not asked")
 	}
 	at, err := net.ResolveTCPAddr("tcp", string(c.Listen))
 	if err != nil {

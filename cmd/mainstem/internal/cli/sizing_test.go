@@ -42,6 +42,17 @@ func size(t *testing.T, args ...string) *sized {
 // live is what the heap and the stacks of the server hold after a collection, in bytes.
 func (s *sized) live() (sum int64) {
 	s.t.Helper()
+	defer func(open int) { // the server notices later than this process that it is not asked any more
+		tick := time.NewTicker(time.Millisecond)
+		defer tick.Stop()
+		for end := time.After(5 * time.Second); s.sockets() > open; {
+			select {
+			case <-tick.C:
+			case <-end:
+				s.t.Fatal("the connection for the profile stays open")
+			}
+		}
+	}(s.sockets())
 	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.pprof+"heap?gc=1&debug=1", http.NoBody)
 	if err != nil {
 		s.t.Fatal(err)
