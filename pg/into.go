@@ -48,7 +48,11 @@ func (into *Into) deliver(ctx context.Context, source *DB, events []Event) error
 			return err
 		}
 		last := events[len(events)-1].Position
-		if home, err = source.holds(ctx, at, home, last); err != nil {
+		var asked Tx = source.Pool
+		if source.Pool == into.Target.Pool {
+			asked = tx // many consumers, each with a connection, would wait for another one
+		}
+		if home, err = source.holds(ctx, asked, at, home, last); err != nil {
 			return err
 		}
 		for len(events) > 0 && events[0].Position <= at {
@@ -108,10 +112,10 @@ func (into *Into) applyParked(ctx context.Context, tx pgx.Tx, events []Event) er
 // that server's: of two restores of one dump each goes on counting. (The position
 // just before an era's first is given to no event; it says that none of them was
 // taken.) It returns who gave another position, which is here.
-func (db *DB) holds(ctx context.Context, at mainstem.Position, home string, next mainstem.Position) (gave string, err error) {
+func (db *DB) holds(ctx context.Context, asked Tx, at mainstem.Position, home string, next mainstem.Position) (gave string, err error) {
 	var before int64
 	var here string
-	err = db.Pool.QueryRow(ctx, db.sql(`SELECT coalesce((SELECT before FROM $S.era WHERE before < $1::bigint AND first > $1::bigint + 1), $1::bigint),
+	err = asked.QueryRow(ctx, db.sql(`SELECT coalesce((SELECT before FROM $S.era WHERE before < $1::bigint AND first > $1::bigint + 1), $1::bigint),
 		(SELECT home FROM $S.era WHERE first <= greatest($1::bigint, 1) ORDER BY first DESC LIMIT 1),
 		(SELECT home FROM $S.era WHERE first <= $2::bigint ORDER BY first DESC LIMIT 1)`),
 		int64(at), int64(next)).Scan(&before, &here, &gave)

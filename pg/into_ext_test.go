@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/proxy"
@@ -185,4 +186,16 @@ func TestTwoRestoresOfOneDump(t *testing.T) {
 	if n := number(t, target, "SELECT count(*) FROM $S.effect"); n != 2 {
 		t.Errorf("%d effects", n)
 	}
+}
+
+// TestConsumeIntoItsOwnPool: where source and target are one pool, however small, nobody
+// holds a connection while it waits for another one.
+func TestConsumeIntoItsOwnPool(t *testing.T) {
+	db := openOn(t, running(t), func(c *pgxpool.Config) { c.MaxConns = 1 })
+	r := relaying(t, db, false)
+	background(t, "consumer", func(ctx context.Context) error {
+		return r.ConsumeInto(ctx, into(t, db, func() string { return "" }))
+	})
+	put(t, db, "a1", "a2", "a3")
+	eventually(t, "3 is applied", func() bool { return effects(t, db, "3") == 1 })
 }
