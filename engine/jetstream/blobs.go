@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/mainstemdb/mainstem/blob"
@@ -103,6 +104,9 @@ func (b *blobs) Get(ctx context.Context, name string) (data []byte, err error) {
 			}
 			after, again := bucket.GetInfo(ctx, name)
 			same := again == nil && after.NUID == before.NUID
+			if same && (errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded)) {
+				err = b.torn(ctx, before, err)
+			}
 			if same || try == changing || ctx.Err() != nil {
 				return err
 			}
@@ -126,6 +130,28 @@ func (b *blobs) whole(ctx context.Context, bucket jetstream.ObjectStore, info *j
 		return nil, err
 	}
 	return blob.Open(info.Name, sealed)
+}
+
+// torn looks whether an object that is not read in time lacks parts: those are sent before
+// what makes them one, and a server that has no room can refuse them alone.
+func (b *blobs) torn(ctx context.Context, info *jetstream.ObjectInfo, why error) error {
+	js, err := jetstream.New(b.log.conn)
+	if err != nil {
+		return err
+	}
+	stream, err := js.Stream(ctx, "OBJ_"+info.Bucket)
+	if err != nil {
+		return err
+	}
+	subject := "$O." + info.Bucket + ".C." + info.NUID
+	found, err := stream.Info(ctx, jetstream.WithSubjectFilter(subject))
+	if err != nil {
+		return err
+	}
+	if n := found.State.Subjects[subject]; n < uint64(info.Chunks) {
+		return fmt.Errorf("%w: the object of blob %s has %d parts of %d (L12)", blob.ErrCorrupt, info.Name, n, info.Chunks)
+	}
+	return why
 }
 
 // List reads what makes the objects.

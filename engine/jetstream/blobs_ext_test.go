@@ -2,6 +2,7 @@ package jetstream_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -51,6 +52,29 @@ func TestBlobs(t *testing.T) {
 			}
 		},
 	})
+}
+
+// TestTornBlob: one whose parts the server has not taken is corrupt, and neither missing
+// nor away, so that whoever has an older one goes by that.
+func TestTornBlob(t *testing.T) {
+	c := newCluster(t, 1).inProcess(t)
+	o := c.options()
+	blobs := openDatabase(t, o, 1).Blobs
+	for name, purge := range map[string][]natsjs.StreamPurgeOpt{"some": {natsjs.WithPurgeKeep(1)}, "all": nil} {
+		if err := blobs.Put(t.Context(), name, make([]byte, 300<<10)); err != nil {
+			t.Fatal(err)
+		}
+		stream, err := c.admin(t).Stream(t.Context(), "OBJ_mainstem-"+o.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := stream.Purge(t.Context(), append(purge, natsjs.WithPurgeSubject("$O.mainstem-"+o.Name+".C.*"))...); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := blobs.Get(t.Context(), name); !errors.Is(err, blob.ErrCorrupt) {
+			t.Errorf("a blob without %s of its parts: %v", name, err)
+		}
+	}
 }
 
 // said is what nodes have said so far.
