@@ -31,7 +31,9 @@ func code(err error) string {
 
 // ending reports whether the server ended the connection by itself, or a pooler says that
 // its own to the server broke (class 08): a transaction may have committed before.
-func ending(err error) bool { return strings.HasPrefix(code(err), "57P") || strings.HasPrefix(code(err), "08") }
+func ending(err error) bool {
+	return strings.HasPrefix(code(err), "57P") || strings.HasPrefix(code(err), "08")
+}
 
 var errWarned = errors.New("the server warned at COMMIT")
 
