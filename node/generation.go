@@ -156,9 +156,14 @@ func (p *partition) stand(ctx context.Context) error {
 		switch {
 		case left(p.tail, g.id) && p.node.cfg.Restored:
 			return nil // the next record says that it is here
-		case left(p.tail, g.id) && home:
-			return mainstem.Errorf(mainstem.Corrupt, "the log of partition %d goes on behind a record that moves it, and none says that it was restored (L2)", p.id)
 		case left(p.tail, g.id):
+			home, err := p.goesOn(ctx, g)
+			if err != nil {
+				return err
+			}
+			if home {
+				return mainstem.Errorf(mainstem.Corrupt, "the log of partition %d goes on behind a record that moves it, and none says that it was restored (L2)", p.id)
+			}
 		case p.tail.Head.Index > 0 && current(p.tail) != g.id:
 			return mainstem.Errorf(mainstem.Corrupt, "partition %d belongs to database %s, not %s (L2)", p.id, p.tail.Database, g.id)
 		default:

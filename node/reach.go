@@ -22,6 +22,8 @@ type targets struct {
 type reached struct {
 	*journal.Database
 	taken []bool
+	// named says that a record has moved a partition there: it is no move's to give up.
+	named bool
 }
 
 func (r *reached) close() error {
@@ -65,14 +67,15 @@ func (n *Node) reach(ctx context.Context, url string) (*reached, error) {
 
 // reachGeneration opens the log of a partition that a record has named.
 func (n *Node) reachGeneration(ctx context.Context, p *partition, to *state.Generation) (*generation, error) {
-	n.targets.mu.Lock()
-	r := n.targets.open[to.Generation]
-	n.targets.mu.Unlock()
+	r := n.named(to.Generation)
 	if r == nil {
 		var err error
 		if r, err = n.reach(ctx, to.URL); err != nil {
 			return nil, err
 		}
+	}
+	if r.ID == to.Generation && n.named(r.ID) != r {
+		return nil, mainstem.Errorf(mainstem.Unavailable, "the log at %s was closed by a move that was given up", to.URL)
 	}
 	if r.ID != to.Generation {
 		e := mainstem.Errorf(mainstem.Invalid, "the log at %s is %x, and partition %d has moved to %s", to.URL, r.ID, p.id, to.Generation)
@@ -82,6 +85,17 @@ func (n *Node) reachGeneration(ctx context.Context, p *partition, to *state.Gene
 	return &generation{
 		Log: r.Logs[p.id], raw: r.Logs[p.id], id: to.Generation, shared: true, blobs: r.Blobs, guarantees: r.Guarantees,
 	}, nil
+}
+
+// named keeps a database that was reached open, if it is.
+func (n *Node) named(id record.UUID) *reached {
+	n.targets.mu.Lock()
+	defer n.targets.mu.Unlock()
+	r := n.targets.open[id]
+	if r != nil {
+		r.named = true
+	}
+	return r
 }
 
 // take says that a log is its partition's from now on.
@@ -96,7 +110,7 @@ func (n *Node) forget(id record.UUID) error {
 	n.targets.mu.Lock()
 	defer n.targets.mu.Unlock()
 	r := n.targets.open[id]
-	if r == nil {
+	if r == nil || r.named {
 		return nil
 	}
 	for _, taken := range r.taken {
