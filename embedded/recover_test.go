@@ -14,6 +14,7 @@ import (
 	blobdir "github.com/mainstemdb/mainstem/blob/dir"
 	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/internal/disk"
+	"github.com/mainstemdb/mainstem/node"
 )
 
 // TestRestoreFrom: from snapshots alone, and with an archive up to the last record. The
@@ -269,4 +270,46 @@ type refusing struct{ blob.Store }
 
 func (refusing) List(context.Context, string) ([]string, error) {
 	return nil, errors.New("the store is away")
+}
+
+// TestRestoredDepositsItsOwn: what a restored database puts into the store that it came
+// from is a snapshot of its own history, without being told: until then nothing that it
+// has acknowledged could be restored (L1).
+func TestRestoredDepositsItsOwn(t *testing.T) {
+	s := save(t)
+	s.clock.Advance(2 * node.DepositEvery)
+	s.write(5)
+	s.snapshot()
+	s.write(5)
+	s.archived()
+	closed(t, s.db)
+	db, _, err := s.restore(embedded.Recovery{Position: s.log[6].Position})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed(t, db)
+	s.log = s.log[:7]
+	s.db = open(t, "restored", append(s.options(), embedded.Snapshots(s.store), embedded.Archive(s.store))...)
+	for end := time.Now().Add(20 * time.Second); ; <-time.After(5 * time.Millisecond) {
+		s.write(1)
+		if unsaved := s.db.Figures().Partitions[0].Unsaved; unsaved >= 0 && unsaved < node.DepositEvery {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("nothing was deposited within 20 s")
+		}
+	}
+	s.archived()
+	closed(t, s.db)
+	if err := s.fs.Rename("restored", "first"); err != nil {
+		t.Fatal(err)
+	}
+	db, _, err = s.restore(embedded.Recovery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := db.Get(t.Context(), "g", "n", mainstem.Latest()); err != nil || v.Value.Int != int64(len(s.log)) {
+		t.Errorf("n is %d, %v; want %d, of the second history", v.Value.Int, err, len(s.log))
+	}
+	closed(t, db)
 }
