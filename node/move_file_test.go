@@ -1,13 +1,16 @@
 package node_test
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/internal/disk"
+	"github.com/mainstemdb/mainstem/internal/record"
 	"github.com/mainstemdb/mainstem/internal/sharedlog"
+	"github.com/mainstemdb/mainstem/journal"
 	"github.com/mainstemdb/mainstem/mainstemtest"
 	"github.com/mainstemdb/mainstem/node"
 )
@@ -108,4 +111,63 @@ func TestFileMovesToShared(t *testing.T) {
 	f.want(db, "and on")
 	f.closing(db, other)
 	f.closing(f.open(embedded.ReadOnly()))
+}
+
+// paused is a log whose append of the record that moves the database is not answered
+// until it may.
+type paused struct {
+	journal.Log
+	there, may chan struct{}
+}
+
+func (l paused) Append(ctx context.Context, after journal.Head, bytes []byte) (journal.Head, error) {
+	head, err := l.Log.Append(ctx, after, bytes)
+	if h, bad := record.Peek(bytes); err == nil && bad == nil && h.Moved != nil {
+		close(l.there)
+		<-l.may
+	}
+	return head, err
+}
+
+// TestLatestWhileCrossing: from the moment that the new log is live, other nodes write
+// there; a node that has not gone over yet does not say that its own files are the latest
+// (L8).
+func TestLatestWhileCrossing(t *testing.T) {
+	w := newPlaces()
+	to := w.add("log://to", 1, 1)
+	there, may := make(chan struct{}), make(chan struct{})
+	reach := func(ctx context.Context, url string) (*journal.Database, error) {
+		db, err := w.reach("a")(ctx, url)
+		if err == nil {
+			db.Logs[0] = paused{db.Logs[0], there, may}
+		}
+		return db, err
+	}
+	f := &filed{t, newMem(), newClock()}
+	db := f.open(embedded.Movable("a", node.Shared{Patience: time.Second, Reach: reach}))
+	f.put(db, "in files")
+	moved := make(chan error, 1)
+	go func() {
+		_, err := db.Move(t.Context(), "log://to", func(node.MoveProgress) {})
+		moved <- err
+	}()
+	<-there
+	others, _ := sharedlog.Database(to.id, to.stores...)
+	g := &filed{t, newMem(), f.clock}
+	other := g.open(embedded.Cluster(others, "b", node.Shared{Reach: w.reach("b")}))
+	f.put(other, "by b")
+	for _, at := range []mainstem.Consistency{mainstem.Latest(), mainstem.Within(0)} {
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		v, err := db.Get(ctx, "g", "k", at)
+		cancel()
+		if err == nil && string(v.Value.Bytes) != "by b" {
+			t.Errorf("while it crosses, the node reads %q at %v", v.Value.Bytes, at.Level)
+		}
+	}
+	close(may)
+	if err := <-moved; err != nil {
+		t.Error(err)
+	}
+	f.want(db, "by b")
+	f.closing(db, other)
 }
