@@ -108,39 +108,35 @@ func left(t *state.Tail, id record.UUID) bool {
 // partition is not there yet. Nothing can be appended until it is.
 func (p *partition) between() bool { return len(p.ahead.Generations) > p.log().number }
 
-// goesOn reports whether a log goes on behind the record that moved the database away
-// from it. That of a directory does where it was restored: what came after the move is
-// there, too, and a record that it is here now (L1). In no other does anything follow
+// away reports whether the database has moved away from a log. From that of a directory
+// it has not if the log goes on behind the record of the move: then it was restored there
+// (L1), and what came after the move is in it, too. In no other log does anything follow
 // that record.
-func (p *partition) goesOn(ctx context.Context, g *generation) (bool, error) {
-	if g.shared {
-		return false, nil
+func (p *partition) away(ctx context.Context, g *generation) (bool, error) {
+	if g.shared || !left(p.tail, g.id) {
+		return left(p.tail, g.id), nil
 	}
 	for _, err := range g.Read(ctx, p.tail.Generations[0].Moved+1) {
 		if err != nil && !errors.Is(err, journal.ErrTrimmed) {
 			return false, typed(err, "the log of partition %d", p.id)
 		}
-		return true, nil
+		return false, nil
 	}
-	return false, nil
+	return true, nil
 }
 
 // stand finds the log that the state goes on in, beginning with the one that was
 // given, and applies what it has.
 func (p *partition) stand(ctx context.Context) error {
 	for {
-		g, home := p.log(), false
-		if left(p.tail, g.id) {
-			var err error
-			if home, err = p.goesOn(ctx, g); err != nil {
-				return err
-			}
-		}
-		if left(p.tail, g.id) && !home {
-			if p.node.cfg.ReadOnly {
-				p.beginRun(p.tail, nil).show()
-				return nil
-			}
+		g := p.log()
+		switch away, err := p.away(ctx, g); {
+		case err != nil:
+			return err
+		case away && p.node.cfg.ReadOnly:
+			p.beginRun(p.tail, nil).show()
+			return nil
+		case away:
 			if err := p.pursue(ctx); err != nil {
 				return err
 			}
@@ -153,17 +149,14 @@ func (p *partition) stand(ctx context.Context) error {
 		if err := p.replay(ctx, g, from); err != nil {
 			return err
 		}
-		switch {
+		switch away, err := p.away(ctx, g); {
 		case left(p.tail, g.id) && p.node.cfg.Restored:
 			return nil // the next record says that it is here
+		case err != nil:
+			return err
+		case away:
 		case left(p.tail, g.id):
-			home, err := p.goesOn(ctx, g)
-			if err != nil {
-				return err
-			}
-			if home {
-				return mainstem.Errorf(mainstem.Corrupt, "the log of partition %d goes on behind a record that moves it, and none says that it was restored (L2)", p.id)
-			}
+			return mainstem.Errorf(mainstem.Corrupt, "the log of partition %d goes on behind a record that moves it, and none says that it was restored (L2)", p.id)
 		case p.tail.Head.Index > 0 && current(p.tail) != g.id:
 			return mainstem.Errorf(mainstem.Corrupt, "partition %d belongs to database %s, not %s (L2)", p.id, p.tail.Database, g.id)
 		default:

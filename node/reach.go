@@ -69,25 +69,26 @@ func (n *Node) reach(ctx context.Context, url string) (*reached, error) {
 func (n *Node) reachGeneration(ctx context.Context, p *partition, to *state.Generation) (*generation, error) {
 	r := n.named(to.Generation)
 	if r == nil {
-		var err error
-		if r, err = n.reach(ctx, to.URL); err != nil {
+		found, err := n.reach(ctx, to.URL)
+		if err != nil {
 			return nil, err
 		}
-	}
-	if r.ID == to.Generation && n.named(r.ID) != r {
-		return nil, mainstem.Errorf(mainstem.Unavailable, "the log at %s was closed by a move that was given up", to.URL)
-	}
-	if r.ID != to.Generation {
-		e := mainstem.Errorf(mainstem.Invalid, "the log at %s is %x, and partition %d has moved to %s", to.URL, r.ID, p.id, to.Generation)
-		e.Advice = "bring back the log that the database has moved to"
-		return nil, errors.Join(e, n.forget(r.ID))
+		if found.ID != to.Generation {
+			e := mainstem.Errorf(mainstem.Invalid, "the log at %s is %x, and partition %d has moved to %s", to.URL, found.ID, p.id, to.Generation)
+			e.Advice = "bring back the log that the database has moved to"
+			return nil, errors.Join(e, n.forget(found.ID))
+		}
+		if r = n.named(to.Generation); r == nil {
+			return nil, mainstem.Errorf(mainstem.Unavailable, "the log at %s was closed by a move that was given up", to.URL)
+		}
 	}
 	return &generation{
 		Log: r.Logs[p.id], raw: r.Logs[p.id], id: to.Generation, shared: true, blobs: r.Blobs, guarantees: r.Guarantees,
 	}, nil
 }
 
-// named keeps a database that was reached open, if it is.
+// named finds the database of a generation that a record has named, if it is open, and
+// keeps it so.
 func (n *Node) named(id record.UUID) *reached {
 	n.targets.mu.Lock()
 	defer n.targets.mu.Unlock()

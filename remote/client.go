@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"connectrpc.com/connect"
@@ -27,39 +28,40 @@ var errClosed = &mainstem.Error{Code: mainstem.Stopped, Message: "this client is
 // each asks one server after the other until one has an answer for the caller:
 // ask says whether it has, or whether another may be asked.
 func (c *client) each(ask func(*server) (answered bool, err error)) error {
-	return c.eachFrom(c.first.Load(), ask)
+	return c.among(c.turns(), ask)
 }
 
-func (c *client) eachFrom(first uint32, ask func(*server) (answered bool, err error)) error {
+// turns are the servers in the order in which they are asked, the preferred one first.
+func (c *client) turns() []*server {
+	if len(c.servers) == 1 {
+		return c.servers
+	}
+	first := c.first.Load() % uint32(len(c.servers))
+	return slices.Concat(c.servers[first:], c.servers[:first])
+}
+
+// among is each of these servers.
+func (c *client) among(servers []*server, ask func(*server) (answered bool, err error)) error {
 	var failed error = errClosed
-	for i := range uint32(len(c.servers)) {
+	for _, s := range servers {
 		if c.life.Err() != nil {
 			return errClosed
 		}
-		answered, err := ask(c.servers[(first+i)%uint32(len(c.servers))])
+		answered, err := ask(s)
 		if answered {
 			return err
 		}
 		failed = err
-		c.first.CompareAndSwap(first+i, first+i+1) // the next caller begins with the next server
+		c.passOver(s)
 	}
 	return failed
 }
 
-// others asks those after the first. What they answer says nothing of that one.
-func (c *client) others(first uint32, ask func(*server) (answered bool, err error)) error {
-	var failed error = errClosed
-	for i := range uint32(len(c.servers)) {
-		if i == 0 {
-			continue
-		}
-		answered, err := ask(c.servers[(first+i)%uint32(len(c.servers))])
-		if answered {
-			return err
-		}
-		failed = err
+// passOver has the next caller begin with the next server, if this one is preferred.
+func (c *client) passOver(s *server) {
+	if first := c.first.Load(); c.servers[first%uint32(len(c.servers))] == s {
+		c.first.CompareAndSwap(first, first+1)
 	}
-	return failed
 }
 
 // elsewhere reports whether another server may know better: this one did nothing,

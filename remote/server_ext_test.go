@@ -78,6 +78,29 @@ func TestSlowServerIsHedged(t *testing.T) {
 	}
 }
 
+// TestManyAreHedged: those who wait for a silent server at the same time all ask the
+// other one.
+func TestManyAreHedged(t *testing.T) {
+	behind := mainstemtest.Open(t)
+	if _, err := add(t.Context(), behind.DB, "g", "a"); err != nil {
+		t.Fatal(err)
+	}
+	tardy := mainstemtest.Serve(t, slow{behind.Backend(), make(chan struct{})})
+	sound := mainstemtest.Serve(t, behind.Backend())
+	for range 5 {
+		db := dial(t, tardy+","+sound, remote.Hedge(20*time.Millisecond))
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				if v, err := db.Get(within(t, 10*time.Second), "g", "n", mainstem.Latest()); err != nil || v.Value.Int != 1 {
+					t.Errorf("%d, %v", v.Value.Int, err)
+				}
+			})
+		}
+		all.Wait()
+	}
+}
+
 // TestDrainLosesNothing: a server that leaves answers what runs, and clients that
 // know another go on there without an error.
 func TestDrainLosesNothing(t *testing.T) {

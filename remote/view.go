@@ -18,8 +18,13 @@ import (
 // on the next one too, and takes the first that opens (Dean and Barroso, "The Tail
 // at Scale", 2013). A view writes nothing, so asking twice is safe.
 func (c *client) hedged(ctx context.Context, r mainstem.ViewRequest) (mainstem.Snapshot, error) {
-	if c.hedge == 0 || len(c.servers) == 1 {
-		return c.view(ctx, r, c.first.Load(), 0)
+	servers := c.turns()
+	if c.zone != "" && r.At.Level == mainstem.LevelWithin {
+		c.learnZones()
+		servers = c.nearest()
+	}
+	if c.hedge == 0 || len(servers) == 1 {
+		return c.view(ctx, r, servers)
 	}
 	type answer struct {
 		s   mainstem.Snapshot
@@ -27,12 +32,11 @@ func (c *client) hedged(ctx context.Context, r mainstem.ViewRequest) (mainstem.S
 	}
 	answers := make(chan answer, 2)
 	ctx, cancel := context.WithCancel(ctx)
-	first := c.first.Load() // of both: others move it meanwhile
-	ask := func(skip int) {
-		s, err := c.view(ctx, r, first, skip)
+	ask := func(servers []*server) {
+		s, err := c.view(ctx, r, servers)
 		answers <- answer{s, err}
 	}
-	go ask(0)
+	go ask(servers)
 	later := time.NewTimer(c.hedge)
 	defer later.Stop()
 	asked, heard := 1, 0
@@ -40,7 +44,8 @@ func (c *client) hedged(ctx context.Context, r mainstem.ViewRequest) (mainstem.S
 		select {
 		case <-later.C:
 			asked++
-			go ask(1)
+			c.passOver(servers[0])
+			go ask(servers[1:])
 		case a := <-answers:
 			if heard++; a.err != nil && heard < asked {
 				continue // the other may still open
@@ -58,22 +63,9 @@ func (c *client) hedged(ctx context.Context, r mainstem.ViewRequest) (mainstem.S
 	}
 }
 
-// view opens a view on the first server that can, or, to skip one, on another.
-func (c *client) view(ctx context.Context, r mainstem.ViewRequest, first uint32, skip int) (s mainstem.Snapshot, err error) {
-	passed := skip
-	turn := c.eachFrom
-	switch {
-	case c.zone != "" && r.At.Level == mainstem.LevelWithin:
-		c.learnZones()
-		passed = 0
-		turn = func(_ uint32, ask func(*server) (bool, error)) error { return c.nearest(ask) }
-	case skip > 0:
-		turn = c.others
-	}
-	err = turn(first, func(at *server) (bool, error) {
-		if passed++; passed <= skip {
-			return false, mainstem.Errorf(mainstem.Unavailable, "server %s was asked already", at.address)
-		}
+// view opens a view on the first of these servers that can.
+func (c *client) view(ctx context.Context, r mainstem.ViewRequest, servers []*server) (s mainstem.Snapshot, err error) {
+	err = c.among(servers, func(at *server) (bool, error) {
 		opened, err := at.openView(ctx, r, c.timeout)
 		if err != nil {
 			return !elsewhere(err), err

@@ -1,7 +1,9 @@
 package remote
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,24 +57,17 @@ func (s *server) stands(zone string) bool {
 	return known != nil && *known == zone
 }
 
-// nearest asks one server after the other, as each does, those of the client's own
-// zone before the others.
-func (c *client) nearest(ask func(*server) (answered bool, err error)) error {
-	var failed error = errClosed
-	for _, own := range []bool{true, false} {
-		for _, s := range c.servers {
-			switch {
-			case c.life.Err() != nil:
-				return errClosed
-			case s.stands(c.zone) != own:
-				continue
-			}
-			answered, err := ask(s)
-			if answered {
-				return err
-			}
-			failed = err
-		}
+// nearest are the servers in their order, those of the client's own zone before the
+// others.
+func (c *client) nearest() []*server {
+	near := slices.Clone(c.servers)
+	slices.SortStableFunc(near, func(a, b *server) int { return cmp.Compare(c.far(a), c.far(b)) })
+	return near
+}
+
+func (c *client) far(s *server) int {
+	if s.stands(c.zone) {
+		return 0
 	}
-	return failed
+	return 1
 }

@@ -122,6 +122,8 @@ END $$;
 -- empties what nobody keeps any more.
 CREATE OR REPLACE FUNCTION {{.Schema}}.forget(of_part smallint, below bigint) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
+	keeps CONSTANT text := 'SELECT EXISTS (SELECT FROM {{.Quoted}}.log l WHERE EXISTS (
+		SELECT FROM {{.Quoted}}.record_%s r WHERE r.part = l.part AND r.slot >= l.oldest))';
 	d {{.Schema}}.database;
 	k smallint;
 	used boolean;
@@ -137,14 +139,12 @@ BEGIN
 	FOR k IN 0 .. {{.Last}} LOOP
 		CONTINUE WHEN k = d.ring;
 		EXECUTE format('SELECT EXISTS (SELECT FROM {{.Quoted}}.record_%s)', k) INTO used;
-		EXECUTE format('SELECT EXISTS (SELECT FROM {{.Quoted}}.log l WHERE EXISTS (
-			SELECT FROM {{.Quoted}}.record_%s r WHERE r.part = l.part AND r.slot >= l.oldest))', k) INTO kept;
+		EXECUTE format(keeps, k) INTO kept;
 		IF used AND NOT kept THEN
 			BEGIN
 				-- Who has written to it, and not committed yet, does so before the lock is got.
 				EXECUTE format('LOCK TABLE {{.Quoted}}.record_%s IN ACCESS EXCLUSIVE MODE', k);
-				EXECUTE format('SELECT EXISTS (SELECT FROM {{.Quoted}}.log l WHERE EXISTS (
-					SELECT FROM {{.Quoted}}.record_%s r WHERE r.part = l.part AND r.slot >= l.oldest))', k) INTO kept;
+				EXECUTE format(keeps, k) INTO kept;
 				IF NOT kept THEN
 					EXECUTE format('TRUNCATE {{.Quoted}}.record_%s', k);
 					used := false;
