@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -220,18 +221,7 @@ func TestRestoredAgain(t *testing.T) {
 	s.write(1)
 	s.archived()
 	closed(t, s.db)
-	if err := s.fs.Rename("restored", "first"); err != nil {
-		t.Fatal(err)
-	}
-	db, _, err = s.restore(embedded.Recovery{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := db.Get(t.Context(), "g", "n", mainstem.Latest())
-	if err != nil || v.Value.Int != 10 {
-		t.Errorf("n is %d, %v; want 10, of the second history", v.Value.Int, err)
-	}
-	closed(t, db)
+	s.restoredAgain()
 }
 
 // TestRestoreRefuses what is not there, and says what is.
@@ -272,6 +262,22 @@ func (refusing) List(context.Context, string) ([]string, error) {
 	return nil, errors.New("the store is away")
 }
 
+// restoredAgain checks that the store now restores what the restored database has written.
+func (s *saved) restoredAgain() {
+	s.t.Helper()
+	if err := s.fs.Rename("restored", "first"); err != nil {
+		s.t.Fatal(err)
+	}
+	db, _, err := s.restore(embedded.Recovery{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if v, err := db.Get(s.t.Context(), "g", "n", mainstem.Latest()); err != nil || v.Value.Int != int64(len(s.log)) {
+		s.t.Errorf("n is %d, %v; want %d, of the second history", v.Value.Int, err, len(s.log))
+	}
+	closed(s.t, db)
+}
+
 // TestRestoredDepositsItsOwn: what a restored database puts into the store that it came
 // from is a snapshot of its own history, without being told: until then nothing that it
 // has acknowledged could be restored (L1).
@@ -301,15 +307,44 @@ func TestRestoredDepositsItsOwn(t *testing.T) {
 	}
 	s.archived()
 	closed(t, s.db)
-	if err := s.fs.Rename("restored", "first"); err != nil {
-		t.Fatal(err)
+	s.restoredAgain()
+}
+
+// awaited is a store whose first list of an archive waits until it may.
+type awaited struct {
+	blob.Store
+	once       *sync.Once
+	asked, may chan struct{}
+}
+
+func (a awaited) List(ctx context.Context, prefix string) ([]string, error) {
+	if strings.Contains(prefix, "/records-") {
+		a.once.Do(func() { close(a.asked); <-a.may })
 	}
-	db, _, err = s.restore(embedded.Recovery{})
+	return a.Store.List(ctx, prefix)
+}
+
+// TestArchiveBeginsBesideAWrite: what is written while an archive is looked for, of a log
+// that does not begin with the first record, is no gap.
+func TestArchiveBeginsBesideAWrite(t *testing.T) {
+	s := save(t)
+	s.write(5)
+	s.snapshot()
+	s.archived()
+	closed(t, s.db)
+	db, _, err := s.restore(embedded.Recovery{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if v, err := db.Get(t.Context(), "g", "n", mainstem.Latest()); err != nil || v.Value.Int != int64(len(s.log)) {
-		t.Errorf("n is %d, %v; want %d, of the second history", v.Value.Int, err, len(s.log))
-	}
 	closed(t, db)
+	a := awaited{s.store, new(sync.Once), make(chan struct{}), make(chan struct{})}
+	s.db = open(t, "restored", append(s.options(), embedded.Archive(a))...)
+	<-a.asked
+	s.write(2)
+	close(a.may)
+	s.archived()
+	if s.db.Figures().Partitions[0].ArchiveBroken {
+		t.Error("the archive has ended")
+	}
+	closed(t, s.db)
 }

@@ -77,7 +77,6 @@ func (p *partition) archiving() {
 // archiveOn adds what is applied and not in the archive yet.
 func (p *partition) archiveOn(ctx context.Context, a *backup.Archive) (*backup.Archive, error) {
 	tail, store, g := p.applied(), p.node.cfg.Archive, p.log()
-	from := uint64(0)
 	if a == nil {
 		var bad []error
 		var err error
@@ -85,14 +84,14 @@ func (p *partition) archiveOn(ctx context.Context, a *backup.Archive) (*backup.A
 			return nil, err
 		}
 		p.told(bad)
-		if a.Head().Index == 0 {
-			if from, err = p.archiveFrom(ctx); err != nil {
-				return nil, err
-			}
-		}
 	}
-	if a.Head().Index > 0 {
-		from = g.from(a.Head().Index+1, a.Head().Slot+1)
+	from := g.from(a.Head().Index+1, a.Head().Slot+1)
+	if a.Head().Index == 0 {
+		var err error
+		if from, err = p.archiveFrom(ctx); err != nil {
+			return nil, err
+		}
+		tail = p.applied() // it can begin with a record that was not there before
 	}
 	for entry, err := range g.Read(ctx, from) {
 		if err != nil {
@@ -153,8 +152,8 @@ func (p *partition) archiveFrom(ctx context.Context) (uint64, error) {
 	return max(1, p.log().slot(tail.Head)), nil
 }
 
-// unarchived is how much newer the state is than the archive; -1 where this node does not
-// archive.
+// unarchived is how much newer the state is than the archive, and 0 only if that has all
+// of it; -1 where this node does not archive.
 func (p *partition) unarchived(tail *state.Tail) time.Duration {
 	if p.node.cfg.Archive == nil || !p.shared() && tail.Head.Index == 0 || p.shared() && tail.Writer != p.node.cfg.Name {
 		return -1
@@ -162,7 +161,7 @@ func (p *partition) unarchived(tail *state.Tail) time.Duration {
 	if p.archive.kept.Load() >= tail.Head.Index {
 		return 0
 	}
-	return max(0, tail.Age.Sub(mainstem.LogAge(p.archive.age.Load())))
+	return max(1, tail.Age.Sub(mainstem.LogAge(p.archive.age.Load())))
 }
 
 // heldByArchive is the index up to which the archive needs the log no more. It holds the

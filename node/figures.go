@@ -49,8 +49,8 @@ type PartitionFigures struct {
 	// Unsaved is how much newer the state is, in log age, than its newest snapshot in the
 	// blob store; -1 where there is no store, or another node writes.
 	Unsaved time.Duration
-	// Unarchived is how much newer it is than its archive; -1 where this node does not
-	// archive. ArchiveBroken says that the archive has a gap and has ended.
+	// Unarchived is how much newer it is than its archive, and 0 only if that has all of it;
+	// -1 where this node does not archive. ArchiveBroken says that the archive has a gap and has ended.
 	Unarchived    time.Duration
 	ArchiveBroken bool
 
