@@ -19,18 +19,7 @@ import (
 // start runs a server; the keys are those of this process.
 func start(t *testing.T) *s3server.Server {
 	t.Helper()
-	server, err := s3server.Start(t.Context())
-	if errors.Is(err, s3server.ErrMissing) {
-		t.Skip("not run: " + err.Error())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	server := s3server.Start(t)
 	t.Setenv("AWS_ACCESS_KEY_ID", s3server.Key)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", s3server.Secret)
 	return server

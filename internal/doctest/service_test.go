@@ -1,7 +1,6 @@
 package doctest
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/pgtest"
 )
 
 // TestServiceOnPostgreSQL does what the start page tells somebody who has a service:
@@ -23,14 +23,7 @@ func TestServiceOnPostgreSQL(t *testing.T) {
 			t.Skip("not run: " + name + " is not installed, with which the page looks at its service")
 		}
 	}
-	server, err := pgserver.Start(t.Context(), pgserver.Config{Settings: []string{"fsync=off"}})
-	if errors.Is(err, pgserver.ErrMissing) {
-		t.Skip("not run: " + err.Error())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Close() })
+	server := pgtest.Start(t, pgserver.Config{Settings: []string{"fsync=off"}})
 	text := strings.ReplaceAll(page(t, "docs/start.md"), "localhost:8080", free(t))
 	before, change, commands := service(t, blocksOf("docs/start.md", text))
 	after, changed, err := apply(before.body, change.body)

@@ -3,18 +3,15 @@ package s3server
 
 import (
 	"context"
-	"errors"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
+	"testing"
 
 	"github.com/mainstemdb/mainstem/internal/process"
 )
-
-// ErrMissing says that there is no versitygw on the PATH.
-var ErrMissing = errors.New("no versitygw on the PATH: make .tmp/bin/versitygw builds the pinned one")
 
 // Bucket is the one there is, Key and Secret are whose it is.
 const (
@@ -24,35 +21,36 @@ const (
 )
 
 // Server is one of them, on the loopback interface, with a directory of its own.
-type Server struct {
-	dir, addr string
-	process   *process.Process
-}
+type Server struct{ dir, addr string }
 
-// Start runs a server, and waits until it is there.
-func Start(ctx context.Context) (*Server, error) {
+// Start runs a server until the test ends. Where none is installed, the test is not run,
+// and says so.
+func Start(t testing.TB) *Server {
+	t.Helper()
 	program, err := exec.LookPath("versitygw")
 	if err != nil {
-		return nil, ErrMissing
-	}
-	s := &Server{}
-	if s.dir, err = os.MkdirTemp("", "s3-"); err != nil {
-		return nil, err
-	}
-	if err := os.Mkdir(filepath.Join(s.dir, Bucket), 0o700); err != nil {
-		return nil, errors.Join(err, s.Close())
+		t.Skip("not run: no versitygw on the PATH: make .tmp/bin/versitygw builds the pinned one")
 	}
 	port, err := process.Port()
 	if err != nil {
-		return nil, errors.Join(err, s.Close())
+		t.Fatal(err)
 	}
-	s.addr = "127.0.0.1:" + port
-	cmd := exec.Command(program, "--quiet", "--port", s.addr, "posix", s.dir) //nolint:noctx // it outlives the call
+	s := &Server{dir: t.TempDir(), addr: "127.0.0.1:" + port}
+	if err := os.Mkdir(filepath.Join(s.dir, Bucket), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "--quiet", "--port", s.addr, "posix", s.dir) //nolint:noctx // it outlives the test's context
 	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY_ID="+Key, "ROOT_SECRET_ACCESS_KEY="+Secret)
-	if s.process, err = process.Start(cmd); err != nil {
-		return nil, errors.Join(err, s.Close())
+	running, err := process.Start(cmd)
+	if err != nil {
+		t.Fatal(err)
 	}
-	err = s.process.Ready(ctx, func(ctx context.Context) error {
+	t.Cleanup(func() {
+		if err := running.End(syscall.SIGKILL); err != nil {
+			t.Error(err)
+		}
+	})
+	err = running.Ready(t.Context(), func(ctx context.Context) error {
 		c, err := new(net.Dialer).DialContext(ctx, "tcp", s.addr)
 		if err != nil {
 			return err
@@ -60,9 +58,9 @@ func Start(ctx context.Context) (*Server, error) {
 		return c.Close()
 	})
 	if err != nil {
-		return nil, errors.Join(err, s.Close())
+		t.Fatal(err)
 	}
-	return s, nil
+	return s
 }
 
 // Addr is its host and port.
@@ -70,12 +68,3 @@ func (s *Server) Addr() string { return s.addr }
 
 // File is where it keeps an object.
 func (s *Server) File(name string) string { return filepath.Join(s.dir, Bucket, name) }
-
-// Close ends the server and removes what it stored.
-func (s *Server) Close() error {
-	var errs []error
-	if s.process != nil {
-		errs = append(errs, s.process.End(syscall.SIGKILL))
-	}
-	return errors.Join(append(errs, os.RemoveAll(s.dir))...)
-}

@@ -3,7 +3,6 @@
 package cli_test
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"syscall"
@@ -12,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/pgtest"
 )
 
 // logIn makes a log of two partitions in a server of its own, as mainstem cluster
@@ -23,18 +23,7 @@ func logIn(t *testing.T, dir string) (url string) {
 
 func logOf(t *testing.T, dir string, partitions int) (url string) {
 	t.Helper()
-	server, err := pgserver.Start(t.Context(), pgserver.Config{})
-	if errors.Is(err, pgserver.ErrMissing) {
-		t.Skip("not run: " + err.Error())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	server := pgtest.Start(t, pgserver.Config{})
 	dsn, err := pgserver.DSN(server.Addr())
 	if err != nil {
 		t.Fatal(err)

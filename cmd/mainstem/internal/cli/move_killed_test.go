@@ -4,7 +4,6 @@ package cli_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -12,7 +11,6 @@ import (
 	"testing"
 
 	db "github.com/mainstemdb/mainstem"
-	"github.com/mainstemdb/mainstem/internal/natsserver"
 	"github.com/mainstemdb/mainstem/node"
 	"github.com/mainstemdb/mainstem/remote"
 )
@@ -86,23 +84,9 @@ func killedAt(t *testing.T, s *served, url, step string) {
 // nothing is lost or done twice.
 func TestMoverIsKilled(t *testing.T) {
 	t.Parallel()
-	servers, err := natsserver.Start(t.Context(), 1)
-	if errors.Is(err, natsserver.ErrMissing) {
-		t.Skip("not run: " + err.Error())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := servers.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	jetstream := natsOf(t)
 	dir := t.TempDir()
 	home := logIn(t, dir)
-	jetstream := func(name string) string {
-		return fmt.Sprintf("jetstream://%s/%s?replicas=1&partitions=2&monitor=%s", servers.Addr(0), name, servers.Monitor(0))
-	}
 	start := func(name string) *served {
 		return serve(t, dir, "--dir", name, "--node", name, "--log", home, "--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", "--accept-weak-durability")
 	}

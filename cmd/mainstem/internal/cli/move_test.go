@@ -229,10 +229,9 @@ func TestMovingGuide(t *testing.T) {
 	}
 }
 
-// TestMoveBetweenEngines: two nodes on PostgreSQL move to JetStream, asked by the one
-// that does not write, while clients write and read through both.
-func TestMoveBetweenEngines(t *testing.T) {
-	t.Parallel()
+// natsOf starts a NATS server, and says where a log of two partitions is on it.
+func natsOf(t *testing.T) (log func(name string) (url string)) {
+	t.Helper()
 	servers, err := natsserver.Start(t.Context(), 1)
 	if errors.Is(err, natsserver.ErrMissing) {
 		t.Skip("not run: " + err.Error())
@@ -245,6 +244,16 @@ func TestMoveBetweenEngines(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return func(name string) string {
+		return fmt.Sprintf("jetstream://%s/%s?replicas=1&partitions=2&monitor=%s", servers.Addr(0), name, servers.Monitor(0))
+	}
+}
+
+// TestMoveBetweenEngines: two nodes on PostgreSQL move to JetStream, asked by the one
+// that does not write, while clients write and read through both.
+func TestMoveBetweenEngines(t *testing.T) {
+	t.Parallel()
+	jetstream := natsOf(t)
 	dir := t.TempDir()
 	url := logIn(t, dir)
 	var nodes []*served
@@ -252,8 +261,7 @@ func TestMoveBetweenEngines(t *testing.T) {
 		nodes = append(nodes, serve(t, dir, "--dir", name, "--node", name, "--log", url, "--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0", "--accept-weak-durability"))
 	}
 	clients := busy(t, nodes...)
-	to := fmt.Sprintf("jetstream://%s/shop?replicas=1&partitions=2&monitor=%s", servers.Addr(0), servers.Monitor(0))
-	pause := moved(t, nodes[1], dir, to)
+	pause := moved(t, nodes[1], dir, jetstream("shop"))
 	added, longest := clients.rest()
 	if pause <= 0 || pause > time.Second {
 		t.Errorf("writes waited for %s; want at most a second", pause)

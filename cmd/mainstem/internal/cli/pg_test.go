@@ -3,7 +3,6 @@ package cli_test
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	db "github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/pgtest"
 	"github.com/mainstemdb/mainstem/pg"
 )
 
@@ -26,18 +26,7 @@ type night struct {
 }
 
 func newNight(t *testing.T) *night {
-	server, err := pgserver.Start(t.Context(), pgserver.Config{})
-	if errors.Is(err, pgserver.ErrMissing) {
-		t.Skip("not run: " + err.Error())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	server := pgtest.Start(t, pgserver.Config{})
 	pool, err := pgxpool.New(t.Context(), server.DSN())
 	if err != nil {
 		t.Fatal(err)

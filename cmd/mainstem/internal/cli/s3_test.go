@@ -3,7 +3,6 @@
 package cli_test
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"syscall"
@@ -18,18 +17,7 @@ import (
 // and are shown nowhere.
 func TestBackupInABucket(t *testing.T) {
 	t.Parallel()
-	bucket, err := s3server.Start(t.Context())
-	if errors.Is(err, s3server.ErrMissing) {
-		t.Skip("not run: " + err.Error())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := bucket.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	bucket := s3server.Start(t)
 	dir := t.TempDir()
 	keys := []string{"AWS_ACCESS_KEY_ID=" + s3server.Key, "AWS_SECRET_ACCESS_KEY=" + s3server.Secret}
 	url := fmt.Sprintf("s3://%s/%s/shop?tls=off", bucket.Addr(), s3server.Bucket)

@@ -34,6 +34,7 @@ import (
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/internal/pgserver"
+	"github.com/mainstemdb/mainstem/internal/pgtest"
 	"github.com/mainstemdb/mainstem/pg"
 )
 
@@ -96,18 +97,7 @@ func TestShow(t *testing.T) {
 
 // TestShowOnPG does the same in databases of one server.
 func TestShowOnPG(t *testing.T) {
-	server, err := pgserver.Start(t.Context(), pgserver.Config{Settings: []string{"fsync=off", "max_connections=100"}})
-	if errors.Is(err, pgserver.ErrMissing) {
-		t.Skip("not run: " + err.Error())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	server := pgtest.Start(t, pgserver.Config{Settings: []string{"fsync=off", "max_connections=100"}})
 	for name, program := range onPG {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
