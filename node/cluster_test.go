@@ -10,7 +10,6 @@ import (
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/sharedlog"
 	"github.com/mainstemdb/mainstem/journal"
-	"github.com/mainstemdb/mainstem/mainstemtest"
 	"github.com/mainstemdb/mainstem/node"
 )
 
@@ -340,27 +339,5 @@ func TestSharedOptions(t *testing.T) {
 				t.Error(err)
 			}
 		}
-	}
-}
-
-// TestForwardedAndNotKnown: what was forwarded, and not answered, is not told as not
-// done because this node cannot do it itself (L11).
-func TestForwardedAndNotKnown(t *testing.T) {
-	c := gather(t, 2)
-	a, b := c.nodes[0], c.nodes[1]
-	c.put(a, "k", "1")
-	c.want(b, mainstem.Latest(), "k", "1")
-	a.line.Next(mainstemtest.LoseReply)
-	b.log.Cut(true)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	_, err := b.Backend().Commit(ctx, &mainstem.Transaction{
-		Group: "g", ID: mainstem.ID{Opaque: "once"}, Attempt: 1, Operations: []mainstem.Operation{mainstem.Add{Name: "n", Delta: 1}},
-	})
-	b.log.Cut(false)
-	wantCode(t, "a transaction that is in the log", err, mainstem.Undecided)
-	v, err := a.Get(t.Context(), "g", "n", mainstem.Latest())
-	if err != nil || v.Value.Int != 1 {
-		t.Errorf("n is %d, %v", v.Value.Int, err)
 	}
 }

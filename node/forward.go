@@ -102,8 +102,8 @@ type sentOn struct {
 
 // forward sends a transaction on to the node that wrote last. Where that fails,
 // or there is none, this node is to judge it: under the same ID, so that it commits
-// once, whichever copy comes first, and as Networked, so that refusing it kills the
-// copy that may still be on its way (L11).
+// once, whichever copy comes first, and all copies are Networked, so that refusing one
+// kills those that may still be on their way (L11).
 func (p *partition) forward(ctx context.Context, t *mainstem.Transaction) (s sentOn, err error) {
 	s.came = final
 	for first := true; ; first = false {
@@ -114,6 +114,9 @@ func (p *partition) forward(ctx context.Context, t *mainstem.Transaction) (s sen
 			}
 			s.mine = t
 			return s, nil
+		}
+		if first {
+			t = networked(t)
 		}
 		writer := p.applied().Writer
 		patient, cancel := context.WithTimeout(ctx, p.node.cfg.Shared.patience())
@@ -127,9 +130,6 @@ func (p *partition) forward(ctx context.Context, t *mainstem.Transaction) (s sen
 		case code == mainstem.Undecided:
 			s.open = true
 		}
-		copied := *t
-		copied.Networked, copied.Attempt = true, max(1, t.Attempt)
-		t = &copied
 		p.counted.unforwarded.Add(1)
 		if !p.moves(ctx, writer, p.node.cfg.Shared.pause()) {
 			return s, mainstem.Errorf(mainstem.Undecided, "transaction %s was forwarded to node %q, and then: %w", t.ID, writer, ctx.Err())
@@ -140,6 +140,14 @@ func (p *partition) forward(ctx context.Context, t *mainstem.Transaction) (s sen
 		}
 		// Another node has taken over meanwhile.
 	}
+}
+
+// networked is a transaction as it is sent on. Whatever the way to the other node is, it
+// can be judged there after this node has given up waiting.
+func networked(t *mainstem.Transaction) *mainstem.Transaction {
+	copied := *t
+	copied.Networked, copied.Attempt = true, max(1, t.Attempt)
+	return &copied
 }
 
 // silent reports whether a node that answers so has not answered the request:
