@@ -48,8 +48,6 @@ type Config struct {
 	Plain bool
 	// Timeout replaces DefaultTimeout.
 	Timeout time.Duration
-	// Transport replaces the default way to the service, or is nil.
-	Transport http.RoundTripper
 }
 
 // Store is a blob.Store in a bucket.
@@ -76,7 +74,7 @@ func Open(c Config) (*Store, error) {
 		Creds: credentials.NewChainCredentials([]credentials.Provider{
 			&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}, &credentials.IAM{Client: &http.Client{Timeout: 5 * time.Second}},
 		}),
-		Secure: !c.Plain, Region: c.Region, Transport: c.Transport, MaxRetries: LimitTries,
+		Secure: !c.Plain, Region: c.Region, MaxRetries: LimitTries,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("s3: %w", err)
