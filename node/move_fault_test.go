@@ -187,6 +187,39 @@ func TestAsleepThroughTheMove(t *testing.T) {
 	c.same()
 }
 
+// TestAsleepUntilTrimmed: a node that wakes when the others have trimmed the beginning of
+// the new log does not try for ever to copy what is there: it ends, says so, and is well
+// when it is opened again.
+func TestAsleepUntilTrimmed(t *testing.T) {
+	c, w := movable(t, 2)
+	a, d := c.nodes[0], c.nodes[1]
+	to := w.add("log://to", 1, 1)
+	c.fill(a, "k", 20)
+	if _, err := c.tryMove(a, "log://to", func(step string) {
+		if step == node.MoveCommit {
+			d.cut(true)
+			w.bar("b", "log://to", true)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	c.put(a, "k", "new")
+	must(t, to.stores[0].Open().Trim(t.Context(), 5))
+	w.bar("b", "log://to", false)
+	d.cut(false)
+	select {
+	case <-d.Done():
+	case <-time.After(20 * time.Second):
+		t.Fatal("the node does not end")
+	}
+	wantCode(t, "why it ended", d.Err(), mainstem.Unavailable)
+	_ = d.Close() // it has ended with an error
+	d.DB = nil
+	c.start(d)
+	c.want(d, mainstem.Latest(), "k", "new")
+	c.same()
+}
+
 // TestTwoMovers: two nodes move the database to two places at the same time. At most
 // one does, all nodes are in one place, and it can be moved from there.
 func TestTwoMovers(t *testing.T) {
