@@ -10,6 +10,7 @@ import (
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/embedded"
 	"github.com/mainstemdb/mainstem/internal/disk"
+	"github.com/mainstemdb/mainstem/node"
 )
 
 // speculation is one of everything that could be told too early: sent while
@@ -260,6 +261,45 @@ func TestWhatWasJudgedOnAFailedRecordIsAnswered(t *testing.T) {
 		}
 		w.faults.Heal()
 		w.must("g", "rejected", mainstem.KeyAbsent{Name: "a"}, mainstem.KeyAbsent{Name: "b"})
+		w.close()
+	})
+}
+
+// TestMoveOnAFullDisk: the record of a move that waits behind one without room is not
+// forgotten: it is tried again by itself.
+func TestMoveOnAFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		places := newPlaces()
+		places.add("log://to", 1, 1)
+		w := start(t, embedded.Movable("a", node.Shared{Reach: places.reach("a")}))
+		half := []any{put("x", string(make([]byte, 240<<10))), put("y", string(make([]byte, 240<<10)))}
+		w.must("g", "1", half...)
+		w.must("g", "2", half...)
+		full, waits, flying := make(chan struct{}), make(chan struct{}), (<-chan answer)(nil)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		moved := make(chan error, 1)
+		go func() {
+			once := false
+			_, err := w.db.Move(ctx, "log://to", func(p node.MoveProgress) {
+				if p.Step != node.MoveCommit || once {
+					return
+				}
+				once = true
+				w.faults.Inject(disk.Fault{Kind: disk.OpCreate | disk.OpWrite, Path: "*.tmp", Hang: full, Err: disk.ErrFull, Stays: true})
+				flying = w.later("g", "flying", append(half, put("a", "1"))...) // needs a new segment
+				synctest.Wait()
+				close(waits)
+			})
+			moved <- err
+		}()
+		<-waits
+		synctest.Wait() // the record of the move is next
+		close(full)
+		wantCode(t, "the record without room", (<-flying).err, mainstem.Unavailable)
+		must(t, <-moved) // its record is small, and finds room
+		w.faults.Heal()
+		w.must("g", "after", put("a", "2"))
 		w.close()
 	})
 }
