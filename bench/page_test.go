@@ -52,7 +52,7 @@ func TestPageNeedsItsParts(t *testing.T) {
 // newest is stale.
 func TestPageOfLevels(t *testing.T) {
 	s := schema(t)
-	r := report(t, s, "-scenario", "levels", "-seconds", "0.3", "-rounds", "1")
+	r := report(t, s, "-scenario", "levels", "-seconds", "2", "-rounds", "1")
 	seen := map[string]int{}
 	for _, row := range r.Results {
 		seen[row.Settings["engine"]]++

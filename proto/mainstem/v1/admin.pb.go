@@ -209,8 +209,9 @@ func (*MembersRequest) Descriptor() ([]byte, []int) {
 
 // MembersResponse is all of them, by name. Of a database on files there are none.
 type MembersResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Members       []*Member              `protobuf:"bytes,1,rep,name=members,proto3" json:"members,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The members of the database, by name.
+	Members       []*Member `protobuf:"bytes,1,rep,name=members,proto3" json:"members,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -255,10 +256,12 @@ func (x *MembersResponse) GetMembers() []*Member {
 // Member is what a node has said of itself in the log, last.
 type Member struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Where other nodes reach it, and the zone where it stands.
+	// The name that it was started with.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Where other nodes reach it.
 	Address string `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
-	Zone    string `protobuf:"bytes,3,opt,name=zone,proto3" json:"zone,omitempty"`
+	// The zone where it stands; empty if it was told of none.
+	Zone string `protobuf:"bytes,3,opt,name=zone,proto3" json:"zone,omitempty"`
 	// The version of its program, for people.
 	Version string `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
 	// The highest version of the log's records that its program knows.

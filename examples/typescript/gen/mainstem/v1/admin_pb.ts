@@ -121,6 +121,8 @@ export const MembersRequestSchema: GenMessage<MembersRequest> = /*@__PURE__*/
  */
 export type MembersResponse = Message<"mainstem.v1.MembersResponse"> & {
   /**
+   * The members of the database, by name.
+   *
    * @generated from field: repeated mainstem.v1.Member members = 1;
    */
   members: Member[];
@@ -140,18 +142,22 @@ export const MembersResponseSchema: GenMessage<MembersResponse> = /*@__PURE__*/
  */
 export type Member = Message<"mainstem.v1.Member"> & {
   /**
+   * The name that it was started with.
+   *
    * @generated from field: string name = 1;
    */
   name: string;
 
   /**
-   * Where other nodes reach it, and the zone where it stands.
+   * Where other nodes reach it.
    *
    * @generated from field: string address = 2;
    */
   address: string;
 
   /**
+   * The zone where it stands; empty if it was told of none.
+   *
    * @generated from field: string zone = 3;
    */
   zone: string;

@@ -1183,13 +1183,15 @@ export type StatusResponse = Message<"mainstem.v1.StatusResponse"> & {
   reason: string;
 
   /**
-   * The node's name, and the zone where it stands, if it is one of a cluster.
+   * The node's name, if it is one of a cluster.
    *
    * @generated from field: string node = 8;
    */
   node: string;
 
   /**
+   * The zone where that node stands; empty if it was told of none.
+   *
    * @generated from field: string zone = 9;
    */
   zone: string;
