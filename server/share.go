@@ -1,6 +1,7 @@
 package server
 
 import (
+	"container/list"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,8 +47,8 @@ func (p *pool) open() *share {
 type share struct {
 	of       *pool
 	taken    atomic.Int64
-	waiting  []func() // for their turn, under the lock of turns
-	stubborn bool     // its last message was refused as a whole: of who reads the stream
+	waiting  list.List // of waiters for their turn, under the lock of turns
+	stubborn bool      // its last message was refused as a whole: of who reads the stream
 }
 
 func (s *share) close() {
