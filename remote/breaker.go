@@ -1,6 +1,8 @@
 package remote
 
 import (
+	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -22,7 +24,7 @@ type breaker struct {
 	until    time.Time // left alone until then, once there are enough of them
 }
 
-// pass lets a request through, or says that the server is left alone. Each
+// pass lets a request through, or says that the server is left alone. A
 // request that passes tells how it went.
 func (b *breaker) pass(address string) error {
 	b.mu.Lock()
@@ -35,11 +37,16 @@ func (b *breaker) pass(address string) error {
 	return mainstem.Errorf(mainstem.Unavailable, "server %s failed %d times in a row and is left alone for %s", address, b.failures, BreakFor)
 }
 
-// tell says how a request went that passed.
-func (b *breaker) tell(answered bool) {
+// tell says of a request that passed whether the server was heard, were it a refusal.
+// One whose caller gave up before that, by ctx, has nothing to say; one that took all
+// of the client's own timeout has.
+func (b *breaker) tell(ctx context.Context, heard bool) {
+	if !heard && ctx.Err() != nil && !errors.Is(context.Cause(ctx), errTimeout) {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if answered {
+	if heard {
 		b.failures = 0
 		return
 	}

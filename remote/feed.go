@@ -46,7 +46,7 @@ func (s *server) changes(ctx context.Context, from mainstem.From, yield func(mai
 	request.Follower = mainstem.FollowerOf(ctx)
 	stream, err := s.rpc.Changes(ctx, connect.NewRequest(request))
 	if err != nil {
-		s.breaker.tell(connect.IsWireError(err) || outer.Err() != nil)
+		s.breaker.tell(outer, connect.IsWireError(err))
 		return false, s.broken(ctx, err)
 	}
 	defer stream.Close()
@@ -54,7 +54,7 @@ func (s *server) changes(ctx context.Context, from mainstem.From, yield func(mai
 	for stream.Receive() {
 		if !heard {
 			heard = true
-			s.breaker.tell(true)
+			s.breaker.tell(outer, true)
 		}
 		watch.Reset(FeedSilence)
 		if stream.Msg().GetHeartbeat() {
@@ -73,7 +73,7 @@ func (s *server) changes(ctx context.Context, from mainstem.From, yield func(mai
 	}
 	err = stream.Err()
 	if !heard {
-		s.breaker.tell(err == nil || connect.IsWireError(err) || outer.Err() != nil || s.life.Err() != nil)
+		s.breaker.tell(outer, err == nil || connect.IsWireError(err))
 	}
 	if err != nil {
 		return begun, s.broken(ctx, err)

@@ -134,12 +134,18 @@ func TestFeedsDoNotMendTheBreaker(t *testing.T) {
 }
 
 // TestRefusalsAreHeard: a server that refuses a view before it has read what was
-// asked is heard, every time: to take Denied for Unavailable is to repeat it for good.
+// asked, or a stream of transactions, is heard, every time, however often in a row: to
+// take Denied for Unavailable is to repeat it for good.
 func TestRefusalsAreHeard(t *testing.T) {
 	denied := mainstem.Errorf(mainstem.Denied, "nobody is let in")
 	guard := server.Guard(func(context.Context, mainstem.Backend) (mainstem.Backend, error) { return nil, denied })
 	db := dial(t, mainstemtest.Serve(t, mainstemtest.Open(t).Backend(), guard))
 	ctx := within(t, 60*time.Second)
+	for range 2 * remote.BreakAfter {
+		if _, err := db.Backend().Commit(ctx, &mainstem.Transaction{Group: "g"}); mainstem.CodeOf(err) != mainstem.Denied {
+			t.Errorf("a transaction: %v", err)
+		}
+	}
 	var all sync.WaitGroup
 	for range 16 {
 		all.Go(func() {

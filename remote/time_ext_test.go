@@ -324,6 +324,35 @@ func TestHedgeWaits(t *testing.T) {
 	}
 }
 
+// TestSilentServerIsLeftAlone: a server that takes views and answers none is one that
+// fails. Callers who go before it could answer say nothing of it.
+func TestSilentServerIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := enter(t)
+		b.serve(server.New(late{mainstemtest.Open(t).Backend(), time.Hour}))
+		const patience = 10 * time.Second
+		db := dial(t, "http://pipe", remote.Dial(b.dial), remote.Timeout(patience))
+		ask := func(within time.Duration, want string) {
+			t.Helper()
+			ctx, cancel := context.WithTimeout(t.Context(), within)
+			defer cancel()
+			if _, err := db.Backend().View(ctx, mainstem.ViewRequest{Group: "g", At: mainstem.Latest()}); !strings.Contains(fmt.Sprint(err), want) {
+				t.Errorf("a view: %v, want %q", err, want)
+			}
+		}
+		for range 2 * remote.BreakAfter {
+			ask(time.Second, "waiting for")
+		}
+		for range remote.BreakAfter {
+			ask(time.Hour, "no server opened")
+			ask(time.Second, "") // whoever goes changes nothing
+		}
+		ask(time.Hour, "left alone")
+		time.Sleep(remote.BreakFor + 1)
+		ask(time.Hour, "no server opened")
+	})
+}
+
 // late is a Backend whose views take long.
 type late struct {
 	mainstem.Backend

@@ -101,7 +101,7 @@ func (s *server) openView(ctx context.Context, r mainstem.ViewRequest, timeout t
 	v := &snapshot{address: s.address, stream: s.rpc.View(life), cancel: end, timeout: timeout}
 	m, err := v.ask(ctx, &pb.ViewRequest{Message: &pb.ViewRequest_Open{Open: wire.ViewRequest(r)}})
 	var broken *transportError
-	s.breaker.tell(!errors.As(err, &broken) || ctx.Err() != nil)
+	s.breaker.tell(ctx, err == nil || ctx.Err() == nil && !errors.As(err, &broken))
 	if err == nil {
 		v.stamp, err = wire.ParseStamp(m.GetOpened().GetStamp())
 	}

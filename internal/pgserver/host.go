@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/mainstemdb/mainstem/internal/process"
 )
 
 // Pause stops every process of the server where it is, and Resume lets them go on.
@@ -24,7 +26,11 @@ func (s *Server) all(signal syscall.Signal) error {
 	}
 	children, err := s.children()
 	for _, child := range children {
-		if e := syscall.Kill(child, signal); e != nil && !errors.Is(e, syscall.ESRCH) {
+		e := syscall.Kill(child, signal)
+		if e == nil && signal == syscall.SIGSTOP {
+			e = process.AwaitStop(child)
+		}
+		if !errors.Is(e, syscall.ESRCH) {
 			err = errors.Join(err, e)
 		}
 	}

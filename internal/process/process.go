@@ -90,8 +90,13 @@ func (p *Process) End(signal syscall.Signal) error {
 	}
 }
 
-// Signal sends a signal to a process that has not ended.
-func (p *Process) Signal(signal syscall.Signal) error { return p.cmd.Process.Signal(signal) }
+// Signal sends a signal to a process that has not ended. After SIGSTOP it is stopped.
+func (p *Process) Signal(signal syscall.Signal) error {
+	if err := p.cmd.Process.Signal(signal); err != nil || signal != syscall.SIGSTOP {
+		return err
+	}
+	return AwaitStop(p.PID())
+}
 
 // PID is the process's.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
