@@ -216,8 +216,9 @@ advise-pictures: ## Take those of pages of mainstem advise anew; needs chromium
 	done; ls -l docs/pictures
 
 .PHONY: soak
-soak: $(REPORT) ## Test with SOAK times the rounds, fresh seeds, no time limit: make soak SOAK=100 RUN=Crash
-	@export MAINSTEM_SOAK=$(SOAK); $(call gotest,soak,-timeout 0 $(PACKAGES))
+soak: $(REPORT) $(SERVERS) ## Test with SOAK times the rounds, fresh seeds, no time limit: make soak SOAK=100 RUN=Crash
+	@export MAINSTEM_SOAK=$(SOAK) PATH="$(BIN):$$PATH"; $(call gotest,soak,-timeout 0 $(PACKAGES)); \
+	for dir in $(SINKS); do (cd $$dir && $(call gotest,soak-$${dir//\//-},-timeout 0 ./...)); done
 
 .PHONY: fuzz
 fuzz: ## Fuzz every target for FUZZTIME each: make fuzz FUZZTIME=1m

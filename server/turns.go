@@ -27,7 +27,7 @@ const quantum = 16
 type turns struct {
 	mu      sync.Mutex
 	running int
-	ring    []*share // with something that waits; it is the first one's turn
+	ring    []*share  // with something that waits; it is the first one's turn
 	used    int       // of that turn
 	single  list.List // of streams that have nothing else under way
 	odd     bool      // the next place is for one of those

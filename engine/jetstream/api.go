@@ -37,6 +37,9 @@ func (l *Log) ask(ctx context.Context, what, body string, into interface{ failed
 		}
 		if err == nil {
 			refused := into.failed()
+			if what != "INFO" && (refused == nil || refused.Code != 503) {
+				l.heard(&l.unasked) // a server that stands alone tells of the stream, too
+			}
 			switch {
 			case refused == nil:
 				return nil
@@ -49,6 +52,7 @@ func (l *Log) ask(ctx context.Context, what, body string, into interface{ failed
 			}
 			err = refused
 		}
+		l.inVain(&l.unasked)
 		if gone := l.rest(ctx, pause); gone != nil {
 			return fmt.Errorf("jetstream: %s of stream %s: %w (last: %w)", what, l.name, gone, err)
 		}

@@ -101,12 +101,14 @@ func (l *Log) push(ctx context.Context, p *place, data []byte, mine journal.Hash
 		case seq != 0 && hash == mine:
 			return seq, nil
 		case seq != 0:
+			l.heard(&l.unacked)
 			return 0, fmt.Errorf("%w: message %d of stream %s follows index %d", journal.ErrLost, seq, l.name, p.head.Index)
 		case told != 0 && p.end >= told && mine == (journal.Hash{}):
 			return told, nil
 		case told != 0 && p.end >= told:
 			return 0, outcome(unsure, l.damage(told, "it was acknowledged for a record, and is another"))
 		}
+		l.inVain(&l.unacked)
 		if gone := l.rest(ctx, pause); gone != nil {
 			return 0, outcome(unsure, fmt.Errorf("jetstream: publish to stream %s: %w (last: %w)", l.name, gone, err))
 		}
@@ -159,6 +161,7 @@ func (l *Log) publish(ctx context.Context, data []byte, last uint64) (uint64, er
 		// A duplicate is told from memory: the stream may have lost the message.
 		return 0, fmt.Errorf("the acknowledgement is no proof: %s", answer.Data)
 	}
+	l.heard(&l.unacked)
 	return ack.Sequence, nil
 }
 

@@ -24,6 +24,7 @@ type history struct {
 	slots   map[string]uint64 // of those that were acknowledged
 	acked   atomic.Int64
 	unknown atomic.Int64
+	last    [3]string // what each writer was told last, and where it stands
 }
 
 func (h *history) tell(body string, head journal.Head, err error) {
@@ -46,15 +47,17 @@ func (h *history) tell(body string, head journal.Head, err error) {
 }
 
 // write appends records behind what it reads, until stop.
-func (h *history) write(t *testing.T, l *jetstream.Log, name string, stop <-chan struct{}) {
+func (h *history) write(t *testing.T, l *jetstream.Log, w int, stop <-chan struct{}) {
+	name, tail := fmt.Sprintf("w%d", w), journal.Head{}
 	for n := 0; ; n++ {
 		select {
 		case <-stop:
 			return
 		default:
 		}
-		head, err := tailOf(t.Context(), l, journal.Head{})
-		if err != nil {
+		head, err := tailOf(t.Context(), l, tail)
+		if tail = head; err != nil {
+			h.stands(w, head, err)
 			continue // nobody leads just now
 		}
 		body := fmt.Sprintf("%s-%d", name, n)
@@ -62,7 +65,10 @@ func (h *history) write(t *testing.T, l *jetstream.Log, name string, stop <-chan
 			var next journal.Head
 			next, err = l.Append(t.Context(), head, link(head, body))
 			h.tell(body, next, err)
-			head = next
+			h.stands(w, head, err)
+			if head = next; err == nil {
+				tail = next
+			}
 			n++
 			body = fmt.Sprintf("%s-%d", name, n)
 			select {
@@ -72,6 +78,13 @@ func (h *history) write(t *testing.T, l *jetstream.Log, name string, stop <-chan
 			}
 		}
 	}
+}
+
+// stands notes where a writer is, for who asks why it does not get on.
+func (h *history) stands(w int, head journal.Head, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.last[w] = fmt.Sprintf("at index %d: %v", head.Index, err)
 }
 
 // tailOf follows the chain to its end.
@@ -115,6 +128,68 @@ func (h *history) judge(t *testing.T, l journal.Log) {
 	}
 }
 
+// crowd is three writers of one log. One is impatient, so that there are unknown outcomes.
+type crowd struct {
+	*history
+	most    time.Duration // that anything may take
+	stop    chan struct{}
+	running sync.WaitGroup
+}
+
+func writing(t *testing.T, o jetstream.Options) *crowd {
+	t.Helper()
+	w := &crowd{most: 30 * time.Second, history: &history{told: map[string]string{}, slots: map[string]uint64{}}, stop: make(chan struct{})}
+	for i := range 3 {
+		if i == 2 {
+			o.AckWait, o.Timeout = 20*time.Millisecond, 150*time.Millisecond
+		}
+		l := open(t, o)
+		w.running.Go(func() { w.write(t, l, i, w.stop) })
+	}
+	return w
+}
+
+// progress waits until more is acknowledged, to whichever writer.
+func (w *crowd) progress(t *testing.T, what string) {
+	t.Helper()
+	const more = 50
+	acked, began := w.acked.Load(), time.Now()
+	atLast(t, w.most, "no append is acknowledged after "+what, func(context.Context) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if n := w.acked.Load() - acked; n < more {
+			return fmt.Errorf("%d are; the writers stand %q", n, w.last)
+		}
+		return nil
+	})
+	t.Logf("%s: %d more are acknowledged after %v", what, more, time.Since(began).Round(time.Millisecond))
+}
+
+// end stops the writers and judges what they were told.
+func (w *crowd) end(t *testing.T, o jetstream.Options) {
+	t.Helper()
+	close(w.stop)
+	w.running.Wait()
+	// A leader that was replaced may still answer, with less: it is the proof that tells.
+	var l *jetstream.Log
+	atLast(t, w.most, "the end of the log is not proven", func(context.Context) (err error) {
+		if l == nil {
+			if l, err = jetstream.Open(t.Context(), o); err != nil {
+				return err
+			}
+		}
+		head, err := tailOf(t.Context(), l, journal.Head{})
+		if err != nil {
+			return err
+		}
+		return l.Confirm(t.Context(), head)
+	})
+	w.judge(t, l)
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestLeadersChange steps the leader down, pauses it and kills it, while three
 // writers append. Nothing acknowledged is lost, nothing refused is there, and
 // what is unknown is there at most once.
@@ -123,53 +198,31 @@ func TestLeadersChange(t *testing.T) {
 	c := newCluster(t, 3).asChildren(t)
 	o := c.options()
 	o.URL = c.urls()
-	h := &history{told: map[string]string{}, slots: map[string]uint64{}}
-	stop, running := make(chan struct{}), sync.WaitGroup{}
-	for w := range 3 {
-		if w == 2 { // one is impatient, so that there are unknown outcomes
-			o.AckWait, o.Timeout = 20*time.Millisecond, 150*time.Millisecond
-		}
-		l := open(t, o)
-		running.Go(func() { h.write(t, l, fmt.Sprintf("w%d", w), stop) })
-	}
-	o.AckWait, o.Timeout = 0, 0
-	progress := func(what string) {
-		t.Helper()
-		from, began := h.acked.Load(), time.Now()
-		eventually(t, "no append is acknowledged after "+what, func(context.Context) error {
-			if h.acked.Load() < from+50 {
-				return fmt.Errorf("%d are", h.acked.Load()-from)
-			}
-			return nil
-		})
-		t.Logf("%s: 50 more are acknowledged after %v", what, time.Since(began).Round(time.Millisecond))
-	}
-	progress("the start")
+	w := writing(t, o)
+	w.progress(t, "the start")
 	for range 2 {
 		c.stepDown(t, o)
-		progress("a step-down")
+		w.progress(t, "a step-down")
 	}
 	paused := c.leader(t, o)
 	if err := paused.child.Signal(syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	progress("a paused leader")
+	w.progress(t, "a paused leader")
 	if err := paused.child.Signal(syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	progress("its return")
+	w.progress(t, "its return")
 	killed := c.leader(t, o)
 	if err := killed.child.End(syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	progress("a killed leader")
+	w.progress(t, "a killed leader")
 	c.spawn(t, killed)
 	t.Cleanup(func() { _ = killed.child.End(syscall.SIGKILL) })
-	progress("its new start")
-	close(stop)
-	running.Wait()
-	h.judge(t, open(t, o))
-	if h.unknown.Load() == 0 {
+	w.progress(t, "its new start")
+	w.end(t, o)
+	if w.unknown.Load() == 0 {
 		t.Error("no outcome was unknown: nothing went wrong")
 	}
 }

@@ -37,16 +37,18 @@ type Log struct {
 	// sequences, not hashes).
 	reconnects uint64
 
-	mu     sync.Mutex
-	base   uint64    // proofs before the first record, as far as they were read
-	rooted bool      // the first record is known, and base is final
-	seen   uint64    // highest sequence that is known to exist
-	first  uint64    // lowest sequence that the stream still has
-	bytes  uint64    // what the stream takes on each server, as last heard
-	begun  uint64    // proofs and appends that were begun
-	behind time.Time // since when the stream ends before seen; zero if it does not
-	moved  chan struct{}
-	closed bool
+	mu      sync.Mutex
+	base    uint64    // proofs before the first record, as far as they were read
+	rooted  bool      // the first record is known, and base is final
+	seen    uint64    // highest sequence that is known to exist
+	first   uint64    // lowest sequence that the stream still has
+	bytes   uint64    // what the stream takes on each server, as last heard
+	begun   uint64    // proofs and appends that were begun
+	behind  time.Time // since when the stream ends before seen; zero if it does not
+	unasked since     // questions
+	unacked since     // appends and proofs
+	moved   chan struct{}
+	closed  bool
 
 	acks tally.Histogram // nanoseconds from an append to its acknowledgement
 	done chan struct{}   // closed by Close
@@ -125,6 +127,7 @@ func (l *Log) stream(ctx context.Context) (*jetstream.StreamInfo, error) {
 		if err == nil || definite && refused.Code != 503 {
 			return info, err
 		}
+		l.inVain(&l.unasked)
 		if gone := l.rest(ctx, pause); gone != nil {
 			return nil, fmt.Errorf("%w (last: %w)", gone, err)
 		}
@@ -219,6 +222,36 @@ func (l *Log) usable() error {
 		return errClosed
 	default:
 		return nil
+	}
+}
+
+// patience is how long tries may be in vain before another server is asked. The one
+// that this connection is to can be cut from those that have the stream, and be
+// in good health otherwise: messages take one step from server to server, no more.
+const patience = 3 * time.Second
+
+// since is when tries of one kind began to be in vain; zero where the last was not.
+// A leader that has lost the others still answers questions for a while, and appends
+// nothing, so the two kinds are told apart.
+type since struct{ time.Time }
+
+// heard notes that a try was not in vain.
+func (l *Log) heard(vain *since) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	vain.Time = time.Time{}
+}
+
+// inVain notes that one was, and turns to another server after a while of that.
+func (l *Log) inVain(vain *since) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch now := time.Now(); {
+	case vain.IsZero():
+		vain.Time = now
+	case l.own && now.Sub(vain.Time) > patience && len(l.conn.Servers()) > 1:
+		l.unasked, l.unacked = since{now}, since{now}
+		_ = l.conn.ForceReconnect() // unless it is closed, which the next try hears
 	}
 }
 

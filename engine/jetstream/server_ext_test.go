@@ -21,6 +21,7 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
 	"github.com/mainstemdb/mainstem/engine/jetstream"
+	"github.com/mainstemdb/mainstem/internal/netns"
 	"github.com/mainstemdb/mainstem/internal/process"
 )
 
@@ -47,6 +48,7 @@ func TestMain(m *testing.M) {
 // node is one NATS server of a cluster.
 type node struct {
 	Name                string
+	Host                string // an address
 	Client, Route, HTTP int
 	Routes              string
 	Dir                 string
@@ -55,6 +57,7 @@ type node struct {
 
 	server *server.Server
 	child  *process.Process
+	on     *netns.Host // where its process is; nil for here
 }
 
 // start runs the server from a file of settings, as a person would write it.
@@ -82,27 +85,27 @@ func (n *node) settings() string {
 		always = "sync_interval: 2m"
 	}
 	b := fmt.Sprintf(`
-server_name: %s
-listen: "127.0.0.1:%d"
-http: "127.0.0.1:%d"
-max_payload: %d
-jetstream { store_dir: %q, max_file_store: 4GB, max_memory_store: 64MB, %s }
+server_name: %[1]s
+listen: "%[2]s:%[3]d"
+http: "%[2]s:%[4]d"
+max_payload: %[5]d
+jetstream { store_dir: %[6]q, max_file_store: 4GB, max_memory_store: 64MB, %[7]s }
 accounts {
   SYS { users: [ { user: sys, password: s } ] }
   APP { jetstream: enabled, users: [ { user: app, password: a } ] }
 }
 system_account: SYS
 no_auth_user: app
-`, n.Name, n.Client, n.HTTP, cmp.Or(n.Payload, 9<<20), n.Dir, always)
+`, n.Name, n.Host, n.Client, n.HTTP, cmp.Or(n.Payload, 9<<20), n.Dir, always)
 	if n.Route != 0 {
-		b += fmt.Sprintf("cluster { name: test, listen: \"127.0.0.1:%d\", no_advertise: true, routes: [ %s ] }\n", n.Route, n.Routes)
+		b += fmt.Sprintf("cluster { name: test, listen: \"%s:%d\", no_advertise: true, routes: [ %s ] }\n", n.Host, n.Route, n.Routes)
 	}
 	return b
 }
 
 func (n *node) url() string     { return "nats://" + n.addr() }
-func (n *node) addr() string    { return "127.0.0.1:" + strconv.Itoa(n.Client) }
-func (n *node) monitor() string { return "http://127.0.0.1:" + strconv.Itoa(n.HTTP) }
+func (n *node) addr() string    { return n.Host + ":" + strconv.Itoa(n.Client) }
+func (n *node) monitor() string { return "http://" + n.Host + ":" + strconv.Itoa(n.HTTP) }
 
 // cluster is some NATS servers that this test started.
 type cluster struct {
@@ -113,21 +116,31 @@ type cluster struct {
 // newCluster lays out n servers without starting them.
 func newCluster(t *testing.T, n int) *cluster {
 	t.Helper()
+	return clusterOn(t, make([]*netns.Host, n))
+}
+
+// clusterOn lays out a server for each host.
+func clusterOn(t *testing.T, hosts []*netns.Host) *cluster {
+	t.Helper()
+	n := len(hosts)
 	c := &cluster{dir: t.TempDir()}
 	free, err := process.Ports(3 * n)
 	if err != nil {
 		t.Fatal(err)
 	}
 	routes := []string{}
-	for i := range n {
-		routes = append(routes, "nats://127.0.0.1:"+strconv.Itoa(free[3*i+1]))
+	for i, on := range hosts {
+		one := &node{Name: fmt.Sprintf("n%d", i), Host: "127.0.0.1", on: on, Client: free[3*i], HTTP: free[3*i+2], Dir: filepath.Join(c.dir, strconv.Itoa(i))}
+		if on != nil {
+			one.Host = on.Addr
+		}
+		routes = append(routes, fmt.Sprintf("nats://%s:%d", one.Host, free[3*i+1]))
+		c.nodes = append(c.nodes, one)
 	}
-	for i := range n {
-		one := &node{Name: fmt.Sprintf("n%d", i), Client: free[3*i], HTTP: free[3*i+2], Dir: filepath.Join(c.dir, strconv.Itoa(i))}
+	for i, one := range c.nodes {
 		if n > 1 {
 			one.Route, one.Routes = free[3*i+1], strings.Join(routes, ",")
 		}
-		c.nodes = append(c.nodes, one)
 	}
 	return c
 }
@@ -167,6 +180,9 @@ func (c *cluster) spawn(t *testing.T, n *node) {
 		t.Fatal(err)
 	}
 	command := exec.Command(os.Args[0], "-test.run=^$")
+	if n.on != nil {
+		command = n.on.Command(os.Args[0], "-test.run=^$")
+	}
 	command.Env = append(os.Environ(), childServer+"="+string(spec))
 	if n.child, err = process.Start(command); err != nil {
 		t.Fatal(err)
@@ -176,7 +192,13 @@ func (c *cluster) spawn(t *testing.T, n *node) {
 // eventually tries until it works, or half a minute has passed.
 func eventually(t *testing.T, what string, try func(context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	atLast(t, 30*time.Second, what, try)
+}
+
+// atLast tries until it works, or so much time has passed.
+func atLast(t *testing.T, most time.Duration, what string, try func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), most)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()

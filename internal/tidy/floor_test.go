@@ -53,6 +53,7 @@ var floors = []struct {
 	{"access", []string{"."}},
 	{"observe/serving", []string{".", "access", "server"}},
 	{"internal/process", nil},
+	{"internal/netns", nil},
 	{"internal/smalldisk", nil},
 	{"internal/proxy", nil},
 	{"internal/pipe", nil},
