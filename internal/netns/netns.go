@@ -7,15 +7,19 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 )
 
-// Net is hosts that reach each other, and this process, which has an address of its
-// own among them.
+// Net is hosts that reach each other, and this process, which has two addresses of its
+// own among them: a host can be cut from what it reaches at one of them alone.
 type Net struct {
+	Here   [2]string
 	bridge string
 	hosts  []*Host
 }
@@ -33,41 +37,82 @@ var ErrCannot = errors.New("network namespaces need root on Linux, and the progr
 // nets are how many this process has made.
 var nets atomic.Uint32
 
-// New makes some hosts; at most 200.
-func New(hosts int) (n *Net, err error) {
+// New makes some hosts; at most 200. An error wraps ErrCannot.
+func New(hosts int) (*Net, error) {
 	if _, err := exec.LookPath("ip"); err != nil || os.Getuid() != 0 {
 		return nil, ErrCannot
 	}
-	// A process has addresses of its own: 10.213.0.0/16 in parts of 256.
+	sweep()
 	number := nets.Add(1) - 1
-	subnet := fmt.Sprintf("10.213.%d.", (uint32(os.Getpid())*8+number)%256)
-	n = &Net{bridge: fmt.Sprintf("ms%dn%d", os.Getpid(), number)}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, n.Close())
-			n = nil
-		}
-	}()
+	subnet, err := free()
+	if err != nil {
+		return nil, err
+	}
+	n := &Net{Here: [2]string{subnet + "254", subnet + "253"}, bridge: fmt.Sprintf("ms%dn%d", os.Getpid(), number)}
 	err = run(
 		"link add "+n.bridge+" type bridge",
-		"addr add "+subnet+"254/24 dev "+n.bridge,
+		"addr add "+n.Here[0]+"/24 dev "+n.bridge,
+		"addr add "+n.Here[1]+"/24 dev "+n.bridge,
 		"link set "+n.bridge+" up",
 	)
 	for i := 0; i < hosts && err == nil; i++ {
-		h := &Host{Addr: subnet + fmt.Sprint(i+1), name: fmt.Sprintf("%sh%d", n.bridge, i), at: fmt.Sprintf("v%dn%d-%d", os.Getpid(), number, i)}
-		if err = run("netns add " + h.name); err != nil {
-			break
-		}
-		n.hosts = append(n.hosts, h)
-		err = run(
-			"link add "+h.at+" type veth peer name eth0 netns "+h.name,
-			"link set "+h.at+" master "+n.bridge+" up",
-			"-n "+h.name+" addr add "+h.Addr+"/24 dev eth0",
-			"-n "+h.name+" link set eth0 up",
-			"-n "+h.name+" link set lo up",
-		)
+		err = n.add(&Host{Addr: subnet + fmt.Sprint(i+1), name: fmt.Sprintf("%sh%d", n.bridge, i), at: fmt.Sprintf("%sv%d", n.bridge, i)})
 	}
-	return n, err
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %w", ErrCannot, err), n.Close())
+	}
+	return n, nil
+}
+
+// free is a part of 10.213.0.0/16 in which this machine has no address.
+func free() (subnet string, err error) {
+	all, err := net.InterfaceAddrs()
+	for i := range 256 {
+		subnet = fmt.Sprintf("10.213.%d.", (os.Getpid()+i)%256)
+		if !slices.ContainsFunc(all, func(a net.Addr) bool { return strings.HasPrefix(a.String(), subnet) }) {
+			return subnet, err
+		}
+	}
+	return "", fmt.Errorf("%w: all of 10.213.0.0/16 is taken", ErrCannot)
+}
+
+// sweep removes what processes have left behind that were killed.
+func sweep() {
+	left := func(name string) bool {
+		pid, ok := strings.CutPrefix(name, "ms")
+		pid, _, numbered := strings.Cut(pid, "n")
+		if _, err := strconv.Atoi(pid); err != nil || !ok || !numbered {
+			return false
+		}
+		_, err := os.Stat("/proc/" + pid)
+		return errors.Is(err, os.ErrNotExist)
+	}
+	spaces, _ := os.ReadDir("/var/run/netns") // where there is none, nothing is left
+	for _, s := range spaces {
+		if left(s.Name()) {
+			_ = run("netns del " + s.Name()) // somebody else may be at it
+		}
+	}
+	links, _ := net.Interfaces()
+	for _, l := range links {
+		if left(l.Name) {
+			_ = run("link del " + l.Name) // as above
+		}
+	}
+}
+
+func (n *Net) add(h *Host) error {
+	if err := run("netns add " + h.name); err != nil {
+		return err
+	}
+	n.hosts = append(n.hosts, h)
+	return run(
+		"link add "+h.at+" type veth peer name eth0 netns "+h.name,
+		"link set "+h.at+" master "+n.bridge+" up",
+		"-n "+h.name+" addr add "+h.Addr+"/24 dev eth0",
+		"-n "+h.name+" link set eth0 up",
+		"-n "+h.name+" link set lo up",
+	)
 }
 
 // Hosts are all of them.
@@ -88,13 +133,19 @@ func (h *Host) Command(name string, args ...string) *exec.Cmd {
 }
 
 // Cut cuts two hosts from each other, and from nobody else.
-func Cut(a, b *Host) error {
-	return run("-n "+a.name+" route add blackhole "+b.Addr+"/32", "-n "+b.name+" route add blackhole "+a.Addr+"/32")
-}
+func Cut(a, b *Host) error { return errors.Join(a.Lose(b.Addr), b.Lose(a.Addr)) }
 
 // Mend undoes Cut.
-func Mend(a, b *Host) error {
-	return run("-n "+a.name+" route del blackhole "+b.Addr+"/32", "-n "+b.name+" route del blackhole "+a.Addr+"/32")
+func Mend(a, b *Host) error { return errors.Join(a.Find(b.Addr), b.Find(a.Addr)) }
+
+// Lose has what the host sends to an address be lost, until Find.
+func (h *Host) Lose(addr string) error {
+	return run("-n " + h.name + " route add blackhole " + addr + "/32")
+}
+
+// Find undoes Lose.
+func (h *Host) Find(addr string) error {
+	return run("-n " + h.name + " route del blackhole " + addr + "/32")
 }
 
 // Leave cuts the host from everybody.

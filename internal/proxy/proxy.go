@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Proxy is a port of the loopback interface before another.
+// Proxy is a port before another.
 type Proxy struct {
 	listener net.Listener
 	target   string
@@ -47,8 +47,11 @@ const (
 )
 
 // To begins to listen before the server of which host and port are given.
-func To(addr string) (*Proxy, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func To(addr string) (*Proxy, error) { return At("127.0.0.1:0", addr) }
+
+// At is To at an address of the caller's choice.
+func At(listen, addr string) (*Proxy, error) {
+	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return nil, err
 	}

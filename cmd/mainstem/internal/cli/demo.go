@@ -17,6 +17,7 @@ type demoCmd struct {
 	Power    bool    `help:"Make every kill a power cut: what was not synced is lost too."`
 	Server   bool    `help:"Kill a server: shoppers are its clients over TCP, not lines to a process that holds the database."`
 	Cluster  string  `help:"Three nodes on a log in PostgreSQL with a synchronous standby, or on three NATS servers, all started for it; every other kill cuts one off from the rest instead." enum:",postgres,jetstream" default:"" placeholder:"postgres|jetstream"`
+	Cuts     string  `help:"What cuts a node of a --cluster off: network namespaces, which need root on Linux and lose what is sent, or proxies, which hold it back. Namespaces where they are possible, unless given." enum:"auto,namespaces,proxies" default:"auto" placeholder:"HOW"`
 	Orders   string  `help:"Take the purchases from this CSV file, one a row." placeholder:"FILE.csv"`
 	Seconds  float64 `help:"Length of the first run, 10 unless given; the others are shorter, and every kill adds a restart." default:"10" placeholder:"N"`
 	Shoppers int     `help:"How many buy at the same time; 64 unless given." default:"64" placeholder:"N"`
@@ -59,7 +60,7 @@ func (c *demoCmd) Run(e *env) (err error) {
 		return misused("leave out --power, --server and --keep", "a demo with --cluster kills nodes, and its log is on servers that end with it")
 	}
 	config := demo.Config{
-		Kills: c.Kills, Power: c.Power, Server: c.Server, Cluster: c.Cluster, Orders: c.Orders, Length: time.Duration(c.Seconds * float64(time.Second)),
+		Kills: c.Kills, Power: c.Power, Server: c.Server, Cluster: c.Cluster, Cuts: c.Cuts, Orders: c.Orders, Length: time.Duration(c.Seconds * float64(time.Second)),
 		Shoppers: c.Shoppers, Seed: c.Seed, Naive: c.Naive, Keep: c.Keep,
 	}
 	if !e.json {

@@ -8,15 +8,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/mainstemdb/mainstem/embedded"
-	"github.com/mainstemdb/mainstem/internal/process"
-	"github.com/mainstemdb/mainstem/internal/proxy"
 	"github.com/mainstemdb/mainstem/remote"
 )
 
@@ -27,13 +24,12 @@ const (
 	cutOff = 3 * time.Second
 )
 
-// cluster are three nodes on one log, each a process of its own. Every connection
-// among them, and of each to the log, goes its own way through a proxy, so that a node
-// can be cut off; shoppers ask all of them.
+// cluster are three nodes on one log, each a process of its own, in a network that can
+// cut one off; shoppers ask all of them.
 type cluster struct {
 	servers servers
+	net     network
 	nodes   []*holder
-	ways    [][]*proxy.Proxy // from a node to another; to the log where both are the same
 	remote  *remote.DB
 	rng     *rand.Rand
 	audit   string // directory of the node that looks at what is left
@@ -44,10 +40,15 @@ type cluster struct {
 // cluster prepares the servers and the nodes of one run.
 func (w *world) cluster(ctx context.Context, exe, dir string) (c *cluster, err error) {
 	c = &cluster{audit: filepath.Join(dir, "audit"), rng: rand.New(rand.NewPCG(w.config.Seed, 3))}
-	if c.servers, err = openServers(ctx, w.config.Cluster, "demo"); err != nil {
+	if c.net, err = openNetwork(w.config.Cuts); err != nil {
 		return nil, err
 	}
-	if err := c.prepare(exe, dir); err != nil {
+	w.cuts = c.net.kind()
+	c.servers, err = openServers(ctx, w.config.Cluster, "demo")
+	if err == nil {
+		err = c.prepare(exe, dir)
+	}
+	if err != nil {
 		c.end()
 		return nil, err
 	}
@@ -55,40 +56,52 @@ func (w *world) cluster(ctx context.Context, exe, dir string) (c *cluster, err e
 }
 
 func (c *cluster) prepare(exe, dir string) error {
-	ports, err := process.Ports(2 * nodesOfCluster)
+	all, err := addressesIn(c.net)
 	if err != nil {
 		return err
 	}
-	var peers, clients []string
-	for i := range nodesOfCluster {
-		peers, clients = append(peers, loopback(ports[2*i])), append(clients, loopback(ports[2*i+1]))
-	}
-	for i := range nodesOfCluster {
-		var ways []*proxy.Proxy
-		var reach []string
-		for j := range nodesOfCluster {
-			to := peers[j]
-			if i == j {
-				to = c.servers.way(i)
-			}
-			way, err := proxy.To(to)
-			if err != nil {
-				return err
-			}
-			ways, reach = append(ways, way), append(reach, to+"="+way.Addr())
+	var clients []string
+	for i, a := range all {
+		clients = append(clients, "http://"+a.client)
+		reach, err := c.reach(i, all)
+		if err != nil {
+			return err
 		}
-		c.ways = append(c.ways, ways)
+		log := c.servers.url(i, func(addr string) (way string) {
+			if err == nil {
+				way, err = c.net.log(i, addr)
+			}
+			return way
+		})
+		if err != nil {
+			return err
+		}
 		name := fmt.Sprintf("node-%d", i+1)
 		own := filepath.Join(dir, name)
 		if err := os.Mkdir(own, 0o700); err != nil {
 			return err
 		}
-		c.nodes = append(c.nodes, &holder{exe: exe, dir: own, listen: clients[i], more: []string{
-			"--node", name, "--peer", peers[i], "--log", c.servers.url(ways[i].Addr()), "--reach", strings.Join(reach, ","),
+		c.nodes = append(c.nodes, &holder{exe: exe, dir: own, listen: a.client, on: c.net.on(i), more: []string{
+			"--node", name, "--peer", a.peer, "--log", log, "--reach", strings.Join(reach, ","),
 		}})
 	}
-	c.remote, err = remote.Open("http://" + strings.Join(clients, ",http://"))
+	c.remote, err = remote.Open(strings.Join(clients, ","))
 	return err
+}
+
+// reach says by which address a node reaches which other.
+func (c *cluster) reach(node int, all []addresses) (reach []string, err error) {
+	for other, a := range all {
+		if other == node {
+			continue
+		}
+		way, err := c.net.to(node, other, a.peer)
+		if err != nil {
+			return nil, err
+		}
+		reach = append(reach, a.peer+"="+way)
+	}
+	return reach, nil
 }
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
@@ -114,20 +127,11 @@ func (c *cluster) strike(ctx context.Context) error {
 	if c.strikes++; c.strikes%2 == 1 {
 		return c.nodes[victim].strike(ctx)
 	}
-	ways := slices.Clone(c.ways[victim])
-	for i := range c.nodes {
-		if i != victim {
-			ways = append(ways, c.ways[i][victim])
-		}
+	mend, err := c.net.cut(victim)
+	if err == nil {
+		err = pause(ctx, cutOff)
 	}
-	for _, way := range ways {
-		way.Pause()
-	}
-	err := pause(ctx, cutOff)
-	for _, way := range ways {
-		way.Resume()
-	}
-	return err
+	return errors.Join(err, mend())
 }
 
 // read looks by a node that has nothing but the log.
@@ -139,7 +143,7 @@ func (c *cluster) read(ctx context.Context) (*embedded.DB, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return Holder{Dir: c.audit, Node: "audit", Log: c.servers.url(c.servers.way(0))}.open(ctx)
+	return Holder{Dir: c.audit, Node: "audit", Log: c.servers.url(0, func(addr string) string { return addr })}.open(ctx)
 }
 
 func (c *cluster) end() {
@@ -149,8 +153,8 @@ func (c *cluster) end() {
 	if c.remote != nil {
 		_ = c.remote.Close() // nobody waits for it
 	}
-	for _, way := range slices.Concat(c.ways...) {
-		_ = way.Close() // both ends are gone
+	if c.servers != nil {
+		_ = c.servers.Close() // nobody needs them any more
 	}
-	_ = c.servers.Close() // nobody needs them any more
+	_ = c.net.Close() // nor this
 }

@@ -23,6 +23,7 @@ type Config struct {
 	Power    bool          // each kill is a power cut
 	Server   bool          // the process is a server, and shoppers are its clients over TCP
 	Cluster  string        // postgres or jetstream: three nodes on a log there; a kill is also a node cut off
+	Cuts     string        // namespaces or proxies: what cuts a node off; else namespaces where they are possible
 	Orders   string        // CSV file of purchases; empty generates them
 	Length   time.Duration // planned length of the first run, without downtime
 	Shoppers int
@@ -73,6 +74,7 @@ func Run(ctx context.Context, c Config) (*Report, error) {
 		}
 		report.naive(naive)
 	}
+	report.Cuts = world.cuts
 	for _, b := range report.Broken() {
 		report.Failed = append(report.Failed, b.Error())
 	}
@@ -111,6 +113,7 @@ func (c Config) directory() (dir string, done func(), err error) {
 type world struct {
 	config Config
 	dir    string
+	cuts   string // what nodes of a cluster are cut off with
 }
 
 // plan is one run: the same shoppers, one way of buying.

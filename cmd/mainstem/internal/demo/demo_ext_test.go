@@ -114,7 +114,13 @@ func TestNodesAreKilledAndCutOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hold(t, 2, "--cluster", "postgres", "--seconds", "1", "--kills", "2", "--no-naive")
+	ways := []string{"auto"} // as it says: in namespaces where they are possible
+	if os.Getenv("MAINSTEM_SOAK") != "" {
+		ways = []string{"namespaces", "proxies"}
+	}
+	for _, cuts := range ways {
+		hold(t, 2, "--cluster", "postgres", "--cuts", cuts, "--seconds", "1", "--kills", "2", "--no-naive")
+	}
 }
 
 func TestInventoryWithRealPurchases(t *testing.T) {

@@ -43,7 +43,7 @@ func (p *page) head() {
 		who = "the server"
 	}
 	if p.r.cluster != "" {
-		who, what = "one of three nodes on "+p.r.cluster, "SIGKILLed or cut off"
+		who, what = "one of three nodes on "+p.r.cluster, "SIGKILLed or cut off by "+p.r.Cuts+","
 	}
 	p.linef("%s", bold.Render("Inventory"))
 	p.linef("%s purchases of %d items, %d of which sold out, while %s was %s %d times.",

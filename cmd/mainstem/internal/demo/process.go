@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/mainstemdb/mainstem/embedded"
+	"github.com/mainstemdb/mainstem/internal/netns"
 	"github.com/mainstemdb/mainstem/remote"
 )
 
@@ -27,6 +28,7 @@ type holder struct {
 	remote           *remote.DB  // a client of it
 	power            uint64      // seed of the power cuts; 0 for none
 	more             []string    // further arguments of the process
+	on               *netns.Host // where it runs; nil for here
 	died             func(error) // told when the process ends though nobody has ended it
 
 	starts uint64
@@ -53,7 +55,11 @@ func (h *holder) start(ctx context.Context) error {
 	h.down.Store(true)
 	said := &tail{}
 	h.said = said
-	h.cmd = exec.Command(h.exe, args...) //nolint:gosec,noctx // this program itself, which outlives a call
+	if h.on != nil {
+		h.cmd = h.on.Command(h.exe, args...)
+	} else {
+		h.cmd = exec.Command(h.exe, args...) //nolint:gosec,noctx // this program itself, which outlives a call
+	}
 	h.cmd.Stderr = h.said
 	stdin, err := h.cmd.StdinPipe()
 	if err != nil {

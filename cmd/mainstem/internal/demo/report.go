@@ -33,6 +33,8 @@ type Report struct {
 	NaiveOversold *int64  `json:"naive_oversold"`
 	CAS           Figures `json:"cas"`
 	Seed          uint64  `json:"seed"`
+	// Cuts says what nodes of a cluster were cut off with: network namespaces or proxies.
+	Cuts string `json:"cuts,omitempty"`
 	// Failed is what Broken says, in JSON; absent when every promise held.
 	Failed []string `json:"broken,omitempty"`
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -14,10 +15,8 @@ import (
 
 // servers are an engine's, and the log of one run on them.
 type servers interface {
-	// way is the address that a node reaches the engine at.
-	way(node int) string
-	// url is the log's, at an address in place of that.
-	url(at string) string
+	// url is the log's, for a node, which reaches the engine's addresses by way of others.
+	url(node int, via func(addr string) string) string
 	Close() error
 }
 
@@ -39,12 +38,11 @@ type natsServers struct {
 	name string
 }
 
-func (s *natsServers) way(node int) string { return s.Addr(node) }
-
-func (s *natsServers) url(at string) string {
-	url := fmt.Sprintf("jetstream://%s/%s?replicas=%d", at, s.name, s.Size())
+// url names one server for each node, so that they are not all on one.
+func (s *natsServers) url(node int, via func(addr string) string) string {
+	url := fmt.Sprintf("jetstream://%s/%s?replicas=%d", via(s.Addr(node)), s.name, s.Size())
 	for i := range s.Size() {
-		url += "&monitor=" + s.Monitor(i)
+		url += "&monitor=http://" + via(strings.TrimPrefix(s.Monitor(i), "http://"))
 	}
 	return url
 }
@@ -90,10 +88,8 @@ func (p *twins) prepare(ctx context.Context) error {
 	return nil
 }
 
-func (p *twins) way(int) string { return p.primary.Addr() }
-
-func (p *twins) url(at string) string {
-	return "postgres://postgres@" + at + "/postgres?sslmode=disable"
+func (p *twins) url(_ int, via func(addr string) string) string {
+	return "postgres://postgres@" + via(p.primary.Addr()) + "/postgres?sslmode=disable"
 }
 
 // Close ends both, and removes what they stored.
