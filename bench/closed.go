@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
@@ -115,6 +116,7 @@ func measured(s peer.System, job *Job, run func(opened, shut func() error) (load
 	used := after.Since(before.Reading)
 	f.CPU, f.Written, f.Flushes = used.CPU, used.Written, used.Flushes
 	f.WAL, f.ClientCPU = after.wal-before.wal, after.clients-before.clients
+	maps.Copy(f.Settings, s.Settings()) // some say how it went, too
 	return f, err
 }
 

@@ -21,6 +21,7 @@ type pair struct {
 func newPair(t *testing.T) *pair {
 	t.Helper()
 	running(t)
+	t.Parallel() // the servers are its own, and most of such a test is waiting
 	p := &pair{}
 	var err error
 	if p.primary, err = pgserver.Start(t.Context(), pgserver.Config{Settings: settings}); err != nil {

@@ -15,6 +15,7 @@ import (
 // pair is a server and its standby, named "twin".
 func pair(t *testing.T) (primary, standby *pgserver.Server) {
 	t.Helper()
+	t.Parallel() // the servers are its own, and most of such a test is waiting
 	primary = pgtest.Start(t, pgserver.Config{Settings: []string{"max_wal_senders=4", "hot_standby=on"}})
 	standby, err := primary.Standby(t.Context(), "twin")
 	if err != nil {

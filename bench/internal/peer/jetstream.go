@@ -1,10 +1,12 @@
 package peer
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -23,6 +25,8 @@ type jet struct {
 	conns   []*nats.Conn
 	kv      []jetstream.KeyValue // one per connection
 	js      []jetstream.JetStream
+	// repeated counts what was asked again, because no answer came.
+	repeated atomic.Int64
 }
 
 const jetConnections = 16
@@ -79,10 +83,7 @@ func (s *jet) Do(ctx context.Context, op *Op) (uint64, error) {
 	kv := s.kv[op.Client%len(s.kv)]
 	switch op.Kind {
 	case CAS:
-		if op.Version == 0 {
-			return kv.Create(ctx, keyName(op.Key), op.Value)
-		}
-		return kv.Update(ctx, keyName(op.Key), op.Value, op.Version)
+		return s.compareAndSet(ctx, kv, op)
 	case Add:
 		return 0, jetTake(ctx, kv)
 	case Append:
@@ -105,6 +106,30 @@ func (s *jet) Do(ctx context.Context, op *Op) (uint64, error) {
 		return e.Revision(), nil
 	default:
 		return 0, unsupported(op.Kind)
+	}
+}
+
+// compareAndSet repeats what was not answered, as whoever uses a bucket has to: a server
+// that is full drops messages, and a leader that changes forgets who waits.
+func (s *jet) compareAndSet(ctx context.Context, kv jetstream.KeyValue, op *Op) (uint64, error) {
+	name := keyName(op.Key)
+	for unsure := false; ; {
+		var version uint64
+		var err error
+		if op.Version == 0 {
+			version, err = kv.Create(ctx, name, op.Value)
+		} else {
+			version, err = kv.Update(ctx, name, op.Value, op.Version)
+		}
+		silent := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)
+		if err == nil || ctx.Err() != nil || !silent && !unsure {
+			return version, err
+		}
+		unsure = true
+		s.repeated.Add(1)
+		if e, err := kv.Get(ctx, name); err == nil && bytes.Equal(e.Value(), op.Value) {
+			return e.Revision(), nil // the one that was not answered
+		}
 	}
 }
 
@@ -131,6 +156,9 @@ func jetTake(ctx context.Context, kv jetstream.KeyValue) error {
 func (s *jet) Settings() map[string]string {
 	settings := s.servers.settings()
 	settings["connections"] = fmt.Sprint(len(s.conns))
+	if n := s.repeated.Load(); n > 0 {
+		settings["unanswered"] = fmt.Sprintf("%d times, after 5 s each; then asked again", n)
+	}
 	return settings
 }
 
