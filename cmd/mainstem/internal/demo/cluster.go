@@ -69,7 +69,7 @@ func (c *cluster) prepare(exe, dir string) error {
 		}
 		log := c.servers.url(i, func(addr string) (way string) {
 			if err == nil {
-				way, err = c.net.log(i, addr)
+				way, err = c.net.way(i, i, addr)
 			}
 			return way
 		})
@@ -95,7 +95,7 @@ func (c *cluster) reach(node int, all []addresses) (reach []string, err error) {
 		if other == node {
 			continue
 		}
-		way, err := c.net.to(node, other, a.peer)
+		way, err := c.net.way(node, other, a.peer)
 		if err != nil {
 			return nil, err
 		}

@@ -17,9 +17,9 @@ type network interface {
 	kind() string
 	// host is the address that a node listens at.
 	host(node int) string
-	// to is how a node reaches another one's address, and log how it reaches one of the log's.
-	to(node, other int, addr string) (string, error)
-	log(node int, addr string) (string, error)
+	// way is how a node reaches another one's address, or one of the log's where the other is
+	// itself.
+	way(node, other int, addr string) (string, error)
 	// on is where the node's process is to run; nil for here.
 	on(node int) *netns.Host
 	// cut cuts a node from the others and from the log, not from the shoppers, until mend.
@@ -56,9 +56,10 @@ func (h *hosts) host(node int) string { return h.net.Hosts()[node].Addr }
 
 func (h *hosts) on(node int) *netns.Host { return h.net.Hosts()[node] }
 
-func (h *hosts) to(_, _ int, addr string) (string, error) { return addr, nil }
-
-func (h *hosts) log(_ int, addr string) (string, error) {
+func (h *hosts) way(node, other int, addr string) (string, error) {
+	if node != other {
+		return addr, nil
+	}
 	if h.doors[addr] == nil {
 		door, err := proxy.At(net.JoinHostPort(h.net.Here[1], "0"), addr)
 		if err != nil {
@@ -106,7 +107,7 @@ func (p *proxies) host(int) string { return "127.0.0.1" }
 
 func (p *proxies) on(int) *netns.Host { return nil }
 
-func (p *proxies) to(node, other int, addr string) (string, error) {
+func (p *proxies) way(node, other int, addr string) (string, error) {
 	way, err := proxy.To(addr)
 	if err != nil {
 		return "", err
@@ -114,8 +115,6 @@ func (p *proxies) to(node, other int, addr string) (string, error) {
 	p.ways[[2]int{node, other}] = append(p.ways[[2]int{node, other}], way)
 	return way.Addr(), nil
 }
-
-func (p *proxies) log(node int, addr string) (string, error) { return p.to(node, node, addr) }
 
 func (p *proxies) cut(node int) (mend func() error, err error) {
 	var cut []*proxy.Proxy
