@@ -28,7 +28,10 @@ func (r *refusal) failed() *jetstream.APIError { return r.Error }
 // ask sends a request to the JetStream API until it is answered. Only the
 // leader of a stream answers, so in a change of leaders nobody does.
 func (l *Log) ask(ctx context.Context, what, body string, into interface{ failed() *jetstream.APIError }) error {
-	wait := l.cfg.AckWait
+	wait, kind := l.cfg.AckWait, &l.unasked
+	if what == "INFO" {
+		kind = &l.untold
+	}
 	for {
 		err := l.askOnce(ctx, wait, what, body, into)
 		if errors.Is(err, context.DeadlineExceeded) {
@@ -37,8 +40,8 @@ func (l *Log) ask(ctx context.Context, what, body string, into interface{ failed
 		}
 		if err == nil {
 			refused := into.failed()
-			if what != "INFO" && (refused == nil || refused.Code != 503) {
-				l.heard(&l.unasked) // a server that stands alone tells of the stream, too
+			if refused == nil || refused.Code != 503 {
+				l.heard(kind)
 			}
 			switch {
 			case refused == nil:
@@ -52,7 +55,7 @@ func (l *Log) ask(ctx context.Context, what, body string, into interface{ failed
 			}
 			err = refused
 		}
-		l.inVain(&l.unasked)
+		l.inVain(ctx, kind)
 		if gone := l.rest(ctx, pause); gone != nil {
 			return fmt.Errorf("jetstream: %s of stream %s: %w (last: %w)", what, l.name, gone, err)
 		}

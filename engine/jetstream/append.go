@@ -76,7 +76,18 @@ var (
 func (l *Log) push(ctx context.Context, p *place, data []byte, mine journal.Hash) (uint64, error) {
 	unsure, told := false, uint64(0)
 	for {
-		var err error
+		err := l.standAgain(ctx, p)
+		switch {
+		case errors.Is(err, journal.ErrLost) && unsure:
+			return 0, outcome(true, fmt.Errorf("jetstream: since the connection came back: %v", err)) // what was sent may have been there
+		case errors.Is(err, journal.ErrLost), errors.Is(err, journal.ErrCorrupt), errors.Is(err, ErrVersion):
+			return 0, outcome(unsure, err)
+		case err != nil:
+			if gone := l.again(ctx, err); gone != nil {
+				return 0, outcome(unsure, gone)
+			}
+			continue
+		}
 		if told == 0 {
 			began := time.Now()
 			told, err = l.publish(ctx, data, p.end)
@@ -92,7 +103,11 @@ func (l *Log) push(ctx context.Context, p *place, data []byte, mine journal.Hash
 				return 0, outcome(unsure, err)
 			}
 		}
+		end := p.end
 		seq, hash, looked := l.advance(ctx, p)
+		if seq != 0 || p.end > end {
+			l.heard(&l.unacked)
+		}
 		switch {
 		case errors.Is(looked, journal.ErrCorrupt), errors.Is(looked, ErrVersion):
 			return 0, outcome(unsure, looked)
@@ -101,18 +116,25 @@ func (l *Log) push(ctx context.Context, p *place, data []byte, mine journal.Hash
 		case seq != 0 && hash == mine:
 			return seq, nil
 		case seq != 0:
-			l.heard(&l.unacked)
 			return 0, fmt.Errorf("%w: message %d of stream %s follows index %d", journal.ErrLost, seq, l.name, p.head.Index)
 		case told != 0 && p.end >= told && mine == (journal.Hash{}):
 			return told, nil
 		case told != 0 && p.end >= told:
 			return 0, outcome(unsure, l.damage(told, "it was acknowledged for a record, and is another"))
 		}
-		l.inVain(&l.unacked)
-		if gone := l.rest(ctx, pause); gone != nil {
-			return 0, outcome(unsure, fmt.Errorf("jetstream: publish to stream %s: %w (last: %w)", l.name, gone, err))
+		if gone := l.again(ctx, err); gone != nil {
+			return 0, outcome(unsure, gone)
 		}
 	}
+}
+
+// again waits before the next try to publish; the reason it gives up, if it does.
+func (l *Log) again(ctx context.Context, err error) error {
+	l.inVain(ctx, &l.unacked)
+	if gone := l.rest(ctx, pause); gone != nil {
+		return fmt.Errorf("jetstream: publish to stream %s: %w (last: %w)", l.name, gone, err)
+	}
+	return nil
 }
 
 // Codes of refusals that come before anything was proposed.

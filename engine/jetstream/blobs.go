@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -104,7 +105,7 @@ func (b *blobs) Get(ctx context.Context, name string) (data []byte, err error) {
 			}
 			after, again := bucket.GetInfo(ctx, name)
 			same := again == nil && after.NUID == before.NUID
-			if same && (errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded)) {
+			if same && (errors.Is(err, nats.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)) {
 				err = b.torn(ctx, before, err)
 			}
 			if same || try == changing || ctx.Err() != nil {

@@ -51,6 +51,22 @@ func (l *Log) stand(ctx context.Context, head journal.Head) (*place, error) {
 	return &place{head: head, end: seq}, nil
 }
 
+// standAgain finds the place's head anew where the connection has come back since it was
+// found: the servers may have lost what they had.
+func (l *Log) standAgain(ctx context.Context, p *place) error {
+	was := l.reconnects
+	if l.conn.Stats().Reconnects == was {
+		return nil
+	}
+	found, err := l.stand(ctx, p.head)
+	if err != nil {
+		l.reconnects = was // it is still to be found
+		return err
+	}
+	*p = *found
+	return nil
+}
+
 // is tells whether m is the record that head names, its slot apart.
 func (m message) is(head journal.Head) bool {
 	return m.kind == kindRecord && m.names.Index+1 == head.Index && journal.Sum(m.record) == head.Hash

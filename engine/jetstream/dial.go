@@ -9,7 +9,8 @@ import (
 
 // Dial makes a connection that logs can use. What it sets cannot be overridden
 // by opts: nothing is kept while disconnected and sent later
-// (ReconnectBufSize is -1), and it reconnects for as long as it is open.
+// (ReconnectBufSize is -1), and it reconnects for as long as it is open, also where a
+// server refuses its credentials.
 func Dial(url string, opts ...nats.Option) (*nats.Conn, error) {
 	opts = append([]nats.Option{
 		nats.Name("mainstem"),
@@ -18,7 +19,7 @@ func Dial(url string, opts ...nats.Option) (*nats.Conn, error) {
 		nats.PingInterval(2 * time.Second),
 		nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}), // each call hears of its own
 	}, opts...)
-	opts = append(opts, nats.MaxReconnects(-1), nats.ReconnectBufSize(-1))
+	opts = append(opts, nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.ReconnectBufSize(-1))
 	conn, err := nats.Connect(url, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: connect to %s: %w", redacted(url), err)

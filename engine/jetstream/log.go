@@ -45,8 +45,9 @@ type Log struct {
 	bytes   uint64    // what the stream takes on each server, as last heard
 	begun   uint64    // proofs and appends that were begun
 	behind  time.Time // since when the stream ends before seen; zero if it does not
-	unasked since     // questions
-	unacked since     // appends and proofs
+	untold  vain      // questions how far the stream is
+	unasked vain      // other questions
+	unacked vain      // appends and proofs
 	moved   chan struct{}
 	closed  bool
 
@@ -81,7 +82,7 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 }
 
 func (l *Log) open(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, max(l.cfg.Timeout, DefaultTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, max(l.cfg.Timeout, DefaultTimeout), errTimeout)
 	defer cancel()
 	bad := judgeVersion(l.conn.ConnectedServerName(), l.conn.ConnectedServerVersion())
 	if n := l.conn.Opts.ReconnectBufSize; n >= 0 {
@@ -127,7 +128,7 @@ func (l *Log) stream(ctx context.Context) (*jetstream.StreamInfo, error) {
 		if err == nil || definite && refused.Code != 503 {
 			return info, err
 		}
-		l.inVain(&l.unasked)
+		l.inVain(ctx, &l.untold)
 		if gone := l.rest(ctx, pause); gone != nil {
 			return nil, fmt.Errorf("%w (last: %w)", gone, err)
 		}
@@ -192,9 +193,12 @@ func Promise(replicas int) journal.Guarantees { return promise(replicas, nil) }
 // as they were when the log was opened.
 func (l *Log) Guarantees() journal.Guarantees { return l.promise }
 
+// errTimeout is the end of Options.Timeout, and not of a caller's own patience.
+var errTimeout = errors.New("the log's timeout has passed")
+
 // within bounds one call.
 func (l *Log) within(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, l.cfg.Timeout)
+	return context.WithTimeoutCause(ctx, l.cfg.Timeout, errTimeout)
 }
 
 // take waits for the turn. Every error is ErrFailed: nothing was begun.
@@ -225,34 +229,47 @@ func (l *Log) usable() error {
 	}
 }
 
-// patience is how long tries may be in vain before another server is asked. The one
-// that this connection is to can be cut from those that have the stream, and be
-// in good health otherwise: messages take one step from server to server, no more.
-const patience = 3 * time.Second
+// patience is how long tries may be in vain before another server is asked: a little
+// longer than most elections. The one that this connection is to can be cut from those that have
+// the stream, and be in good health otherwise: messages take one step from server to
+// server, no more.
+const patience = 8 * time.Second
 
-// since is when tries of one kind began to be in vain; zero where the last was not.
-// A leader that has lost the others still answers questions for a while, and appends
-// nothing, so the two kinds are told apart.
-type since struct{ time.Time }
+// vain is since when tries of one kind are in vain, one after the other; zero where the
+// last was not. A leader that has lost the others still answers questions for a while, and
+// appends nothing; a server that stands alone still tells of the stream: so the kinds
+// are told apart.
+type vain struct{ first, last time.Time }
 
 // heard notes that a try was not in vain.
-func (l *Log) heard(vain *since) {
+func (l *Log) heard(v *vain) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	vain.Time = time.Time{}
+	*v = vain{}
 }
 
-// inVain notes that one was, and turns to another server after a while of that.
-func (l *Log) inVain(vain *since) {
+// inVain notes that one was, unless it was its caller who gave it up, and turns to
+// another server after a while of that.
+func (l *Log) inVain(ctx context.Context, v *vain) {
+	if !l.own || ctx.Err() != nil && !errors.Is(context.Cause(ctx), errTimeout) || !l.lost(v, time.Now()) || len(l.conn.Servers()) < 2 {
+		return
+	}
+	_ = l.conn.ForceReconnect() // unless it is closed, which the next try hears
+}
+
+// lost counts a try in vain, and reports whether that is enough of them.
+func (l *Log) lost(v *vain, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	switch now := time.Now(); {
-	case vain.IsZero():
-		vain.Time = now
-	case l.own && now.Sub(vain.Time) > patience && len(l.conn.Servers()) > 1:
-		l.unasked, l.unacked = since{now}, since{now}
-		_ = l.conn.ForceReconnect() // unless it is closed, which the next try hears
+	if now.Sub(v.last) > patience+8*l.cfg.AckWait { // the longest that a try takes
+		v.first = now
 	}
+	v.last = now
+	enough := now.Sub(v.first) > patience
+	if enough {
+		l.untold, l.unasked, l.unacked = vain{}, vain{}, vain{}
+	}
+	return enough
 }
 
 // rest waits before the next try; the reason it gives up, if it does.
