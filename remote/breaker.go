@@ -6,7 +6,10 @@ import (
 	"sync"
 	"time"
 
+	"connectrpc.com/connect"
+
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/wire"
 )
 
 // After BreakAfter failures in a row a server is left alone for BreakFor; then
@@ -52,4 +55,11 @@ func (b *breaker) tell(ctx context.Context, heard bool) {
 	}
 	b.failures++
 	b.until = time.Now().Add(BreakFor)
+}
+
+// word reports whether the end of an RPC is the server's own word, and not that of
+// what stands between, or of nobody. Denied counts whoever says it.
+func word(err error) bool {
+	return err == nil || connect.IsWireError(err) || wire.Said(err, mainstem.Unavailable) != nil ||
+		wire.Failure(err, mainstem.Unavailable).Code == mainstem.Denied
 }

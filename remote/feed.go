@@ -46,7 +46,7 @@ func (s *server) changes(ctx context.Context, from mainstem.From, yield func(mai
 	request.Follower = mainstem.FollowerOf(ctx)
 	stream, err := s.rpc.Changes(ctx, connect.NewRequest(request))
 	if err != nil {
-		s.breaker.tell(outer, connect.IsWireError(err))
+		s.breaker.tell(outer, word(err))
 		return false, s.broken(ctx, err)
 	}
 	defer stream.Close()
@@ -73,7 +73,7 @@ func (s *server) changes(ctx context.Context, from mainstem.From, yield func(mai
 	}
 	err = stream.Err()
 	if !heard {
-		s.breaker.tell(outer, err == nil || connect.IsWireError(err))
+		s.breaker.tell(outer, word(err))
 	}
 	if err != nil {
 		return begun, s.broken(ctx, err)

@@ -86,7 +86,7 @@ func (s *server) openLane(ctx context.Context) (*lane, error) {
 	if err == nil && !alive {
 		err = context.Cause(ctx)
 	}
-	s.breaker.tell(ctx, err == nil || wire.Said(err, mainstem.Unavailable) != nil)
+	s.breaker.tell(ctx, word(err))
 	if err != nil {
 		cancel()
 		return nil, unreached(s.address, err)

@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/mainstemdb/mainstem"
@@ -158,4 +163,52 @@ func TestRefusalsAreHeard(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// TestSilentServerGetsNoTransactions: a server that takes connections and says nothing
+// is left alone, after as many tries as any that fails.
+func TestSilentServerGetsNoTransactions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var all []net.Conn
+		db := dial(t, "http://silent", remote.Dial(func(context.Context, string, string) (net.Conn, error) {
+			client, silent := net.Pipe()
+			go func() { _, _ = io.Copy(io.Discard, silent) }() // until one of them closes
+			all = append(all, silent)
+			return client, nil
+		}))
+		defer func() {
+			for _, silent := range all {
+				_ = silent.Close() // nobody waits for it
+			}
+		}()
+		for i := range 2 * remote.BreakAfter {
+			began := time.Now()
+			_, err := db.Backend().Commit(t.Context(), &mainstem.Transaction{Group: "g", ID: mainstem.ID{Opaque: "i"}, Attempt: 1})
+			wantCode(t, err, mainstem.Unavailable)
+			if left := strings.Contains(err.Error(), "left alone"); left != (i >= remote.BreakAfter) || left && time.Since(began) > 0 {
+				t.Errorf("try %d took %s: %v", i+1, time.Since(began), err)
+			}
+		}
+	})
+}
+
+// TestDeniedOnTheWay: what stands before a server may deny a client without a word of
+// Mainstem's. It is heard all the same, every time.
+func TestDeniedOnTheWay(t *testing.T) {
+	gate := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
+	gate.Config.Protocols = new(http.Protocols)
+	gate.Config.Protocols.SetUnencryptedHTTP2(true)
+	gate.Start()
+	t.Cleanup(gate.Close)
+	db := dial(t, gate.URL)
+	ctx := within(t, 20*time.Second)
+	for range 2 * remote.BreakAfter {
+		_, err := db.Backend().Commit(ctx, &mainstem.Transaction{Group: "g"})
+		wantCode(t, err, mainstem.Denied)
+		for _, err := range db.Changes(ctx, mainstem.From{Drain: true}) {
+			wantCode(t, err, mainstem.Denied)
+		}
+		_, err = db.Backend().View(ctx, mainstem.ViewRequest{Group: "g", At: mainstem.Latest()})
+		wantCode(t, err, mainstem.Denied)
+	}
 }

@@ -53,7 +53,7 @@ func (l *lanes) get(ctx context.Context) (*lane, error) {
 
 // begin opens a lane on nobody's behalf: the caller that was first may give up.
 func (l *lanes) begin(a *attempt) {
-	ctx, cancel := context.WithTimeout(context.Background(), DialTimeout)
+	ctx, cancel := context.WithTimeoutCause(context.Background(), DialTimeout, errTimeout)
 	defer cancel()
 	a.lane, a.err = l.open(ctx)
 	l.mu.Lock()

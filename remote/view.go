@@ -101,7 +101,7 @@ func (s *server) openView(ctx context.Context, r mainstem.ViewRequest, timeout t
 	v := &snapshot{address: s.address, stream: s.rpc.View(life), cancel: end, timeout: timeout}
 	m, err := v.ask(ctx, &pb.ViewRequest{Message: &pb.ViewRequest_Open{Open: wire.ViewRequest(r)}})
 	var broken *transportError
-	s.breaker.tell(ctx, err == nil || ctx.Err() == nil && !errors.As(err, &broken))
+	s.breaker.tell(ctx, err == nil || ctx.Err() == nil && !errors.As(err, &broken) && !errors.Is(err, errTimeout))
 	if err == nil {
 		v.stamp, err = wire.ParseStamp(m.GetOpened().GetStamp())
 	}
@@ -143,7 +143,7 @@ func (v *snapshot) ask(ctx context.Context, m *pb.ViewRequest) (*pb.ViewResponse
 	if ctx.Err() != nil { // it is the server that takes too long, not the caller who gave up
 		return nil, mainstem.Errorf(mainstem.Unavailable, "server %s did not answer for %s: %w", v.address, v.timeout, errTimeout)
 	}
-	if connect.IsWireError(err) || mainstem.CodeOf(wire.Failure(err, mainstem.Unavailable)) == mainstem.Denied {
+	if word(err) {
 		return nil, unreached(v.address, err)
 	}
 	return nil, &mainstem.Error{
