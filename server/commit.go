@@ -30,15 +30,13 @@ func (s service) Commit(ctx context.Context, r *connect.Request[pb.CommitRequest
 		return nil, wire.Fail(errNoPlace, mainstem.Overloaded)
 	}
 	began := time.Now()
-	defer func() {
-		s.single.took(time.Since(began))
-		s.single.free()
-	}()
+	defer s.single.free()
 	var receipt *mainstem.Receipt
 	done := make(chan struct{})
-	s.single.run(ctx, func() {
+	s.single.run(ctx, func(inTime bool) {
 		defer close(done)
 		receipt, err = b.Commit(below(ctx, t), t)
+		s.single.took(time.Since(began), inTime)
 	})
 	<-done // a ctx that ends, ends it
 	if err != nil {
@@ -168,10 +166,10 @@ func (d *desk) start(ctx context.Context, m *pb.Submission, p *page, came time.T
 	if m.GetTimeout() > 0 {
 		ctx, cancel = context.WithDeadline(ctx, came.Add(time.Duration(m.GetTimeout())))
 	}
-	d.under.run(ctx, func() {
+	d.under.run(ctx, func(inTime bool) {
 		defer cancel()
 		o := d.run(ctx, m)
-		d.under.took(time.Since(came))
+		d.under.took(time.Since(came), inTime)
 		d.server.counted[CallTransaction].end(outcomeOf(o))
 		p.put(o)
 	})

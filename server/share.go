@@ -74,8 +74,14 @@ var errNoPlace = &mainstem.Error{
 	Advice: "repeat after a pause that grows; of what is free each stream gets the same",
 }
 
-// took says how long a transaction took.
-func (s *share) took(d time.Duration) { s.of.learn(d, time.Now()) }
+// took says how long a transaction took. One that left before its turn would have taken
+// longer than it says.
+func (s *share) took(d time.Duration, inTime bool) {
+	if !inTime {
+		d = max(d, slowCommit+1)
+	}
+	s.of.learn(d, time.Now())
+}
 
 // free gives back a place.
 func (s *share) free() {

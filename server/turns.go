@@ -35,24 +35,24 @@ type turns struct {
 
 // waiter is a transaction that waits for its turn.
 type waiter struct {
-	do   func()
+	do   func(inTime bool)
 	stop func() bool   // of what watches its ctx
 	line *list.List    // where it waits
 	at   *list.Element // nil once it does not
 }
 
 // run runs do, on a goroutine of its own or one that has become free, when it is the
-// stream's turn, or when ctx ends.
-func (s *share) run(ctx context.Context, do func()) {
+// stream's turn, or when ctx ends, which is not in time.
+func (s *share) run(ctx context.Context, do func(inTime bool)) {
 	if s.of.turns.begin(ctx, s, do, s.of.window()) {
 		go s.of.work(do)
 	}
 }
 
 // work runs do, and then whoever's turn it is until nobody waits.
-func (p *pool) work(do func()) {
+func (p *pool) work(do func(inTime bool)) {
 	for do != nil {
-		do()
+		do(true)
 		do = p.turns.next(p.window())
 	}
 }
@@ -61,7 +61,7 @@ func (p *pool) work(do func()) {
 func (p *pool) window() int { return max(leastWindow, int(p.taken.Load()/8)) }
 
 // begin reports whether do may run now. Otherwise it will.
-func (t *turns) begin(ctx context.Context, s *share, do func(), window int) bool {
+func (t *turns) begin(ctx context.Context, s *share, do func(inTime bool), window int) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.running < window {
@@ -77,7 +77,7 @@ func (t *turns) begin(ctx context.Context, s *share, do func(), window int) bool
 	w.at = w.line.PushBack(w)
 	w.stop = context.AfterFunc(ctx, func() {
 		if t.leave(s, w) {
-			do()
+			do(false)
 		}
 	})
 	return false
@@ -107,7 +107,7 @@ func (w *waiter) out() {
 
 // next is the oldest of the stream whose turn it is, or nil where nobody waits, or the
 // database has more than it may have now.
-func (t *turns) next(window int) (do func()) {
+func (t *turns) next(window int) (do func(inTime bool)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.running > window {

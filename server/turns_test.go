@@ -22,7 +22,7 @@ func TestTurns(t *testing.T) {
 	p := newPool()
 	var ran []string
 	ask := func(s *share, name string) bool {
-		return p.turns.begin(t.Context(), s, func() { ran = append(ran, name) }, p.window())
+		return p.turns.begin(t.Context(), s, func(bool) { ran = append(ran, name) }, p.window())
 	}
 	greedy, late, little := p.open(), p.open(), p.open()
 	greedy.taken.Store(2000)
@@ -49,7 +49,7 @@ func TestTurns(t *testing.T) {
 		t.Error("the database may have one less, and gets another for that which has ended")
 	}
 	for do := p.turns.next(leastWindow); do != nil; do = p.turns.next(leastWindow) {
-		do()
+		do(true)
 	}
 	want = slices.Concat([]string{"little"}, want[:quantum], []string{"late 0", "late 1"}, want[quantum:])
 	if !slices.Equal(ran, want) {
@@ -69,7 +69,10 @@ func TestTurnOfNobody(t *testing.T) {
 		var mu sync.Mutex
 		var ran []string
 		ask := func(ctx context.Context, s *share, name string) {
-			do := func() {
+			do := func(inTime bool) {
+				if inTime != (name == "first") {
+					t.Errorf("%q runs in time: %t", name, inTime)
+				}
 				mu.Lock()
 				defer mu.Unlock()
 				ran = append(ran, name)
@@ -107,7 +110,7 @@ func TestTurnOfNobody(t *testing.T) {
 		}
 		ran = nil
 		for do := p.turns.next(1); do != nil; do = p.turns.next(1) {
-			do()
+			do(true)
 		}
 		if !slices.Equal(ran, []string{"first"}) || p.turns.running != 0 {
 			t.Errorf("then there ran %q, and %d are said to run", ran, p.turns.running)
