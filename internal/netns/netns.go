@@ -11,8 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 )
 
@@ -37,20 +37,26 @@ var ErrCannot = errors.New("network namespaces need root on Linux, and the progr
 // nets are how many this process has made.
 var nets atomic.Uint32
 
-// New makes some hosts; at most 200. An error wraps ErrCannot.
+// making is held while a part of the addresses is looked for and taken.
+var making sync.Mutex
+
+// New makes some hosts; at most 200. It is ErrCannot where this machine lets nobody.
 func New(hosts int) (*Net, error) {
+	making.Lock()
+	defer making.Unlock()
 	if _, err := exec.LookPath("ip"); err != nil || os.Getuid() != 0 {
 		return nil, ErrCannot
 	}
-	sweep()
 	number := nets.Add(1) - 1
 	subnet, err := free()
 	if err != nil {
 		return nil, err
 	}
 	n := &Net{Here: [2]string{subnet + "254", subnet + "253"}, bridge: fmt.Sprintf("ms%dn%d", os.Getpid(), number)}
+	if err = run("link add " + n.bridge + " type bridge"); err != nil {
+		return nil, err
+	}
 	err = run(
-		"link add "+n.bridge+" type bridge",
 		"addr add "+n.Here[0]+"/24 dev "+n.bridge,
 		"addr add "+n.Here[1]+"/24 dev "+n.bridge,
 		"link set "+n.bridge+" up",
@@ -59,7 +65,7 @@ func New(hosts int) (*Net, error) {
 		err = n.add(&Host{Addr: subnet + fmt.Sprint(i+1), name: fmt.Sprintf("%sh%d", n.bridge, i), at: fmt.Sprintf("%sv%d", n.bridge, i)})
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%w: %w", ErrCannot, err), n.Close())
+		return nil, errors.Join(err, n.Close())
 	}
 	return n, nil
 }
@@ -73,32 +79,7 @@ func free() (subnet string, err error) {
 			return subnet, err
 		}
 	}
-	return "", fmt.Errorf("%w: all of 10.213.0.0/16 is taken", ErrCannot)
-}
-
-// sweep removes what processes have left behind that were killed.
-func sweep() {
-	left := func(name string) bool {
-		pid, ok := strings.CutPrefix(name, "ms")
-		pid, _, numbered := strings.Cut(pid, "n")
-		if _, err := strconv.Atoi(pid); err != nil || !ok || !numbered {
-			return false
-		}
-		_, err := os.Stat("/proc/" + pid)
-		return errors.Is(err, os.ErrNotExist)
-	}
-	spaces, _ := os.ReadDir("/var/run/netns") // where there is none, nothing is left
-	for _, s := range spaces {
-		if left(s.Name()) {
-			_ = run("netns del " + s.Name()) // somebody else may be at it
-		}
-	}
-	links, _ := net.Interfaces()
-	for _, l := range links {
-		if left(l.Name) {
-			_ = run("link del " + l.Name) // as above
-		}
-	}
+	return "", errors.New("all of 10.213.0.0/16 is taken")
 }
 
 func (n *Net) add(h *Host) error {
@@ -154,13 +135,21 @@ func (h *Host) Leave() error { return run("link set " + h.at + " down") }
 // Return undoes Leave.
 func (h *Host) Return() error { return run("link set " + h.at + " up") }
 
-// run runs commands of ip, one after the other, until one fails.
+// run runs commands of ip, one after the other, until one fails. One that the kernel
+// does not let this process do, or cannot do, is ErrCannot.
 func run(lines ...string) error {
 	for _, line := range lines {
 		out, err := exec.Command("ip", strings.Fields(line)...).CombinedOutput() //nolint:noctx // it takes a moment
-		if err != nil {
-			return fmt.Errorf("ip %s: %w: %s", line, err, bytes.TrimSpace(out))
+		if err == nil {
+			continue
 		}
+		err = fmt.Errorf("ip %s: %w: %s", line, err, bytes.TrimSpace(out))
+		for _, no := range []string{"not permitted", "Permission denied", "not supported", "Unknown device type"} {
+			if bytes.Contains(out, []byte(no)) {
+				return fmt.Errorf("%w: %w", ErrCannot, err)
+			}
+		}
+		return err
 	}
 	return nil
 }

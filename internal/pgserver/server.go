@@ -57,13 +57,27 @@ func Start(ctx context.Context, c Config) (*Server, error) {
 			return nil, errors.Join(err, s.Close())
 		}
 	}
-	if err := s.Up(ctx); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
-// prepare makes the directory and finds a port, which only names the socket.
+// begin is the first Up, at a port that is free: until the server listens at it, another
+// process may take it.
+func (s *Server) begin(ctx context.Context) (err error) {
+	for range 5 {
+		if s.port, err = process.Port(); err != nil {
+			return err
+		}
+		if err = s.Up(ctx); err == nil || !strings.Contains(err.Error(), "Address already in use") {
+			return err
+		}
+	}
+	return err
+}
+
+// prepare makes the directories.
 func prepare(c Config) (*Server, error) {
 	if _, err := program("postgres"); err != nil {
 		return nil, err
@@ -90,8 +104,7 @@ func prepare(c Config) (*Server, error) {
 			}
 		}
 	}
-	s.port, err = process.Port()
-	return s, err
+	return s, nil
 }
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
@@ -145,7 +158,7 @@ func (s *Server) Standby(ctx context.Context, name string) (*Server, error) {
 		err = f.follow(s, name)
 	}
 	if err == nil {
-		err = f.Up(ctx)
+		err = f.begin(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -33,8 +34,8 @@ func anyRuns(threads string) (bool, error) {
 	}
 	for _, stat := range stats {
 		line, err := os.ReadFile(stat)
-		if errors.Is(err, os.ErrNotExist) {
-			continue // it has ended
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue // it has ended, before it was opened or after
 		}
 		if err != nil {
 			return false, err

@@ -109,11 +109,11 @@ func (s *jet) Do(ctx context.Context, op *Op) (uint64, error) {
 	}
 }
 
-// compareAndSet repeats what was not answered, as whoever uses a bucket has to: a server
+// compareAndSet asks again where no answer came, as whoever uses a bucket has to: a server
 // that is full drops messages, and a leader that changes forgets who waits.
 func (s *jet) compareAndSet(ctx context.Context, kv jetstream.KeyValue, op *Op) (uint64, error) {
 	name := keyName(op.Key)
-	for unsure := false; ; {
+	for unsure := false; ; unsure = true {
 		var version uint64
 		var err error
 		if op.Version == 0 {
@@ -121,16 +121,26 @@ func (s *jet) compareAndSet(ctx context.Context, kv jetstream.KeyValue, op *Op) 
 		} else {
 			version, err = kv.Update(ctx, name, op.Value, op.Version)
 		}
-		silent := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout)
-		if err == nil || ctx.Err() != nil || !silent && !unsure {
-			return version, err
-		}
-		unsure = true
-		s.repeated.Add(1)
-		if e, err := kv.Get(ctx, name); err == nil && bytes.Equal(e.Value(), op.Value) {
+		if unsure && (errors.Is(err, jetstream.ErrKeyExists) || wrongLast(err)) {
+			e, err := kv.Get(ctx, name)
+			if err == nil && !bytes.Equal(e.Value(), op.Value) {
+				err = errVersion
+			}
+			if err != nil {
+				return 0, err
+			}
 			return e.Revision(), nil // the one that was not answered
 		}
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, nats.ErrTimeout) {
+			return version, err
+		}
+		s.repeated.Add(1)
 	}
+}
+
+func wrongLast(err error) bool {
+	refused, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && refused.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence
 }
 
 // jetTake reads and compares until it wins: the bucket has no counters here.
@@ -145,8 +155,7 @@ func jetTake(ctx context.Context, kv jetstream.KeyValue) error {
 			return errors.New("the counter is at its floor")
 		}
 		_, err = kv.Update(ctx, "counter", binary.BigEndian.AppendUint64(nil, n-1), e.Revision())
-		var refused *jetstream.APIError
-		if err == nil || !errors.As(err, &refused) || refused.ErrorCode != jetstream.JSErrCodeStreamWrongLastSequence {
+		if !wrongLast(err) {
 			return err
 		}
 	}

@@ -29,7 +29,11 @@ func openServers(ctx context.Context, engine, name string) (servers, error) {
 		}
 		return &natsServers{c, name}, nil
 	}
-	return openPair(ctx)
+	p, err := openPair(ctx)
+	if err != nil {
+		return nil, err // and no servers: nothing in an interface is not nil
+	}
+	return p, nil
 }
 
 // natsServers are three, which keep three replicas of everything.
