@@ -26,8 +26,12 @@ const (
 // colours by system, told apart also by the labels at the ends of the lines.
 var colours = map[string]string{
 	"mainstem": "#0b5fa5", "bbolt": "#b8480f", "sqlite": "#5d6b73", "redis": "#b3202c", "postgres": "#2f7d4f", "etcd": "#6a4fa3",
-	"jetstream": "#a2760a", "floor-sync": "#111111", "floor-state": "#777777",
+	"jetstream": "#a2760a", "jetstream-r3": "#a2760a", "floor-sync": "#111111", "floor-state": "#777777",
+	"mainstem-server": "#3f8fcf", "mainstem-on-postgres": "#3f8fcf", "mainstem-on-jetstream": "#3f8fcf", "mainstem-on-jetstream-r3": "#3f8fcf",
 }
+
+// called is a system's name at the end of its line, where there is little room.
+func called(system string) string { return strings.TrimPrefix(system, "mainstem-") }
 
 // drawn are the scenarios with a panel, and whether each number of clients has
 // one or only the highest.
@@ -242,7 +246,7 @@ func (p *panel) label(b *bytes.Buffer, s scale) {
 		if name == "mainstem" {
 			weight = "bold"
 		}
-		text(b, panelWidth-right+10, places[i], fmt.Sprintf(`fill="%s" font-weight="%s"`, colours[name], weight), name+" "+thousands(last(name)))
+		text(b, panelWidth-right+10, places[i], fmt.Sprintf(`fill="%s" font-weight="%s"`, colours[name], weight), called(name)+" "+thousands(last(name)))
 	}
 }
 
