@@ -169,14 +169,19 @@ func TestRefusalsAreHeard(t *testing.T) {
 // is left alone, after as many tries as any that fails.
 func TestSilentServerGetsNoTransactions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
 		var all []net.Conn
 		db := dial(t, "http://silent", remote.Dial(func(context.Context, string, string) (net.Conn, error) {
 			client, silent := net.Pipe()
 			go func() { _, _ = io.Copy(io.Discard, silent) }() // until one of them closes
+			mu.Lock()
+			defer mu.Unlock()
 			all = append(all, silent)
 			return client, nil
 		}))
 		defer func() {
+			mu.Lock()
+			defer mu.Unlock()
 			for _, silent := range all {
 				_ = silent.Close() // nobody waits for it
 			}
