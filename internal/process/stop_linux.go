@@ -41,7 +41,8 @@ func anyRuns(threads string) (bool, error) {
 			return false, err
 		}
 		// The name before the state may have any character in it.
-		if state := line[bytes.LastIndexByte(line, ')')+2]; !bytes.ContainsRune([]byte("TtZX"), rune(state)) {
+		state := bytes.TrimPrefix(line[bytes.LastIndexByte(line, ')')+1:], []byte(" "))
+		if len(state) > 0 && !bytes.ContainsRune([]byte("TtZX"), rune(state[0])) {
 			return true, nil
 		}
 	}
