@@ -198,12 +198,12 @@ func (m *mover) confirm(ctx context.Context) error {
 		for {
 			m.prepare(c)
 			news := m.node.listen()
-			missing := c.p.missing(m.to.ID)
-			if given := isClosed(c.prepared.told); given && len(missing) == 0 {
-				break
-			}
+			missing, given := c.p.missing(m.to.ID), isClosed(c.prepared.told)
 			if err := m.copy(ctx, c, MoveConfirm, missing); err != nil && ctx.Err() == nil {
-				return err
+				return err // told also where all have said it already: who watches sees each step
+			}
+			if given && len(missing) == 0 {
+				break
 			}
 			select {
 			case <-news:
