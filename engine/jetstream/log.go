@@ -251,25 +251,25 @@ func (l *Log) heard(v *vain) {
 // inVain notes that one was, unless it was its caller who gave it up, and turns to
 // another server after a while of that.
 func (l *Log) inVain(ctx context.Context, v *vain) {
-	if !l.own || ctx.Err() != nil && !errors.Is(context.Cause(ctx), errTimeout) || !l.lost(v, time.Now()) || len(l.conn.Servers()) < 2 {
+	if !l.own || ctx.Err() != nil && !errors.Is(context.Cause(ctx), errTimeout) || !l.enough(v, time.Now()) || len(l.conn.Servers()) < 2 {
 		return
 	}
 	_ = l.conn.ForceReconnect() // unless it is closed, which the next try hears
 }
 
-// lost counts a try in vain, and reports whether that is enough of them.
-func (l *Log) lost(v *vain, now time.Time) bool {
+// enough counts a try in vain, and reports whether those are enough of them.
+func (l *Log) enough(v *vain, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now.Sub(v.last) > patience+8*l.cfg.AckWait { // the longest that a try takes
 		v.first = now
 	}
 	v.last = now
-	enough := now.Sub(v.first) > patience
-	if enough {
+	if now.Sub(v.first) > patience {
 		l.untold, l.unasked, l.unacked = vain{}, vain{}, vain{}
+		return true
 	}
-	return enough
+	return false
 }
 
 // rest waits before the next try; the reason it gives up, if it does.

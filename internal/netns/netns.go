@@ -1,5 +1,5 @@
-// Package netns makes hosts for tests out of Linux's network namespaces, on one bridge,
-// and cuts them from each other: what is sent over a cut is lost, without a word to
+// Package netns makes hosts for tests and demonstrations out of Linux's network namespaces,
+// on one bridge, and cuts them from each other: what is sent over a cut is lost, without a word to
 // whoever sent it, as in a network and unlike a connection that a proxy closes.
 package netns
 

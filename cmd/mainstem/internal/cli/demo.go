@@ -59,6 +59,9 @@ func (c *demoCmd) Run(e *env) (err error) {
 	if c.Cluster != "" && (c.Power || c.Server || c.Keep != "") {
 		return misused("leave out --power, --server and --keep", "a demo with --cluster kills nodes, and its log is on servers that end with it")
 	}
+	if c.Cuts != "auto" && c.Cluster == "" {
+		return misused("give --cluster too, or leave --cuts out", "--cuts is of nodes, and without --cluster there are none")
+	}
 	config := demo.Config{
 		Kills: c.Kills, Power: c.Power, Server: c.Server, Cluster: c.Cluster, Cuts: c.Cuts, Orders: c.Orders, Length: time.Duration(c.Seconds * float64(time.Second)),
 		Shoppers: c.Shoppers, Seed: c.Seed, Naive: c.Naive, Keep: c.Keep,
