@@ -50,6 +50,30 @@ func TestPagesGoBackTogether(t *testing.T) {
 	})
 }
 
+// TestPageSleeps: with nothing to send, the timer of a page does not go on: where
+// thousands wait for one that takes long, their timers would be all that runs.
+func TestPageSleeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent := 0
+		p := newPage(4, func(m *pb.SubmitResponse) { sent += len(m.GetOutcomes()) }, ends)
+		for want := 1; want <= 3; want++ {
+			p.put(&pb.Outcome{})
+			time.Sleep(2 * linger)
+			synctest.Wait()
+			if sent != want {
+				t.Fatalf("of %d answers %d were sent", want, sent)
+			}
+			if p.late.Stop() {
+				t.Fatal("the timer runs, and nothing is there")
+			}
+		}
+		p.put(&pb.Outcome{})
+		if sent != 4 {
+			t.Errorf("of 4 answers %d were sent", sent)
+		}
+	})
+}
+
 // quick is a Backend that commits, "late" only when it is told to.
 type quick struct {
 	mainstem.Backend

@@ -28,6 +28,7 @@ type page struct {
 	refused []*pb.Outcome
 	left    int // answers to come
 	late    *time.Timer
+	armed   bool // late is to flush what is there
 }
 
 func newPage(n int, send func(*pb.SubmitResponse), gone func(answers, ran int)) *page {
@@ -49,10 +50,15 @@ func (p *page) add(to *[]*pb.Outcome, all ...*pb.Outcome) {
 	p.mu.Lock()
 	*to = append(*to, all...)
 	p.left -= len(all)
-	if p.left > 0 && p.late == nil {
-		p.late = time.AfterFunc(linger, p.flush)
-	}
 	last := p.left == 0
+	switch {
+	case last || p.armed:
+	case p.late == nil:
+		p.late = time.AfterFunc(linger, p.flush)
+	default:
+		p.late.Reset(linger)
+	}
+	p.armed = !last
 	p.mu.Unlock()
 	if last {
 		p.flush()
@@ -66,12 +72,8 @@ func (p *page) flush() {
 	refused := len(p.refused)
 	all := append(p.refused, p.ready...)
 	p.ready, p.refused = nil, nil
-	switch {
-	case p.late == nil:
-	case p.left == 0:
+	if p.armed = false; p.late != nil {
 		p.late.Stop()
-	default:
-		p.late.Reset(linger)
 	}
 	p.mu.Unlock()
 	for len(all) > 0 {
