@@ -30,15 +30,13 @@ func (s service) Commit(ctx context.Context, r *connect.Request[pb.CommitRequest
 		return nil, wire.Fail(errNoPlace, mainstem.Overloaded)
 	}
 	began := time.Now()
-	defer func() {
-		s.single.took(time.Since(began))
-		s.single.free()
-	}()
+	defer s.single.free()
 	var receipt *mainstem.Receipt
 	done := make(chan struct{})
-	s.single.run(func() {
+	s.single.run(ctx, func(inTime bool) {
 		defer close(done)
 		receipt, err = b.Commit(below(ctx, t), t)
+		s.single.took(time.Since(began), inTime)
 	})
 	<-done // a ctx that ends, ends it
 	if err != nil {
@@ -164,9 +162,14 @@ func (d *desk) begin(ctx context.Context, all []*pb.Submission) (refused int, op
 
 // start runs one transaction, that came at some time, and puts its answer on a page.
 func (d *desk) start(ctx context.Context, m *pb.Submission, p *page, came time.Time) {
-	d.under.run(func() {
-		o := d.run(ctx, m, came)
-		d.under.took(time.Since(came))
+	cancel := func() {}
+	if m.GetTimeout() > 0 {
+		ctx, cancel = context.WithDeadline(ctx, came.Add(time.Duration(m.GetTimeout())))
+	}
+	d.under.run(ctx, func(inTime bool) {
+		defer cancel()
+		o := d.run(ctx, m)
+		d.under.took(time.Since(came), inTime)
 		d.server.counted[CallTransaction].end(outcomeOf(o))
 		p.put(o)
 	})
@@ -202,16 +205,11 @@ func (d *desk) close() {
 	d.owed.Wait()
 }
 
-// run runs one transaction, which has waited for its turn since it came.
-func (d *desk) run(ctx context.Context, m *pb.Submission, came time.Time) *pb.Outcome {
+// run runs one transaction.
+func (d *desk) run(ctx context.Context, m *pb.Submission) *pb.Outcome {
 	t, err := wire.ParseTransaction(m.GetTransaction())
 	if err != nil {
 		return failed(m.GetNumber(), err, mainstem.Invalid)
-	}
-	if m.GetTimeout() > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, came.Add(time.Duration(m.GetTimeout())))
-		defer cancel()
 	}
 	receipt, err := d.backend.Commit(below(ctx, t), t)
 	if err != nil {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"container/list"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,8 +47,8 @@ func (p *pool) open() *share {
 type share struct {
 	of       *pool
 	taken    atomic.Int64
-	waiting  []func() // for their turn, under the lock of turns
-	stubborn bool     // its last message was refused as a whole: of who reads the stream
+	waiting  list.List // of waiters for their turn, under the lock of turns
+	stubborn bool      // its last message was refused as a whole: of who reads the stream
 }
 
 func (s *share) close() {
@@ -73,8 +74,14 @@ var errNoPlace = &mainstem.Error{
 	Advice: "repeat after a pause that grows; of what is free each stream gets the same",
 }
 
-// took says how long a transaction took.
-func (s *share) took(d time.Duration) { s.of.learn(d, time.Now()) }
+// took says how long a transaction took. One that left before its turn would have taken
+// longer than it says.
+func (s *share) took(d time.Duration, inTime bool) {
+	if !inTime {
+		d = max(d, slowCommit+1)
+	}
+	s.of.learn(d, time.Now())
+}
 
 // free gives back a place.
 func (s *share) free() {

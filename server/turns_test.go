@@ -22,7 +22,7 @@ func TestTurns(t *testing.T) {
 	p := newPool()
 	var ran []string
 	ask := func(s *share, name string) bool {
-		return p.turns.begin(s, func() { ran = append(ran, name) }, p.window())
+		return p.turns.begin(t.Context(), s, func(bool) { ran = append(ran, name) }, p.window())
 	}
 	greedy, late, little := p.open(), p.open(), p.open()
 	greedy.taken.Store(2000)
@@ -49,7 +49,7 @@ func TestTurns(t *testing.T) {
 		t.Error("the database may have one less, and gets another for that which has ended")
 	}
 	for do := p.turns.next(leastWindow); do != nil; do = p.turns.next(leastWindow) {
-		do()
+		do(true)
 	}
 	want = slices.Concat([]string{"little"}, want[:quantum], []string{"late 0", "late 1"}, want[quantum:])
 	if !slices.Equal(ran, want) {
@@ -58,6 +58,102 @@ func TestTurns(t *testing.T) {
 	if ask(late, "") != true {
 		t.Error("one has ended, and nobody else waits: it does not run")
 	}
+}
+
+// TestTurnOfNobody: who has no time left is told so by the database at once, however
+// many stand before, and once; the others keep their order, and no line is left behind.
+func TestTurnOfNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPool()
+		streams := []*share{p.open(), p.open(), p.open()}
+		var mu sync.Mutex
+		var ran []string
+		ask := func(ctx context.Context, s *share, name string) {
+			do := func(inTime bool) {
+				if inTime != (name == "first") {
+					t.Errorf("%q runs in time: %t", name, inTime)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				ran = append(ran, name)
+			}
+			if p.turns.begin(ctx, s, do, 1) != (name == "runs") {
+				t.Fatalf("%q is to wait, or to run, and does not", name)
+			}
+		}
+		// took is what ran since it was asked before, in some order.
+		took := func() (names []string) {
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			names, ran = ran, nil
+			slices.Sort(names)
+			return names
+		}
+		first, second, little := streams[0], streams[1], streams[2]
+		first.taken.Store(4)
+		second.taken.Store(2)
+		little.taken.Store(1)
+		soon, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		ask(t.Context(), first, "runs")
+		ask(soon, first, "first in vain")
+		ask(t.Context(), first, "first")
+		ask(soon, second, "second in vain")
+		ask(soon, little, "little in vain")
+		ended, end := context.WithCancel(t.Context())
+		end()
+		ask(ended, second, "ended")
+		if names := took(); !slices.Equal(names, []string{"ended"}) {
+			t.Errorf("before a second has passed there ran %q", names)
+		}
+		<-time.After(time.Second)
+		if names, want := took(), []string{"first in vain", "little in vain", "second in vain"}; !slices.Equal(names, want) {
+			t.Errorf("after a second there ran %q, want %q", names, want)
+		}
+		if len(p.turns.ring) != 1 || p.turns.single.Len() != 0 {
+			t.Errorf("%d streams and %d others stand in line, want the first alone", len(p.turns.ring), p.turns.single.Len())
+		}
+		for do := p.turns.next(1); do != nil; do = p.turns.next(1) {
+			do(true)
+		}
+		if names := took(); !slices.Equal(names, []string{"first"}) || p.turns.running != 0 {
+			t.Errorf("then there ran %q, and %d are said to run", names, p.turns.running)
+		}
+	})
+}
+
+// patient ends a transaction when its time is over, as a database does that waits for
+// its log.
+type patient struct{ mainstem.Backend }
+
+func (patient) Commit(ctx context.Context, _ *mainstem.Transaction) (*mainstem.Receipt, error) {
+	<-ctx.Done()
+	return nil, mainstem.Errorf(mainstem.Undecided, "its time is over")
+}
+
+// TestLittleTime: who has a second is answered after it, behind as many as the database
+// may have that have an hour.
+func TestLittleTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := New(patient{})
+		answered := make(chan int, 2*leastWindow)
+		d := &desk{server: s, backend: s.backend, under: s.commits.open(), send: func(m *pb.SubmitResponse) { answered <- len(m.GetOutcomes()) }}
+		s.commits.most.Store(LimitCommits)
+		long := make([]*pb.Submission, leastWindow)
+		for i := range long {
+			long[i] = &pb.Submission{Number: uint64(i), Timeout: int64(time.Hour), Transaction: &pb.Transaction{Group: "g", Id: strconv.Itoa(i)}}
+		}
+		if refused, _ := d.begin(t.Context(), long); refused != 0 {
+			t.Fatalf("%d are refused", refused)
+		}
+		began := time.Now()
+		d.begin(t.Context(), []*pb.Submission{{Timeout: int64(time.Second), Transaction: &pb.Transaction{Group: "g", Id: "little"}}})
+		if n := <-answered; n != 1 || time.Since(began) != time.Second {
+			t.Errorf("%d are answered after %s, want the one after its second", n, time.Since(began))
+		}
+		d.close()
+	})
 }
 
 // TestWindow: the database has an eighth of what is let in, and a good number always.
