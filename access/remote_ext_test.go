@@ -1,10 +1,13 @@
 package access_test
 
 import (
+	"bytes"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/mainstemdb/mainstem"
@@ -109,6 +112,41 @@ func TestOverTheWire(t *testing.T) {
 	if code := add(t, shop, "stock/a"); code != mainstem.Denied {
 		t.Errorf("who was removed: %s", code)
 	}
+}
+
+// TestTokenIsReplaced: a client goes on writing when its token has been replaced, though
+// its transactions share a stream that was opened with the one before.
+func TestTokenIsReplaced(t *testing.T) {
+	w := start(t)
+	var token atomic.Pointer[string]
+	token.Store(&w.web)
+	db, err := remote.Open(w.url, remote.Bearer(func() (string, error) { return *token.Load(), nil }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() })
+	if code := add(t, db, "stock/a"); code != 0 {
+		t.Fatalf("with the first token: %s", code)
+	}
+	next := access.NewToken()
+	w.policy = bytes.ReplaceAll(w.policy, []byte(access.HashOf(w.web).String()), []byte(access.HashOf(next).String()))
+	w.write(t)
+	if err := w.gate.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if code := add(t, db, "stock/a"); code != mainstem.Denied {
+		t.Errorf("with the token that was taken away: %s", code)
+	}
+	token.Store(&next)
+	var all sync.WaitGroup
+	for range 64 {
+		all.Go(func() {
+			if code := add(t, db, "stock/a"); code != 0 {
+				t.Errorf("with the new token: %s", code)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // follows reads the feed to its end: so many changes, all made by web.

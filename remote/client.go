@@ -65,10 +65,15 @@ func (c *client) passOver(s *server) {
 }
 
 // elsewhere reports whether another server may know better: this one did nothing,
-// and says that it cannot.
+// and says that it cannot. What is damaged at one node of a cluster is whole at the
+// others.
 func elsewhere(err error) bool {
-	code := mainstem.CodeOf(err)
-	return code == mainstem.Unavailable || code == mainstem.Stopped
+	switch mainstem.CodeOf(err) {
+	case mainstem.Unavailable, mainstem.Stopped, mainstem.Corrupt:
+		return true
+	default:
+		return false
+	}
 }
 
 // bounded is ctx with the client's timeout, unless it ends by itself before.
@@ -88,6 +93,12 @@ func (c *client) Commit(ctx context.Context, t *mainstem.Transaction) (receipt *
 			return mainstem.CodeOf(err) != mainstem.Unavailable, err
 		}
 		receipt, err = lane.submit(ctx, t, c.timeout)
+		if mainstem.CodeOf(err) == mainstem.Denied && lane.outdated() {
+			if lane, err = s.lanes.get(ctx); err != nil {
+				return mainstem.CodeOf(err) != mainstem.Unavailable, err
+			}
+			receipt, err = lane.submit(ctx, t, c.timeout)
+		}
 		return !elsewhere(err), err
 	})
 	return receipt, err
@@ -126,13 +137,16 @@ func (c *client) Close() error {
 	return nil
 }
 
-func (c *client) status(ctx context.Context) (status *Status, err error) {
-	ctx, cancel := c.bounded(ctx)
-	defer cancel()
+func (c *client) status(asker context.Context) (status *Status, err error) {
 	err = c.each(func(s *server) (bool, error) {
+		ctx, cancel := c.bounded(asker)
+		defer cancel()
 		r, err := s.rpc.Status(ctx, connect.NewRequest(&pb.StatusRequest{}))
 		if err != nil {
 			err := wire.Failure(err, mainstem.Unavailable)
+			if err.Code == mainstem.Cancelled && asker.Err() == nil {
+				err = mainstem.Errorf(mainstem.Unavailable, "server %s did not say how it is within %s", s.address, c.timeout)
+			}
 			return !elsewhere(err), err
 		}
 		status = statusOf(s.address, r.Msg)

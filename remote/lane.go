@@ -20,6 +20,9 @@ const (
 	// frameBytes is about the most bytes of transactions in one message; a single
 	// larger one goes alone.
 	frameBytes = 1 << 20
+	// frameParts is about the most parts of one message, of which a server takes twice as
+	// many.
+	frameParts = 1 << 15
 	// frames is how many messages may be without any answer: one that the server
 	// writes to its disk, one that waits there, and one on its way. What comes
 	// meanwhile gathers here, so that messages grow with the load by themselves.
@@ -41,6 +44,7 @@ const (
 // way goes together with the next.
 type lane struct {
 	address  string
+	bearer   bearer
 	throttle *throttle
 	stream   *connect.BidiStreamForClient[pb.SubmitRequest, pb.SubmitResponse]
 	cancel   context.CancelFunc
@@ -66,6 +70,7 @@ type frame struct{ answered bool }
 type submission struct {
 	message *pb.Submission
 	size    int
+	parts   int              // messages within the message
 	since   time.Time        // waiting to be sent
 	answer  chan *pb.Outcome // closed without an answer when the lane ends
 	in      *frame           // the message that it was sent in, or nil; under the lane's mu
@@ -92,7 +97,7 @@ func (s *server) openLane(ctx context.Context) (*lane, error) {
 		return nil, unreached(s.address, err)
 	}
 	l := &lane{
-		address: s.address, throttle: s.throttle, stream: stream, cancel: cancel,
+		address: s.address, bearer: s.bearer, throttle: s.throttle, stream: stream, cancel: cancel,
 		wake: make(chan struct{}, 1), sent: map[uint64]*submission{},
 	}
 	l.later = time.AfterFunc(overtake, l.knock)
@@ -131,7 +136,7 @@ func (l *lane) submit(ctx context.Context, t *mainstem.Transaction, timeout time
 	if err := l.throttle.pass(); err != nil {
 		return nil, err
 	}
-	one := &submission{message: &pb.Submission{Transaction: wire.Transaction(t)}, size: t.Size(), answer: make(chan *pb.Outcome, 1)}
+	one := &submission{message: &pb.Submission{Transaction: wire.Transaction(t)}, size: t.Size(), parts: partsOf(t), answer: make(chan *pb.Outcome, 1)}
 	if line := traceparent.Of(ctx); t.Meta.Trace == "" && len(t.Meta.Actor)+len(t.Meta.Request)+len(line) <= mainstem.LimitMeta {
 		one.message.Transaction.Trace = line
 	}
@@ -292,9 +297,10 @@ func (l *lane) next() (message *pb.SubmitRequest, ended bool) {
 		return nil, false
 	}
 	message = &pb.SubmitRequest{Submissions: make([]*pb.Submission, 0, len(l.waiting))}
-	size, n, in := 0, 0, new(frame)
+	size, parts, n, in := 0, 0, 0, new(frame)
 	for _, one := range l.waiting {
-		if size += one.size; size > frameBytes && n > 0 {
+		size, parts = size+one.size, parts+one.parts
+		if (size > frameBytes || parts > frameParts) && n > 0 {
 			break
 		}
 		n++

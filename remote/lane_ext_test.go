@@ -197,6 +197,62 @@ func TestSilentServerGetsNoTransactions(t *testing.T) {
 	})
 }
 
+// TestNoToken: where there is no token, nothing is sent, and every call says why.
+func TestNoToken(t *testing.T) {
+	gate := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		t.Errorf("%s was asked", r.URL.Path)
+		w.WriteHeader(http.StatusForbidden)
+	}))
+	gate.Config.Protocols = new(http.Protocols)
+	gate.Config.Protocols.SetUnencryptedHTTP2(true)
+	gate.Start()
+	t.Cleanup(gate.Close)
+	away := errors.New("the file cannot be read")
+	db := dial(t, gate.URL, remote.Bearer(func() (string, error) { return "", away }))
+	ctx := within(t, 20*time.Second)
+	for range 2 * remote.BreakAfter {
+		var all []error
+		_, err := db.Backend().Commit(ctx, &mainstem.Transaction{Group: "g"})
+		all = append(all, err)
+		_, err = db.Backend().View(ctx, mainstem.ViewRequest{Group: "g", At: mainstem.Latest()})
+		all = append(all, err)
+		_, err = db.Status(ctx)
+		all = append(all, err)
+		for _, err := range db.Changes(ctx, mainstem.From{Drain: true}) {
+			all = append(all, err)
+		}
+		for i, err := range all {
+			if wantCode(t, err, mainstem.Denied); !strings.Contains(err.Error(), away.Error()) {
+				t.Errorf("call %d: %v", i, err)
+			}
+		}
+	}
+}
+
+// TestDamageIsLeft: a server that has found damage is passed over for one that has not.
+func TestDamageIsLeft(t *testing.T) {
+	whole := mainstemtest.Open(t)
+	db := dial(t, mainstemtest.Serve(t, damaged{whole.Backend()})+","+mainstemtest.Serve(t, whole.Backend()))
+	ctx := within(t, 20*time.Second)
+	if _, err := db.Group("g").Do(ctx, "", func(tx *mainstem.Txn) error { tx.Put("k", []byte("v")); return nil }); err != nil {
+		t.Errorf("a write: %v", err)
+	}
+	alone := dial(t, mainstemtest.Serve(t, damaged{whole.Backend()}))
+	_, err := alone.Backend().View(ctx, mainstem.ViewRequest{Group: "g", At: mainstem.Latest()})
+	wantCode(t, err, mainstem.Corrupt)
+}
+
+// damaged is a Backend that has found damage.
+type damaged struct{ mainstem.Backend }
+
+func (damaged) Commit(context.Context, *mainstem.Transaction) (*mainstem.Receipt, error) {
+	return nil, mainstem.Errorf(mainstem.Corrupt, "damage")
+}
+
+func (damaged) View(context.Context, mainstem.ViewRequest) (mainstem.Snapshot, error) {
+	return nil, mainstem.Errorf(mainstem.Corrupt, "damage")
+}
+
 // TestDeniedOnTheWay: what stands before a server may deny a client without a word of
 // Mainstem's. It is heard all the same, every time.
 func TestDeniedOnTheWay(t *testing.T) {

@@ -98,6 +98,23 @@ func TestRefusalsReachThoseWhoWait(t *testing.T) {
 	})
 }
 
+// TestMessagesHaveFewParts: a message has no more parts than a server takes, however small
+// they are; one transaction alone always fits.
+func TestMessagesHaveFewParts(t *testing.T) {
+	l := newBare(t)
+	for _, one := range l.wait(5) {
+		one.parts = frameParts / 2
+	}
+	l.waiting[4].parts = frameParts + 2
+	if first, second, last := l.send(), l.send(), l.send(); first != 2 || second != 2 || last != 1 {
+		t.Errorf("messages of %d, %d and %d transactions", first, second, last)
+	}
+	most := &mainstem.Transaction{Operations: []mainstem.Operation{mainstem.Append{Events: make([]mainstem.Event, mainstem.LimitOperations)}}}
+	if n := partsOf(most); n != 4+mainstem.LimitOperations {
+		t.Errorf("%d parts", n)
+	}
+}
+
 // TestOneMessageUnderPressure: while a server refuses, the next message waits for an
 // answer to the one before; half a second after, as many as always are under way.
 func TestOneMessageUnderPressure(t *testing.T) {

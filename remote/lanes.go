@@ -81,3 +81,15 @@ func (l *lanes) close() {
 	}
 	l.running.Wait()
 }
+
+// partsOf is how many parts a transaction is on the wire: each condition and operation is
+// one, and what kind it is another.
+func partsOf(t *mainstem.Transaction) int {
+	n := 2 * (1 + len(t.Conditions) + len(t.Operations))
+	for _, o := range t.Operations {
+		if a, ok := o.(mainstem.Append); ok {
+			n += len(a.Events)
+		}
+	}
+	return n
+}

@@ -75,7 +75,8 @@ func Hedge(after time.Duration) Option { return option(func(c *config) { c.hedge
 // known, servers are asked in the usual order.
 func Zone(name string) Option { return option(func(c *config) { c.zone = name }) }
 
-// Bearer gives the token that each request carries. It is asked per request, so
+// Bearer gives the token that each request carries. It is asked per request, and for
+// transactions, which share a stream, when that begins and where one is Denied, so
 // that a token can be replaced while the client runs.
 func Bearer(token func() (string, error)) Option { return option(func(c *config) { c.token = token }) }
 
@@ -128,7 +129,7 @@ func parseAddress(text string, secret bool) (string, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		e := mainstem.Errorf(mainstem.Invalid, "address %q is not http://HOST:PORT or https://HOST:PORT", text)
+		e := mainstem.Errorf(mainstem.Invalid, "address %q is not http://HOST:PORT or https://HOST:PORT", shown(text))
 		if _, _, err := net.SplitHostPort(text); err == nil {
 			e.Advice = "put http:// before it, or https:// for a server with TLS"
 		}
@@ -139,6 +140,14 @@ func parseAddress(text string, secret bool) (string, error) {
 		return "", mainstem.Errorf(mainstem.Invalid, "address %q would send a token in plain text to another machine; use https", text)
 	}
 	return u.Scheme + "://" + u.Host, nil
+}
+
+// shown is an address without the user and password that can stand before its host.
+func shown(text string) string {
+	if i := strings.LastIndex(text, "@"); i >= 0 {
+		return "…" + text[i:]
+	}
+	return text
 }
 
 func loopback(host string) bool {
@@ -175,6 +184,7 @@ type server struct {
 	throttle *throttle
 	lanes    lanes
 	zone     atomic.Pointer[string] // where it stands, once that is known
+	bearer   bearer
 }
 
 func newServer(address string, c *client) *server {
@@ -191,9 +201,10 @@ func newServer(address string, c *client) *server {
 			MaxReceiveBufferPerConnection: 16 << 20, MaxReceiveBufferPerStream: 4 << 20,
 		},
 	}
-	interceptors := append([]connect.Interceptor{bearer{c.token}}, c.interceptors...)
+	carries := bearer{c.token}
+	interceptors := append([]connect.Interceptor{carries}, c.interceptors...)
 	interceptors = append(interceptors, traced{}) // innermost: another interceptor may have begun a span
-	s := &server{address: address, life: c.life, idle: transport.CloseIdleConnections, throttle: newThrottle(address)}
+	s := &server{address: address, life: c.life, idle: transport.CloseIdleConnections, throttle: newThrottle(address), bearer: carries}
 	s.rpc = mainstemv1connect.NewDatabaseServiceClient(&http.Client{Transport: transport}, address,
 		connect.WithAcceptCompression("gzip", nil, nil), // it would cost more time than the bytes that it saves
 		connect.WithReadMaxBytes(LimitAnswer), connect.WithInterceptors(interceptors...))

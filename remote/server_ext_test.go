@@ -230,7 +230,7 @@ func TestClosedClient(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	for _, bad := range []string{
-		"", "127.0.0.1:7171", "ftp://a", "http://", "http://user:secret@a:1", "http://a:1/path", "http://a:1?q", "http://a:1,",
+		"", "127.0.0.1:7171", "ftp://a", "http://", "http://user:secret@a:1", "postgres://user:secret@a:1/shop", "http//user:secret@a:1", "http://a:1/path", "http://a:1?q", "http://a:1,",
 		strings.Repeat("http://a:1,", remote.LimitServers) + "http://a:1",
 	} {
 		db, err := remote.Open(bad)

@@ -45,7 +45,7 @@ func (a *admin) mount() {
 	if a == nil {
 		return
 	}
-	a.mux.Handle(mainstemv1connect.NewAdminServiceHandler(a, connect.WithReadMaxBytes(LimitMessage), connect.WithCodec(readable{}), connect.WithInterceptors(a.interceptors...)))
+	a.mux.Handle(mainstemv1connect.NewAdminServiceHandler(a, connect.WithReadMaxBytes(LimitMessage), connect.WithCodec(readable{}), connect.WithCodec(packed{}), connect.WithInterceptors(a.interceptors...)))
 }
 
 // Move moves the database. A client that goes ends what can still be given up.

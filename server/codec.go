@@ -54,6 +54,9 @@ func (readable) Unmarshal(data []byte, v any) error {
 	if len(data) == 0 {
 		return errors.New("an empty body is no JSON; send at least {}")
 	}
+	if len(data) >= partsFrom && jsonParts(data) > LimitParts {
+		return errParts
+	}
 	if err := readJSON.Unmarshal(data, m); err != nil {
 		return explained(err, m.ProtoReflect().Descriptor())
 	}

@@ -2,12 +2,15 @@ package server_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/mainstemtest"
@@ -15,7 +18,6 @@ import (
 	"github.com/mainstemdb/mainstem/server"
 )
 
-// TestDeadReadersHoldNothing: feeds whose readers never read cost the server little
 // TestDeadReadersHoldNothing: feeds whose readers never read cost the server a small part
 // of what waits for them; other feeds and the server's end do not wait for them, and
 // their places come free when they go.
@@ -27,6 +29,43 @@ func TestDeadReadersHoldNothing(t *testing.T) {
 	t.Logf("%d dead readers of %d MiB each hold %d MiB, the database alone %d MiB", readers, deadRecords*deadSize>>20, used>>20, none>>20)
 	if used > most {
 		t.Errorf("that is more than %d MiB", most>>20)
+	}
+}
+
+// TestDeadReadersLetTheServerLeave: who does not read what waits to be written does not
+// hold up the end of the server.
+func TestDeadReadersLetTheServerLeave(t *testing.T) {
+	behind := mainstemtest.Open(t)
+	handler := server.New(behind.Backend())
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := server.HTTP(handler)
+	ended := make(chan error, 1)
+	go func() { ended <- web.Serve(listener) }()
+	put(t, behind.DB, "g", "first", "v")
+	// (A dead connection of HTTP/2 ends by itself after PingTimeout.)
+	dead := notReading(t, listener.Addr().String(), false)
+	defer dead.Close() // it is only to be there
+	value := bytes.Repeat([]byte("v"), deadSize)
+	for range 4 * deadRecords {
+		if _, err := behind.Group("g").Do(t.Context(), "", func(tx *mainstem.Txn) error { tx.Put("k", value); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for batch, err := range behind.Changes(t.Context(), mainstem.From{Drain: true}) { // so long have the others had, too
+		if err != nil {
+			t.Fatal(err, batch)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), server.PartTimeout+5*time.Second)
+	defer cancel()
+	if err := errors.Join(handler.Drain(ctx), web.Shutdown(ctx)); err != nil {
+		t.Errorf("readers that do not read hold it up: %v", err)
+	}
+	if err := errors.Join(web.Close(), <-ended); !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
 	}
 }
 

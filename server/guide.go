@@ -106,11 +106,17 @@ func (c *complaint) Error() string { return c.text }
 
 func (c *complaint) Unwrap() error { return c.err }
 
+// mostSaid is the most bytes of a complaint about JSON.
+const mostSaid = 300
+
 // explained adds what to do. The library writes a blank of one of two kinds behind
 // its name, so that nobody relies on its text: where a part is not found any more,
 // nothing is added, which TestMistakesInJSON notices.
 func explained(err error, d protoreflect.MessageDescriptor) error {
 	text := strings.TrimLeft(strings.TrimPrefix(err.Error(), "proto:"), " \u00a0")
+	if len(text) > mostSaid { // it repeats what was sent
+		text = strings.ToValidUTF8(text[:mostSaid], "") + "…"
+	}
 	if _, after, ok := strings.Cut(text, `unknown field "`); ok {
 		name, _, _ := strings.Cut(after, `"`)
 		if near := spelling.Nearest(name, fieldsOf(d, map[protoreflect.FullName]bool{})); near != "" {

@@ -36,6 +36,21 @@ func TestMistakesInJSON(t *testing.T) {
 	}
 }
 
+// TestLongMistakesCostLittle: what is complained about is neither compared letter by
+// letter with all that is known, nor repeated.
+func TestLongMistakesCostLittle(t *testing.T) {
+	base := mainstemtest.Serve(t, mainstemtest.Open(t).Backend())
+	body := `{"transaction": {"` + strings.Repeat("a", 3<<20) + `": "a"}}`
+	began := testing.AllocsPerRun(1, func() {
+		if status, text := ask(t, base, "Commit", body); status != http.StatusBadRequest || len(text) > 2000 || !strings.Contains(text, "unknown field") {
+			t.Errorf("%d, %d bytes: %.400s", status, len(text), text)
+		}
+	})
+	if began > 100_000 { // a row for each letter and each known word would be two hundred million
+		t.Errorf("%.0f allocations", began)
+	}
+}
+
 // TestStrangersAreGuided: a request that no library would send gets words, with
 // the status that libraries know.
 func TestStrangersAreGuided(t *testing.T) {

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"time"
@@ -21,6 +22,9 @@ const (
 	// AnswerTimeout is how long a client may take over up to 64 KiB of an answer that
 	// waits to be written. A feed's reader may take as long as it likes.
 	AnswerTimeout = 20 * time.Second
+	// PartTimeout is how long a feed's reader may take over what waits to be written
+	// once the server leaves.
+	PartTimeout = time.Second
 	// PingAfter is the silence of a connection after which the server asks whether
 	// the client is still there; PingTimeout how long the answer may take, and a
 	// blocked write make no progress.
@@ -58,6 +62,22 @@ var conversations = map[string]bool{
 var feeds = map[string]bool{
 	"/" + serviceName + "/Changes": true,
 	"/feed":                        true,
+}
+
+// partWith ends what is written to a feed's reader who does not read, once the server
+// leaves. The function that it returns is called when the feed is over.
+func (s *Server) partWith(w http.ResponseWriter) (over func()) {
+	done := make(chan struct{})
+	stop := context.AfterFunc(s.leaving, func() {
+		defer close(done)
+		// As above: the servers that HTTP makes have deadlines.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(PartTimeout))
+	})
+	return func() {
+		if !stop() {
+			<-done // w is the feed's no longer
+		}
+	}
 }
 
 // timely holds the body of every request that is one message to BodyTimeout, and what

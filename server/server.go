@@ -114,7 +114,7 @@ func New(b mainstem.Backend, opts ...Option) *Server {
 	}
 	s.leaving, s.leave = context.WithCancelCause(context.Background())
 	handler := []connect.HandlerOption{
-		connect.WithReadMaxBytes(LimitMessage), connect.WithCompressMinBytes(compressFrom), connect.WithCodec(readable{}), connect.WithInterceptors(append([]connect.Interceptor{counting{s}}, s.interceptors...)...),
+		connect.WithReadMaxBytes(LimitMessage), connect.WithCompressMinBytes(compressFrom), connect.WithCodec(readable{}), connect.WithCodec(packed{}), connect.WithInterceptors(append([]connect.Interceptor{counting{s}}, s.interceptors...)...),
 	}
 	path, calls := mainstemv1connect.NewDatabaseServiceHandler(service{s}, handler...)
 	s.mux.Handle(path, guided(calls))
@@ -135,6 +135,9 @@ func New(b mainstem.Backend, opts ...Option) *Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if line := r.Header.Get(traceparent.Header); line != "" {
 		r = r.WithContext(traceparent.Into(r.Context(), line))
+	}
+	if feeds[r.URL.Path] {
+		defer s.partWith(w)()
 	}
 	s.mux.ServeHTTP(w, r)
 }

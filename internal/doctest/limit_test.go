@@ -136,6 +136,8 @@ var constants = map[string]int64{
 	"session.LimitCookie":          session.LimitCookie,
 	"session.DefaultCookieAge":     int64(session.DefaultCookieAge),
 	"server.AnswerTimeout":         int64(server.AnswerTimeout),
+	"server.PartTimeout":           int64(server.PartTimeout),
+	"server.LimitParts":            server.LimitParts,
 	"blob.LimitBlob":               blob.LimitBlob,
 	"blob.LimitName":               blob.LimitName,
 	"node.DepositRecords":          node.DepositRecords,

@@ -9,6 +9,9 @@ import "strings"
 func Nearest(word string, known []string) string {
 	best, least := "", 3
 	for _, k := range known {
+		if max(len(word), len(k))-min(len(word), len(k)) >= least {
+			continue // to compare a long one letter by letter would cost what it is long
+		}
 		if d := edits(strings.ToLower(word), strings.ToLower(k)); d < min(least, len(k)) {
 			best, least = k, d
 		}

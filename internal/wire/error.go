@@ -101,6 +101,10 @@ func Failure(err error, fallback mainstem.Code) *mainstem.Error {
 	if said := Said(err, fallback); said != nil {
 		return said
 	}
+	if own, ok := errors.AsType[*mainstem.Error](err); ok { // of the client itself, before anything was sent
+		e := *own
+		return &e
+	}
 	if code, ok := refusals[connect.CodeOf(err)]; ok && (code == mainstem.Denied || connect.IsWireError(err)) {
 		return mainstem.Errorf(code, "the server said %w", err)
 	}

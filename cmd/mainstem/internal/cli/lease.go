@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/charmbracelet/x/term"
+
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/lease"
 )
@@ -25,7 +27,7 @@ const grace = 5 * time.Second
 
 // Help is shown below the flags.
 func (*leaseCmd) Help() string {
-	return `Waits until the lease is granted, runs the command, and gives the lease back. The fencing token is in MAINSTEM_FENCE: present it to whatever the command writes to, since a command that was paused does not know that it has lost the lease. When the lease is lost, the command gets SIGTERM, five seconds later SIGKILL, and the exit code is 4. Otherwise it is the command's own.
+	return `Waits until the lease is granted, runs the command, and gives the lease back. The fencing token is in MAINSTEM_FENCE: present it to whatever the command writes to, since a command that was paused does not know that it has lost the lease. When the lease is lost, the command and what it has begun get SIGTERM, five seconds later SIGKILL, and the exit code is 4; at a terminal it is the command alone, which has to end what it began. Otherwise it is the command's own.
 
 Examples:
 
@@ -66,8 +68,19 @@ func (e *env) exec(ctx context.Context, command []string, variable string) error
 	run := exec.CommandContext(ctx, command[0], command[1:]...)
 	run.Env = append(os.Environ(), variable)
 	run.Stdin, run.Stdout, run.Stderr = e.in, e.out, e.err
-	run.Cancel = func() error { return run.Process.Signal(syscall.SIGTERM) }
 	run.WaitDelay = grace
+	run.Cancel = func() error { return run.Process.Signal(syscall.SIGTERM) }
+	if in, ok := e.in.(*os.File); !ok || !term.IsTerminal(in.Fd()) {
+		// A group of its own, so that what the command has begun ends with it. At a
+		// terminal it would be in the background there, and could not read.
+		run.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		run.Cancel = func() error { return syscall.Kill(-run.Process.Pid, syscall.SIGTERM) }
+		defer func() {
+			if ctx.Err() != nil && run.Process != nil {
+				endGroup(run.Process.Pid)
+			}
+		}()
+	}
 	err := run.Run()
 	var failed *exec.ExitError
 	switch {
@@ -79,5 +92,22 @@ func (e *env) exec(ctx context.Context, command []string, variable string) error
 		return misused("check the name and PATH", "%v", err)
 	default:
 		return err
+	}
+}
+
+// endGroup waits until nothing of a group runs that was told to end, and kills what still
+// does after the grace.
+func endGroup(group int) {
+	over := time.NewTimer(grace)
+	defer over.Stop()
+	look := time.NewTicker(10 * time.Millisecond)
+	defer look.Stop()
+	for syscall.Kill(-group, 0) == nil {
+		select {
+		case <-look.C:
+		case <-over.C:
+			_ = syscall.Kill(-group, syscall.SIGKILL) // it may have ended just now
+			return
+		}
 	}
 }

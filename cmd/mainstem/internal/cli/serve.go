@@ -10,11 +10,13 @@ import (
 	"net/http"
 	"os"
 	"runtime/debug"
+	"slices"
 	"syscall"
 	"time"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/embedded"
+	"github.com/mainstemdb/mainstem/node"
 	"github.com/mainstemdb/mainstem/server"
 )
 
@@ -91,7 +93,7 @@ func (c *serveCmd) Run(e *env) (err error) {
 	}
 	defer closing(db, &err)
 	nodes.begin(db, log)
-	handler := server.New(db.Backend(), append(secured.options(), server.Promise(db.Guarantees), server.Health(db.Err), server.Node(c.Node, c.Zone), secured.administer(db, log))...)
+	handler := server.New(db.Backend(), append(secured.options(), server.Promise(db.Guarantees), server.Health(c.health(db)), server.Node(c.Node, c.Zone), secured.administer(db, log))...)
 	web := server.HTTP(secured.before(handler))
 	web.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelWarn)
 	failed := make(chan error, 1)
@@ -110,6 +112,25 @@ func (c *serveCmd) Run(e *env) (err error) {
 	case err := <-failed:
 		return fmt.Errorf("serving %s: %w", listener.Addr(), err)
 	}
+}
+
+// health is why requests should go elsewhere, or nil. A node is one of several that have
+// the same partitions, so one that is down is enough; alone it serves the others.
+func (c *serveCmd) health(db *embedded.DB) func() error {
+	return func() error {
+		if err := db.Err(); err != nil {
+			return err
+		}
+		return unready(db.Figures().Partitions, c.Node != "")
+	}
+}
+
+func unready(all []node.PartitionFigures, others bool) error {
+	down := slices.DeleteFunc(slices.Clone(all), func(p node.PartitionFigures) bool { return p.Down == 0 })
+	if len(down) == 0 || !others && len(down) < len(all) {
+		return nil
+	}
+	return mainstem.Errorf(down[0].Down, "%d of %d partitions do not serve, the first of them %d: see the log of this server", len(down), len(all), down[0].Partition)
 }
 
 // open opens the directory: as a database, or as a node's state.

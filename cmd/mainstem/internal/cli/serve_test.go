@@ -5,10 +5,12 @@ package cli_test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -234,6 +236,37 @@ func TestLeaseRunsACommand(t *testing.T) {
 	}
 	if got := asking(t, s.address, dir, "", "lease", "billing/nightly", "--try", "--", "true"); got.code != 0 {
 		t.Errorf("after the first gave it back: %+v", got)
+	}
+}
+
+// TestLeaseEndsWhatTheCommandBegan: a shell that is told to end leaves what it runs
+// behind; that must not go on without the lease.
+func TestLeaseEndsWhatTheCommandBegan(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := serve(t, dir, "--listen", "127.0.0.1:0")
+	holder := binary(t, dir, "lease", "billing/nightly", "--server", s.address, "--", "sh", "-c", "sleep 1000 & echo $!; wait; echo never")
+	out, err := holder.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	child, bad := strconv.Atoi(strings.TrimSpace(line))
+	if err != nil || bad != nil {
+		t.Fatalf("the command said %q: %v", line, err)
+	}
+	if err := holder.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := holder.Wait(); err == nil {
+		t.Error("the holder was told to end, and ended well")
+	}
+	if err := syscall.Kill(child, 0); !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("what the command had begun goes on: %v", err)
+		_ = syscall.Kill(child, syscall.SIGKILL) // it may end by itself meanwhile
 	}
 }
 

@@ -32,9 +32,13 @@ func (s service) reach(ctx context.Context, dir string) (*mainstem.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, reachTime)
+	looking, cancel := context.WithTimeout(ctx, reachTime)
 	defer cancel()
-	if _, err := db.Status(ctx); mainstem.CodeOf(err) == mainstem.Unavailable {
+	_, err = db.Status(looking)
+	if err != nil && looking.Err() != nil && ctx.Err() == nil {
+		err = mainstem.Errorf(mainstem.Unavailable, "%s does not answer within %s", s.Server, reachTime)
+	}
+	if mainstem.CodeOf(err) == mainstem.Unavailable {
 		return nil, errors.Join(err, db.Close())
 	}
 	return db.DB, nil
