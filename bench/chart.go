@@ -127,8 +127,19 @@ func shapes(rows []Row, scenario string, every bool) (found []shape) {
 	return found
 }
 
+// ofNewest are the runs on the machine of the newest: others' figures in a line, or at
+// its end, would compare machines.
+func ofNewest(entries []Entry) []Entry {
+	if len(entries) == 0 {
+		return nil
+	}
+	newest := entries[len(entries)-1].Machine
+	return slices.DeleteFunc(slices.Clone(entries), func(e Entry) bool { return e.Machine.CPU != newest.CPU || e.Machine.Cores != newest.Cores })
+}
+
 // draw makes the SVG of a history.
 func draw(entries []Entry) []byte {
+	entries = ofNewest(entries)
 	all := panels(entries)
 	rows := (len(all) + panelsPerRow - 1) / panelsPerRow
 	width, height := panelsPerRow*panelWidth, top+rows*panelHeight
@@ -151,8 +162,8 @@ func subtitle(entries []Entry) string {
 		return "no run is recorded yet"
 	}
 	e := entries[len(entries)-1]
-	return fmt.Sprintf("newest: %s, commit %s, %d cores, %s; a line compares runs only where the machine is the same",
-		e.Date.Format("2006-01-02"), e.Commit, e.Machine.Cores, e.Machine.Filesystem)
+	return fmt.Sprintf("newest: %s, commit %s, %d cores (%s), %s; runs on other machines are in the history, and not drawn",
+		e.Date.Format("2006-01-02"), e.Commit, e.Machine.Cores, e.Machine.CPU, e.Machine.Filesystem)
 }
 
 // scale turns operations per second into a height.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"time"
@@ -53,7 +52,7 @@ func (r *run) trace(ctx context.Context, at *row, clients int) (*traced, error) 
 	job.Keys = min(job.Keys, 2*clients)
 	job.For = min(max(job.For/4, 100*time.Millisecond), checkFor)
 	job.Warm = job.For
-	job.Variant = r.best[fmt.Sprint(job.Peer, at.job.Clients)]
+	job.Variant = r.best[setting(&at.job)]
 	r.serial++
 	job.Serial = r.serial
 	out := r.options.place("trace")
@@ -91,6 +90,9 @@ func (r *run) addTrace(result *Result, at *row) {
 		default:
 			result.SyncsChecked = one.report.Ops > 0 && one.report.Unsynced == 0
 		}
+	}
+	if at.job.Task != "closed" {
+		return // a trace is of clients who wait, and others sync as often as they arrive
 	}
 	if many := traces[at.job.Clients]; many != nil && many.why == "" && many.ops > 0 {
 		share := 1.0 // of the operations that write

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"maps"
 	"math/rand/v2"
@@ -163,6 +164,16 @@ type client struct {
 	_        [64]byte // a cache line of its own
 }
 
+// scramble makes a value that does not compress, not even beside the one before.
+func scramble(value []byte, random *rand.Rand) {
+	for ; len(value) >= 8; value = value[8:] {
+		binary.LittleEndian.PutUint64(value, random.Uint64())
+	}
+	for i := range value {
+		value[i] = byte(random.Uint32())
+	}
+}
+
 // newWorkload makes the keys exist and tells each client the versions of its own.
 func newWorkload(ctx context.Context, s peer.System, job *Job) (*workload, error) {
 	w := &workload{system: s, job: job, clients: make([]client, job.Clients)}
@@ -171,9 +182,7 @@ func newWorkload(ctx context.Context, s peer.System, job *Job) (*workload, error
 		c := &w.clients[i]
 		c.random = rand.New(rand.NewPCG(uint64(i), uint64(job.Serial)))
 		c.value = make([]byte, valueBytes)
-		for b := range c.value {
-			c.value[b] = byte(c.random.Uint32()) // a value that does not compress
-		}
+		scramble(c.value, c.random)
 		c.first, c.n = i*per, per
 	}
 	if err := w.prepare(ctx, per); err != nil {
@@ -254,9 +263,10 @@ func (w *workload) call(ctx context.Context, i int) error {
 	case peer.CAS:
 		k = c.random.IntN(c.n)
 		op.Key, op.Version = c.first+k, c.versions[k]
-		c.value[c.turn%valueBytes]++
+		scramble(c.value, c.random)
 	case peer.Append:
 		op.Client, op.Version = w.job.Serial*streams+i, c.events
+		scramble(c.value, c.random)
 	case peer.Get:
 		op.Key = c.random.IntN(c.n * len(w.clients))
 	case peer.Add, peer.Request:

@@ -66,46 +66,40 @@ func position(ctx context.Context, s *peer.Mainstem) (mainstem.Position, error) 
 // feed counts how many changes one reader gets per second, from the oldest to
 // the newest, again and again.
 func feed(ctx context.Context, job *Job) (figures []Figure, err error) {
-	return drained(ctx, job, func(ctx context.Context, s *peer.Mainstem, _ int) (n int64, err error) {
-		for batch, err := range s.DB.Changes(ctx, mainstem.From{Drain: true}) {
-			if err != nil {
-				return n, err
-			}
-			n += int64(len(batch.Changes))
-		}
-		return n, nil
+	return drained(ctx, job, func(_ context.Context, s *peer.Mainstem) (pass, error) {
+		return func(ctx context.Context, _ int) (n int64, err error) { return changes(ctx, s, mainstem.Match{}) }, nil
 	})
 }
 
 // follow counts how many changes per second a follower handles that keeps its
 // place durably, from the oldest to the newest, each time under another name.
 func follow(ctx context.Context, job *Job) (figures []Figure, err error) {
-	return drained(ctx, job, func(ctx context.Context, s *peer.Mainstem, pass int) (int64, error) {
-		all, err := users(ctx, s)
-		if err != nil {
-			return 0, err
-		}
-		ctx, cancel := context.WithCancelCause(ctx)
-		defer cancel(nil)
-		var n atomic.Int64
-		seen := errors.New("all of them are handled")
-		err = s.DB.Follow(ctx, fmt.Sprintf("bench-%d-%d", job.Serial, pass), mainstem.Match{GroupPrefix: "group-"},
-			func(_ context.Context, _ *mainstem.Txn, batch []mainstem.Change) error {
-				if n.Add(int64(len(batch))) >= all {
-					cancel(seen)
-				}
-				return nil
-			})
-		if errors.Is(err, seen) {
-			err = nil
-		}
-		return n.Load(), err
+	users := mainstem.Match{GroupPrefix: "group-"}
+	return drained(ctx, job, func(ctx context.Context, s *peer.Mainstem) (pass, error) {
+		all, err := changes(ctx, s, users)
+		return func(ctx context.Context, i int) (int64, error) {
+			ctx, cancel := context.WithCancelCause(ctx)
+			defer cancel(nil)
+			var n atomic.Int64
+			seen := errors.New("all of them are handled")
+			err := s.DB.Follow(ctx, fmt.Sprintf("bench-%d-%d", job.Serial, i), users,
+				func(_ context.Context, _ *mainstem.Txn, batch []mainstem.Change) error {
+					if n.Add(int64(len(batch))) >= all {
+						cancel(seen)
+					}
+					return nil
+				})
+			if errors.Is(err, seen) {
+				err = nil
+			}
+			return n.Load(), err
+		}, err
 	})
 }
 
-// users counts the changes that a follower is to see.
-func users(ctx context.Context, s *peer.Mainstem) (n int64, err error) {
-	for batch, err := range s.DB.Changes(ctx, mainstem.From{Drain: true, Match: mainstem.Match{GroupPrefix: "group-"}}) {
+// changes counts those that a reader is to see.
+func changes(ctx context.Context, s *peer.Mainstem, match mainstem.Match) (n int64, err error) {
+	for batch, err := range s.DB.Changes(ctx, mainstem.From{Drain: true, Match: match}) {
 		if err != nil {
 			return n, err
 		}
@@ -114,21 +108,28 @@ func users(ctx context.Context, s *peer.Mainstem) (n int64, err error) {
 	return n, nil
 }
 
+// pass reads the log once, for the i-th time, and says how many changes there were.
+type pass func(ctx context.Context, i int) (int64, error)
+
 // drained repeats a pass over the log until the time is over. The last pass is
 // finished, and its time counts.
-func drained(ctx context.Context, job *Job, pass func(context.Context, *peer.Mainstem, int) (int64, error)) (figures []Figure, err error) {
+func drained(ctx context.Context, job *Job, prepare func(context.Context, *peer.Mainstem) (pass, error)) (figures []Figure, err error) {
 	s, err := filled(ctx, job)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	once, err := prepare(ctx, s)
+	if err != nil {
+		return nil, err
+	}
 	f, err := measured(s, job, func(opened, shut func() error) (o load.Outcome, err error) {
 		if err := opened(); err != nil {
 			return o, err
 		}
 		for i := 0; o.Elapsed < job.For; i++ {
 			from := time.Now()
-			n, err := pass(ctx, s, i)
+			n, err := once(ctx, i)
 			if err != nil {
 				return o, err
 			}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"sync/atomic"
+	"slices"
 	"time"
 
 	"github.com/mainstemdb/mainstem/bench/internal/load"
@@ -26,13 +26,20 @@ func growth(ctx context.Context, job *Job) (figures []Figure, err error) {
 		budget = embedded.DefaultMemory
 	}
 	there := 0
+	var versions []uint64
+	if !job.OneVersion {
+		versions = make([]uint64, slices.Max(job.Steps))
+	}
 	for _, keys := range job.Steps {
 		from := time.Now()
 		if err := s.Load(ctx, there, keys, valueBytes); err != nil {
 			return figures, err
 		}
 		loaded := time.Since(from)
-		f, err := grown(ctx, s, job, keys)
+		for key := there; key < min(keys, len(versions)); key++ {
+			versions[key] = s.Loaded(key)
+		}
+		f, err := grown(ctx, s, job, keys, versions)
 		if err != nil {
 			return figures, err
 		}
@@ -46,12 +53,11 @@ func growth(ctx context.Context, job *Job) (figures []Figure, err error) {
 	return figures, nil
 }
 
-// grown is clients that each write random keys of their own share. What a client
-// has last seen is the position of its own last write: nobody else writes its
-// keys, so every one of them must be unchanged since then. That keeps one
-// number per client instead of one per key, which would be most of the memory
-// that is measured here.
-func grown(ctx context.Context, s *peer.Mainstem, job *Job, keys int) (Figure, error) {
+// grown is clients that each write random keys of their own share, at the version
+// that each key has. In scenario memory that would be most of the memory that is
+// measured: there a client keeps one number, the position of its own last write, since
+// which its keys are unchanged.
+func grown(ctx context.Context, s *peer.Mainstem, job *Job, keys int, versions []uint64) (Figure, error) {
 	at, err := position(ctx, s)
 	if err != nil {
 		return Figure{}, err
@@ -67,14 +73,18 @@ func grown(ctx context.Context, s *peer.Mainstem, job *Job, keys int) (Figure, e
 		clients[i] = own{random: rand.New(rand.NewPCG(uint64(i), uint64(keys))), value: make([]byte, valueBytes), seen: uint64(at)}
 	}
 	per := max(1, keys/job.Clients)
-	var calls atomic.Int64
 	return measured(s, job, func(opened, shut func() error) (load.Outcome, error) {
 		return load.Closed{Clients: job.Clients, Warm: job.Warm, For: job.For, Opened: opened, Shut: shut}.Run(ctx,
 			func(ctx context.Context, i int) (err error) {
 				c := &clients[i]
-				c.value[calls.Add(1)%valueBytes]++
+				scramble(c.value, c.random)
 				op := peer.Op{Kind: peer.CAS, Client: i, Key: i*per + c.random.IntN(per), Version: c.seen, Value: c.value}
-				c.seen, err = s.Do(ctx, &op)
+				if versions != nil {
+					op.Version = versions[op.Key]
+				}
+				if c.seen, err = s.Do(ctx, &op); err == nil && versions != nil {
+					versions[op.Key] = c.seen
+				}
 				return err
 			})
 	})

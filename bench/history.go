@@ -19,6 +19,7 @@ type Entry struct {
 	Seconds float64       `json:"seconds"`
 	Rows    []Row         `json:"rows"`
 	Missing []Missing     `json:"missing"`
+	Failed  []Failed      `json:"failed,omitempty"`
 }
 
 // Row is what a line keeps of a result. The settings are in the code of the
@@ -41,6 +42,8 @@ type Row struct {
 	WALPerOp    *float64 `json:"wal_bytes_per_op,omitempty"`
 	RowsKept    *int     `json:"rows_kept,omitempty"`
 	Ratio       *Ratio   `json:"ratio,omitempty"`
+
+	Tuned map[string]float64 `json:"tuned,omitempty"`
 }
 
 // entry makes a line of the reports of a run.
@@ -57,8 +60,12 @@ func entry(reports []*Report) Entry {
 				Scenario: r.Scenario, System: row.System, Clients: row.Clients, Keys: row.Keys, OfferedPerS: row.OfferedPerS,
 				OpsPerS: row.OpsPerS, P50: row.P50, P99: row.P99, P999: row.P999, CPUPerOp: row.CPUPerOp,
 				BytesPerOp: row.BytesPerOp, FsyncsPerS: row.FsyncsPerS, Synced: row.SyncsChecked, PeakRSS: row.PeakRSS,
-				WALPerOp: row.WALPerOp, RowsKept: row.RowsKept, Ratio: row.Ratio,
+				WALPerOp: row.WALPerOp, RowsKept: row.RowsKept, Ratio: row.Ratio, Tuned: row.Tuned,
 			})
+		}
+		for _, f := range r.Failed {
+			f.Error = r.Scenario + ": " + f.Error
+			e.Failed = append(e.Failed, f)
 		}
 		for _, m := range r.Missing {
 			m.Why = r.Scenario + ": " + m.Why

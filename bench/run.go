@@ -25,7 +25,7 @@ type run struct {
 	serial  int
 	gone    map[string]bool               // systems that are missing
 	failed  map[int]bool                  // rows that ended with an error
-	best    map[string]string             // the searched setting, by system and clients
+	best    map[string]string             // the searched setting, by what it is searched for
 	tuned   map[string]map[string]float64 // what each value reached
 	figures map[int]map[int][]Figure      // by row, and by place in its visit's answer
 	traces  map[string]map[int]*traced    // by system, and by clients
@@ -139,7 +139,7 @@ func (r *run) prepare(ctx context.Context, i int, at *row) error {
 	if err != nil || p.Variants == nil {
 		return nil //nolint:nilerr // a floor that is no peer has no settings
 	}
-	key := fmt.Sprint(p.Name, at.job.Clients)
+	key := setting(&at.job)
 	if _, known := r.best[key]; known || r.gone[p.Name] {
 		return nil
 	}
@@ -161,14 +161,21 @@ func (r *run) tune(ctx context.Context, i int, at *row, key string, variants []s
 	for range tunings {
 		for _, variant := range variants {
 			job := at.job
-			job.Task, job.Variant, job.Beside = "closed", variant, false
+			job.Variant, job.Beside = variant, false
+			if job.Task != "open" {
+				job.Task = "closed"
+			}
 			job.For = min(max(at.job.For/4, 20*time.Millisecond), 2*time.Second) / tunings
 			job.Warm = job.For / 2
 			f, err := r.try(ctx, i, at, &job)
 			if err != nil {
 				return err
 			}
-			if len(f) > 0 {
+			switch {
+			case len(f) == 0:
+			case job.Task == "open": // where all do the same rate, the fastest answer is the best
+				reached[variant] = lower(reached[variant], *micros(f[0].Latencies, 0.99))
+			default:
 				reached[variant] = max(reached[variant], round(f[0].Rate()))
 			}
 		}
@@ -177,15 +184,36 @@ func (r *run) tune(ctx context.Context, i int, at *row, key string, variants []s
 		return nil
 	}
 	r.tuned[key] = reached
-	r.best[key] = slices.MaxFunc(variants, func(a, b string) int { return cmp.Compare(reached[a], reached[b]) })
+	r.best[key] = best(variants, reached, at.job.Task == "open")
 	r.say("%s, %d clients: best of %v is %s", at.job.Peer, at.job.Clients, reached, r.best[key])
 	return nil
 }
 
+// best is the value of a setting that has reached the most, or, of latencies, the least.
+func best(variants []string, reached map[string]float64, least bool) string {
+	order := func(a, b string) int { return cmp.Compare(reached[a], reached[b]) }
+	variants = slices.DeleteFunc(slices.Clone(variants), func(v string) bool { return reached[v] == 0 }) // it was not measured
+	if least {
+		return slices.MinFunc(variants, order)
+	}
+	return slices.MaxFunc(variants, order)
+}
+
+// lower is the lower of two latencies, of which the first may not be there yet.
+func lower(a, b float64) float64 {
+	if a == 0 {
+		return b
+	}
+	return min(a, b)
+}
+
+// setting names what the searched setting of a job is searched for.
+func setting(job *Job) string { return fmt.Sprint(job.Peer, job.Clients, job.Rate) }
+
 // visit measures a row in a round.
 func (r *run) visit(ctx context.Context, n, i int, at *row) error {
 	job := at.job
-	job.Variant = r.best[fmt.Sprint(job.Peer, job.Clients)]
+	job.Variant = r.best[setting(&job)]
 	if r.options.profiles != "" {
 		if err := os.MkdirAll(r.options.profiles, 0o755); err != nil {
 			return err
@@ -247,7 +275,7 @@ func (r *run) sum(rows []row) {
 	named := map[string]Result{}
 	for i := range rows {
 		at := &rows[i]
-		key := fmt.Sprint(at.job.Peer, at.job.Clients)
+		key := setting(&at.job)
 		for k := range len(r.figures[i]) {
 			result := sum(at.system, at.job.Clients, r.figures[i][k])
 			result.Tuned = r.tuned[key]

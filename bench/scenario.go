@@ -131,7 +131,7 @@ var scenarios = []scenario{
 	},
 	{
 		name: "openloop", about: "cas by arrivals at a fixed rate, latency from when each was meant to begin", kinds: []peer.Kind{peer.CAS}, rows: openRows,
-		usual: usual{clients: []int{1024}},
+		usual: usual{clients: []int{1024}, peers: "all,floor-sync"},
 	},
 	{
 		name: "overload", about: "a server asked for more than it can do: by many, by ten times as many arrivals as it can take, by clients that repeat at once", rows: overloadRows,
@@ -351,7 +351,7 @@ func replayRows(o *options, sc *scenario) ([]row, []Missing) {
 
 func growthRows(o *options, sc *scenario) ([]row, []Missing) {
 	r := o.row("mainstem", sc.name, "growth", sc.kinds, slices.Max(o.clients))
-	r.job.Steps = o.keys
+	r.job.Steps, r.job.OneVersion = o.keys, sc.name == "memory"
 	return []row{r}, o.apart()
 }
 

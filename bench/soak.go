@@ -79,7 +79,8 @@ func (d *diary) turn() *load.Latencies {
 }
 
 func (d *diary) write(stop <-chan struct{}) {
-	tick := time.NewTicker(min(time.Second, d.slice))
+	beat := min(time.Second, d.slice)
+	tick := time.NewTicker(beat)
 	defer tick.Stop()
 	d.turn() // what the warm-up left
 	tables, from, ops := tablesIn(d.dir), time.Now(), int64(0)
@@ -97,7 +98,7 @@ func (d *diary) write(stop <-chan struct{}) {
 			d.busy.Add(l)
 		}
 		tables, ops = next, ops+l.Count()
-		if since := time.Since(from); since >= d.slice {
+		if since := time.Since(from); since >= d.slice-beat/2 { // a beat can come a little early
 			d.slices = append(d.slices, round(float64(ops)/since.Seconds()))
 			from, ops = time.Now(), 0
 		}

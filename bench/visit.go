@@ -42,9 +42,11 @@ type Job struct {
 	// Fill is how many transactions a log holds before it is read.
 	Fill int `json:"fill,omitempty"`
 	// Beside runs an open-loop writer at half its peak beside the clients.
-	Beside    bool  `json:"beside,omitempty"`
-	Memory    int64 `json:"memory,omitempty"`
-	CallerIDs bool  `json:"caller_ids,omitempty"`
+	Beside bool `json:"beside,omitempty"`
+	// OneVersion has the clients of growth keep one version each, not one for each key.
+	OneVersion bool  `json:"one_version,omitempty"`
+	Memory     int64 `json:"memory,omitempty"`
+	CallerIDs  bool  `json:"caller_ids,omitempty"`
 	// Marked makes the operations visible in a trace; a single client marks each.
 	Marked bool `json:"marked,omitempty"`
 	// Anew removes the state before a log is opened, so that all of it is replayed.

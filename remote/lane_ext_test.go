@@ -229,6 +229,25 @@ func TestNoToken(t *testing.T) {
 	}
 }
 
+// TestStatusOfAnother: a server that takes connections and says nothing is passed over
+// by who asks how the database is.
+func TestStatusOfAnother(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = silent.Close() })
+	whole := mainstemtest.Serve(t, mainstemtest.Open(t).Backend())
+	db := dial(t, "http://"+silent.Addr().String()+","+whole, remote.Timeout(200*time.Millisecond))
+	status, err := db.Status(within(t, 20*time.Second))
+	if err != nil || status.Server != whole {
+		t.Errorf("%+v, %v; want that of %s", status, err, whole)
+	}
+	alone := dial(t, "http://"+silent.Addr().String(), remote.Timeout(200*time.Millisecond))
+	_, err = alone.Status(within(t, 20*time.Second))
+	wantCode(t, err, mainstem.Unavailable)
+}
+
 // TestDamageIsLeft: a server that has found damage is passed over for one that has not.
 func TestDamageIsLeft(t *testing.T) {
 	whole := mainstemtest.Open(t)

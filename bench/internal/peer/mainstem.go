@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -34,6 +35,9 @@ type Mainstem struct {
 	// run makes callers' IDs of this process differ from those before it.
 	run  string
 	next atomic.Uint64
+
+	mu     sync.Mutex
+	loaded map[int]uint64 // the position at which a group of keys was loaded, by its first key
 }
 
 // OpenMainstem opens Mainstem. One knob and what is given apart, everything is its default.
@@ -120,15 +124,31 @@ func place(key int) (group, name string) {
 func (s *Mainstem) Load(ctx context.Context, from, to, size int) error {
 	return inParallel(from, to, keysPerGroup, func(from, to int) error {
 		group, _ := place(from)
-		_, err := s.asked.Group(group).Do(ctx, "", func(tx *mainstem.Txn) error {
+		r, err := s.asked.Group(group).Do(ctx, "", func(tx *mainstem.Txn) error {
 			for key := from; key < to; key++ {
 				_, name := place(key)
 				tx.Put(name, valueOf(key, size))
 			}
 			return nil
 		})
-		return err
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.loaded == nil {
+			s.loaded = map[int]uint64{}
+		}
+		s.loaded[from] = uint64(r.Position)
+		return nil
 	})
+}
+
+// Loaded is the version of a key that Load has made.
+func (s *Mainstem) Loaded(key int) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.loaded[key-key%keysPerGroup]
 }
 
 const (

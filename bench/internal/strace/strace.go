@@ -73,7 +73,7 @@ var (
 // Read reads a trace. Only files below dir count.
 func Read(trace io.Reader, dir string) (Report, error) {
 	s := scan{
-		dir: dir, pending: map[string]string{}, opening: map[string]bool{}, through: map[string]bool{}, dirty: map[string]bool{},
+		dir: dir, pending: map[string]string{}, opening: map[string]bool{}, through: map[string]bool{}, dirty: map[string]bool{}, covers: map[string]bool{},
 	}
 	lines := bufio.NewScanner(trace)
 	lines.Buffer(nil, 1<<20)
@@ -92,6 +92,7 @@ type scan struct {
 	opening map[string]bool   // by process: whether its unfinished open asks for syncing writes
 	through map[string]bool   // files whose writes are syncs
 	dirty   map[string]bool   // files written since the operation began
+	covers  map[string]bool   // by process: whether its sync began after such a write
 
 	inOp, synced, inWindow bool
 }
@@ -112,7 +113,7 @@ func (s *scan) line(pid, call string, resumed bool, rest string) {
 	about := s.pending[pid]
 	if !resumed {
 		about = ""
-		if m := path.FindStringSubmatch(rest); m != nil && strings.HasPrefix(m[1], s.dir) {
+		if m := path.FindStringSubmatch(rest); m != nil && strings.HasPrefix(m[1], s.dir+"/") {
 			about = m[1]
 		}
 	}
@@ -121,8 +122,9 @@ func (s *scan) line(pid, call string, resumed bool, rest string) {
 		return
 	}
 	isSync := call == "fsync" || call == "fdatasync"
-	if !isSync && !resumed {
-		s.dirty[about] = true
+	if !resumed {
+		s.dirty[about] = s.dirty[about] || !isSync
+		s.covers[pid] = s.dirty[about]
 	}
 	if unfinished {
 		s.pending[pid] = about
@@ -130,7 +132,7 @@ func (s *scan) line(pid, call string, resumed bool, rest string) {
 	}
 	delete(s.pending, pid)
 	if (isSync || s.through[about]) && success.MatchString(rest) {
-		s.sync(about)
+		s.sync(s.covers[pid])
 	}
 }
 
@@ -146,11 +148,11 @@ func (s *scan) open(pid string, resumed bool, rest string) {
 	}
 }
 
-func (s *scan) sync(file string) {
+func (s *scan) sync(covers bool) {
 	if s.inWindow {
 		s.report.Syncs++
 	}
-	s.synced = s.synced || s.dirty[file]
+	s.synced = s.synced || covers
 }
 
 func (s *scan) mark(rest string) {
@@ -158,6 +160,7 @@ func (s *scan) mark(rest string) {
 	case strings.Contains(rest, opBegin):
 		s.inOp, s.synced = true, false
 		clear(s.dirty)
+		clear(s.covers)
 	case strings.Contains(rest, opEnd) && s.inOp:
 		s.inOp = false
 		s.report.Ops++

@@ -36,6 +36,17 @@ func TestRead(t *testing.T) {
 			Report{Ops: 1, Unsynced: 1, Syncs: 1},
 		},
 		{"another file synced", begin + "8 write(9</d/log>, \"x\", 1) = 1\n8 fsync(9</d/other>) = 0\n" + end, Report{Ops: 1, Unsynced: 1}},
+		{
+			"a sync that began before the write",
+			window(begin + "9 fdatasync(9</d/log> <unfinished ...>\n8 pwrite64(9</d/log>, \"x\", 1, 0) = 1\n9 <... fdatasync resumed>) = 0\n" + end),
+			Report{Ops: 1, Unsynced: 1, Syncs: 1},
+		},
+		{
+			"a sync that began before the request",
+			window("8 pwrite64(9</d/log>, \"x\", 1, 0) = 1\n9 fdatasync(9</d/log> <unfinished ...>\n" + begin + "8 pwrite64(9</d/log>, \"x\", 1, 0) = 1\n9 <... fdatasync resumed>) = 0\n" + end),
+			Report{Ops: 1, Unsynced: 1, Syncs: 1},
+		},
+		{"a neighbour's directory", window(begin + "8 write(9</d-node/log>, \"x\", 1) = 1\n8 fdatasync(9</d-node/log>) = 0\n" + end), Report{Ops: 1, Unsynced: 1}},
 		{"a sync that failed", window(begin + "8 write(9</d/log>, \"x\", 1) = 1\n8 fsync(9</d/log>) = -1 EIO (Input/output error)\n" + end), Report{Ops: 1, Unsynced: 1}},
 		{
 			"a file whose every write is a sync",
