@@ -114,6 +114,7 @@ const first = "log/0000000000000001.log"
 // time. RELIABILITY 1.5 decides; nothing wrong is ever served; what an
 // undetected flip can cost is counted.
 func TestEveryBitFlip(t *testing.T) {
+	alone(t)
 	records := [][]byte{[]byte("the first record"), bytes.Repeat([]byte{0x5a}, 99), []byte("the third")}
 	for how, limit := range map[state]int{busy: 1, noted: 0, closed: 0} {
 		fs, heads := image(t, how, records...)

@@ -41,6 +41,7 @@ func (w *world) script() error {
 // comes out, nothing is acknowledged wrongly, and the directory opens again in
 // this process and after a power cut (RELIABILITY 1.2).
 func TestErrorAtEveryOperation(t *testing.T) {
+	alone(t)
 	injected, surfaced, reserved := int64(0), 0, 0
 	for _, fault := range []disk.Fault{
 		{Err: disk.ErrIO}, {Err: disk.ErrFull}, {Err: disk.ErrIO, Torn: 77}, {Err: disk.ErrIO, Forget: true},
@@ -197,6 +198,7 @@ func TestDiskFull(t *testing.T) {
 
 // TestTornAtEveryByte cuts the last of three writes at every byte.
 func TestTornAtEveryByte(t *testing.T) {
+	alone(t)
 	records := [][]byte{bytes.Repeat([]byte{1}, 100), bytes.Repeat([]byte{2}, 700), bytes.Repeat([]byte{3}, 1300)}
 	whole := 72 + 1304
 	for cut := 0; cut <= whole; cut++ {

@@ -26,6 +26,15 @@ func rounds(n int) int {
 	return max(1, int(float64(n)*factor))
 }
 
+// alone skips a test in which nothing runs beside anything else in a run with a fraction
+// of the rounds: that is one for the race detector.
+func alone(t *testing.T) {
+	t.Helper()
+	if rounds(10) < 10 {
+		t.Skip("not run: one thing after the other, everywhere, in a run with a fraction of the rounds; a whole run has it")
+	}
+}
+
 // seeds yields n seeds, or the one in MAINSTEM_SEED alone.
 func seeds(t *testing.T, n int) []uint64 {
 	t.Helper()
