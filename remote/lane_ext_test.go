@@ -229,6 +229,31 @@ func TestNoToken(t *testing.T) {
 	}
 }
 
+// TestClientsAreSpread: of many clients with one list of servers each server is preferred
+// by some.
+func TestClientsAreSpread(t *testing.T) {
+	whole := mainstemtest.Open(t)
+	one, other := mainstemtest.Serve(t, whole.Backend()), mainstemtest.Serve(t, whole.Backend())
+	asked := map[string]int{}
+	for range 64 {
+		db, err := remote.Open(one + "," + other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, err := db.Status(within(t, 20*time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		asked[status.Server]++
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if asked[one] == 0 || asked[other] == 0 {
+		t.Errorf("of 64 clients: %v", asked)
+	}
+}
+
 // TestStatusOfAnother: a server that takes connections and says nothing is passed over
 // by who asks how the database is.
 func TestStatusOfAnother(t *testing.T) {

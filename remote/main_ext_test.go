@@ -24,10 +24,10 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// dial is a client of the addresses, closed with the test.
+// dial is a client of the addresses that prefers the first, closed with the test.
 func dial(t testing.TB, addresses string, opts ...remote.Option) *remote.DB {
 	t.Helper()
-	db, err := remote.Open(addresses, opts...)
+	db, err := remote.Open(addresses, append([]remote.Option{remote.Pick(0)}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"crypto/tls"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -59,6 +60,7 @@ type config struct {
 	token          func() (string, error)
 	tls            *tls.Config
 	dial           func(ctx context.Context, network, address string) (net.Conn, error)
+	pick           func(n uint32) uint32 // the first one that is preferred
 	interceptors   []connect.Interceptor
 }
 
@@ -97,10 +99,12 @@ type DB struct {
 
 // Open makes a client of the servers at the given addresses, separated by
 // commas: "http://127.0.0.1:7171", "https://db-1:7171,https://db-2:7171". They must
-// be servers of one database. Nothing is sent before the first call.
+// be servers of one database. Each client prefers one of them, by chance, so that many
+// clients are spread over all; where it does not answer, the next is asked, and is
+// preferred from then on. Nothing is sent before the first call.
 func Open(addresses string, opts ...Option) (*DB, error) {
 	dialer := net.Dialer{Timeout: DialTimeout}
-	c := config{timeout: DefaultTimeout, hedge: DefaultHedge, tls: new(tls.Config), dial: dialer.DialContext}
+	c := config{timeout: DefaultTimeout, hedge: DefaultHedge, tls: new(tls.Config), dial: dialer.DialContext, pick: rand.Uint32N}
 	for _, o := range opts {
 		o.apply(&c)
 	}
@@ -120,6 +124,7 @@ func Open(addresses string, opts ...Option) (*DB, error) {
 		}
 		all.servers = append(all.servers, newServer(base, all))
 	}
+	all.first.Store(c.pick(uint32(len(list))))
 	return &DB{DB: mainstem.New(all), client: all}, nil
 }
 
