@@ -268,14 +268,14 @@ func (o *once) judge(status string, body []byte, made time.Time) error {
 	}
 }
 
-const savepoint = "mainstem_once"
-
 // run runs fn; where it may refuse, above a savepoint.
 func (o *once) run(ctx context.Context, fn func(ctx context.Context) ([]byte, error)) (body []byte, refused bool, err error) {
 	if !o.Refusals {
 		return o.call(ctx, fn)
 	}
-	if _, err := o.tx.Exec(ctx, "SAVEPOINT "+savepoint); err != nil {
+	name := savepoints.take()
+	defer savepoints.giveBack(name)
+	if _, err := o.tx.Exec(ctx, "SAVEPOINT "+name); err != nil {
 		return nil, false, fault(err, fmt.Sprintf("request %.64q cannot begin", o.Key))
 	}
 	body, refused, err = o.call(ctx, fn)
@@ -285,8 +285,11 @@ func (o *once) run(ctx context.Context, fn func(ctx context.Context) ([]byte, er
 	verb := "RELEASE SAVEPOINT "
 	if refused {
 		verb = "ROLLBACK TO SAVEPOINT "
+		if own := transactionOf(o.tx); own != nil {
+			own.staged = nil // they would be undone, if they could be done at all
+		}
 	}
-	if _, err := o.tx.Exec(ctx, verb+savepoint); err != nil {
+	if _, err := o.tx.Exec(ctx, verb+name); err != nil {
 		return nil, false, fault(err, fmt.Sprintf("request %.64q cannot end", o.Key))
 	}
 	return body, refused, nil
