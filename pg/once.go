@@ -96,6 +96,12 @@ func runOnce(ctx context.Context, tx Tx, r Request, fn func(ctx context.Context)
 	if o.reply.Replayed {
 		return o.reply, nil
 	}
+	settled := false
+	defer func() {
+		if o.row && !settled {
+			o.leave(ctx)
+		}
+	}()
 	body, refused, err := o.run(ctx, fn)
 	if err != nil {
 		return Reply{}, err
@@ -103,7 +109,17 @@ func runOnce(ctx context.Context, tx Tx, r Request, fn func(ctx context.Context)
 	if err := o.settle(ctx, outcome(refused), body); err != nil {
 		return Reply{}, err
 	}
+	settled = true
 	return Reply{Body: body, Refused: refused}, nil
+}
+
+// leave takes away the row of a request that failed, or panicked: its caller may commit
+// all the same, and nobody else could make anything of the row. Where that cannot be
+// done, the transaction has failed, or its connection has.
+func (o *once) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	_, _ = o.tx.Exec(ctx, in(o.schema, "DELETE FROM $S.request WHERE key = $1::text AND state = $2::int"), o.Key, stateOpen)
 }
 
 // The states of a request's row.
