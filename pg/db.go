@@ -43,14 +43,17 @@ func (db *DB) sql(statement string) string { return in(db.schema(), statement) }
 
 // Run is Once in a transaction of its own: it begins, runs fn as Once does, and
 // commits. It repeats all of that with the same key, for some ten seconds, while
-// the transaction has to be run again or the connection broke; and for as long as
+// the transaction has to be run again (a serialization failure, a deadlock), the
+// connection broke or the server cannot (no room, shutting down); and for as long as
 // ctx lasts where the answer to COMMIT did not come: the key tells whether it was
 // committed, and then the reply is the first one. When ctx ends before that is
 // known, the error is Undecided; repeat with the same key. So fn can run several
 // times, and what it did through tx counts once. It cannot end tx: its error rolls
 // back.
 //
-// An error of fn's own is returned as it is.
+// An error of fn's own is returned as it is, and so is any other error of a statement
+// of fn's, such as that of a unique key. fn cannot pass one over: nothing can be
+// committed after it, but a refusal or what fn did before a savepoint of its own.
 func (db *DB) Run(ctx context.Context, r Request, fn func(ctx context.Context, tx pgx.Tx) ([]byte, error)) (Reply, error) {
 	ctx, a := ask(ctx, db.Metrics, "pg.run", r.Key)
 	defer a.end()
@@ -147,23 +150,25 @@ func (db *DB) attempt(ctx context.Context, r Request, fn func(ctx context.Contex
 	}
 	body, refused, err := o.call(ctx, func(ctx context.Context) ([]byte, error) {
 		body, err := fn(ctx, t)
-		if err == nil || errors.As(err, new(refusal)) {
-			return body, err
+		switch again, own := t.judged(err); {
+		case again != nil:
+			return nil, again
+		case own != nil && !errors.As(own, new(refusal)):
+			return nil, &ownError{own}
 		}
-		if failed := broke(t, err, what); failed != nil {
-			return nil, failed
-		}
-		return nil, &ownError{err}
+		return body, err
 	})
 	if err != nil {
 		return Reply{}, true, err
 	}
 	if refused {
-		t.staged = nil // they would be undone, if they could be done at all
+		if err := t.refuse(ctx); err != nil {
+			return Reply{}, true, err
+		}
 	}
 	err = t.commit(ctx, func(b *pgx.Batch) {
 		if refused {
-			b.Queue("ROLLBACK TO SAVEPOINT " + savepoint)
+			b.Queue(goBack)
 		}
 		sql, args := o.settlement(outcome(refused), body)
 		b.Queue(sql, args...)
@@ -174,19 +179,19 @@ func (db *DB) attempt(ctx context.Context, r Request, fn func(ctx context.Contex
 	return Reply{Body: body, Refused: refused}, true, nil
 }
 
-// broke tells an error of the transaction's, which a new one may not meet, from
-// one of the function that ran in it: then it is nil.
-func broke(tx pgx.Tx, err error, what string) error {
-	if own, ok := tx.(*transaction); ok {
-		tx = own.Tx // what waits does not matter any more
+// goBack undoes what a refusal does not keep.
+const goBack = "ROLLBACK TO SAVEPOINT " + savepoint
+
+// refuse prepares the end of a transaction whose function refused. Where a statement
+// failed, going back takes a round trip of its own: COMMIT's batch may have to be
+// prepared, which the server refuses until then.
+func (t *transaction) refuse(ctx context.Context) error {
+	t.staged = nil // they would be undone, if they could be done at all
+	if !t.failed() {
+		return nil
 	}
-	if tx.Conn().IsClosed() {
-		return mainstem.Errorf(mainstem.Unavailable, "%s: the connection broke: %w", what, err)
-	}
-	if failed := fault(err, what); mainstem.CodeOf(failed) == mainstem.RetryTransaction {
-		return failed
-	}
-	return nil
+	_, err := t.Tx.Exec(ctx, goBack)
+	return fault(err, t.what+" cannot end")
 }
 
 // sleep pauses; false says that ctx ended first.

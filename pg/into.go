@@ -1,7 +1,9 @@
 package pg
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -19,7 +21,10 @@ type Into struct {
 	// Apply writes the effects of a batch in a transaction of the target, which
 	// commits together with the place up to which they are there. So each event
 	// has its effects once, whatever is repeated (L9). An error is judged as that
-	// of Consumer.Deliver.
+	// of Consumer.Deliver; one of a statement is the way's if no event can be the
+	// reason of it: a serialization failure, a deadlock, a lock or statement timeout, a
+	// right that is missing, no room, a server that is down or read-only. Any other,
+	// such as that of a unique key, is the event's, also where Apply passes it over.
 	Apply func(ctx context.Context, tx pgx.Tx, events []Event) error
 }
 
@@ -39,7 +44,7 @@ func (r *Relay) ConsumeInto(ctx context.Context, into Into) error {
 }
 
 func (into *Into) deliver(ctx context.Context, source *DB, events []Event) error {
-	return into.Target.tx(ctx, "applying events", func(tx pgx.Tx) error {
+	return into.judge(into.Target.tx(ctx, "applying events", func(tx pgx.Tx) error {
 		if again(ctx) {
 			return into.applyParked(ctx, tx, events)
 		}
@@ -67,20 +72,34 @@ func (into *Into) deliver(ctx context.Context, source *DB, events []Event) error
 		_, err = tx.Exec(ctx, into.Target.sql("UPDATE $S.applied SET position = $2::bigint, home = $3::text, moved = clock_timestamp() WHERE name = $1::text"),
 			into.Name, int64(last), home)
 		return fault(err, "the target's place cannot be moved")
-	})
+	}))
 }
 
-// apply tells what the target's transaction met from what is the events' own: a
-// server that restarts is no reason to park.
-func (into *Into) apply(ctx context.Context, tx pgx.Tx, events []Event) error {
-	err := into.Apply(ctx, tx, events)
-	if err == nil {
-		return nil
-	}
-	if failed := broke(tx, err, "applying events"); failed != nil {
-		return failed
+// judge makes an error that no event can be the reason of one of the way: of a server
+// that has no room, takes too long, is read-only or took away a right. One that a server
+// said of anything else is the events', and counts, also where its code says that a
+// transaction can be run again: that may never end.
+func (into *Into) judge(err error) error {
+	state := stateOf(err)
+	switch {
+	case state == "" && !errors.Is(err, pgx.ErrTxCommitRollback):
+		return err
+	case state == stateTimeout, state == stateLock, state == statePrivilege, state == stateReadOnly, ofTheServer(state):
+		if !ofTheWay(err) {
+			return mainstem.Errorf(mainstem.Unavailable, "applying events: %w", err)
+		}
+	case state == stateSerialization, state == stateDeadlock, into.Target.keyTaken(err):
+	case ofTheWay(err):
+		return mainstem.Errorf(mainstem.Invalid, "applying events: %w", err)
 	}
 	return err
+}
+
+// apply tells why the target's transaction has to be run again from what is the
+// events' own.
+func (into *Into) apply(ctx context.Context, tx pgx.Tx, events []Event) error {
+	again, own := tx.(*transaction).judged(into.Apply(ctx, tx, events))
+	return cmp.Or(again, own)
 }
 
 // at locks the target's place, so that two who deliver the same come one after the

@@ -149,8 +149,8 @@ func (r *Readers) replica(ctx context.Context, pool *pgxpool.Pool, want seen, fn
 		return errBehind
 	}
 	if err := fn(ctx, t); err != nil {
-		if failed := broke(t, err, "reading on a replica"); failed != nil {
-			return errors.Join(errBroken, failed)
+		if again, _ := t.judged(err); again != nil {
+			return errors.Join(errBroken, again)
 		}
 		return err
 	}

@@ -25,6 +25,7 @@ type transaction struct {
 	slot    int16           // of events, when it was asked for; else noSlot
 	callers bool            // DB.Begin gave it, so Commit and Rollback end it
 	broken  error           // why something that waited, or BEGIN, was not sent
+	cause   error           // of the statement after which the server refuses others
 	conn    *pgxpool.Conn
 	what    string
 	seenSQL string
@@ -171,7 +172,7 @@ func (t *transaction) commit(ctx context.Context, last func(b *pgx.Batch)) error
 	unwarned(t.conn.Conn())
 	err := t.conn.SendBatch(ctx, &b).Close()
 	if !done {
-		return committed(err, t.what)
+		return t.uncommitted(err)
 	}
 	t.Tx = endedTx
 	switch warning := unwarned(t.conn.Conn()); {
@@ -181,6 +182,16 @@ func (t *transaction) commit(ctx context.Context, last func(b *pgx.Batch)) error
 		t.session.cover(ctx, t.conn, asked, t.began, after)
 	}
 	return nil
+}
+
+// uncommitted is committed, where a unique key of the caller's own may be checked
+// at last: that is no reason to run again, as that of requests is.
+func (t *transaction) uncommitted(err error) error {
+	var said *pgconn.PgError
+	if errors.As(err, &said) && said.Code == stateUnique && !t.db.keyTaken(err) {
+		return mainstem.Errorf(mainstem.Invalid, "%s: %w", t.what, err)
+	}
+	return committed(t.met(err), t.what)
 }
 
 // end gives the connection back, and rolls back what was not committed, at the
