@@ -44,14 +44,15 @@ func (db *DB) clean(ctx context.Context, most time.Duration) (deleted int64, err
 
 // Resolve says what became of a claimed request whose outcome was not known: with
 // a reply, that it is done, and with no reply at all (nil), that nothing
-// happened, so that it can run again. A request in any other state is a Conflict.
+// happened, so that it can run again. A reply is kept for the request's age from now
+// on, however old the claim is. A request in any other state is a Conflict.
 func (db *DB) Resolve(ctx context.Context, key string, reply []byte) error {
 	if err := db.check(); err != nil {
 		return err
 	}
 	statement, args := "DELETE FROM $S.request WHERE key = $1::text AND state = $2::int", []any{key, stateClaimed}
 	if reply != nil {
-		statement = "UPDATE $S.request SET state = $3::int, reply = $4::bytea WHERE key = $1::text AND state = $2::int"
+		statement = "UPDATE $S.request SET state = $3::int, reply = $4::bytea, until = clock_timestamp() + (until - made) WHERE key = $1::text AND state = $2::int"
 		args = append(args, stateDone, reply)
 	}
 	tag, err := db.Pool.Exec(ctx, db.sql(statement), args...)
