@@ -25,8 +25,8 @@ import (
 // A response is kept unless it is a 5xx, 408, 425 or 429, which ask to come again.
 // The same key with another method, path, query, content type or body is 422;
 // while the first is running it is 409 with Retry-After. Responses are held back
-// until they are kept, at most mainstem.LimitValue bytes of them, so a handler
-// cannot stream.
+// until they are kept, so a handler cannot stream: at most mainstem.LimitValue bytes
+// of body, and LimitHeader of headers. A larger one is answered with 500.
 //
 // Source: the IETF draft "The Idempotency-Key HTTP Header Field".
 type HTTP struct {
@@ -51,6 +51,9 @@ type HTTP struct {
 
 // DefaultClaim is how long a handler of ClaimFirst may take unless chosen.
 const DefaultClaim = time.Minute
+
+// LimitHeader is the most bytes of a response's headers, names and values together.
+const LimitHeader = 64 << 10
 
 // KeyHeader is the header that carries the key, with or without quotes.
 const KeyHeader = "Idempotency-Key"
@@ -85,7 +88,7 @@ func (h *HTTP) InTransaction(next http.Handler) http.Handler {
 		if req == nil {
 			return h.unprotected(w, r, run)
 		}
-		req.Refusals = true
+		req.Refusals, req.bounded = true, true
 		reply, err := h.DB.Run(r.Context(), *req, run)
 		return send(w, reply.Body, err)
 	})
@@ -313,14 +316,27 @@ func record(next http.Handler, r *http.Request, body []byte) (*answer, error) {
 	w := &recorder{answer: answer{Header: http.Header{}}}
 	next.ServeHTTP(w, r)
 	w.WriteHeader(http.StatusOK)
-	if w.over {
-		return nil, mainstem.Errorf(mainstem.Denied, "the handler's response is larger than %d bytes", mainstem.LimitValue)
-	}
 	for _, own := range []string{"Connection", "Date", "Transfer-Encoding", "Trailer"} {
 		w.answer.Header.Del(own) // of this one exchange
 	}
 	if w.answer.Header.Get("Content-Type") == "" && len(w.Body) > 0 {
 		w.answer.Header.Set("Content-Type", http.DetectContentType(w.Body))
 	}
-	return &w.answer, nil
+	return &w.answer, w.check()
+}
+
+// check refuses a response that cannot be kept, which is the service's own fault.
+func (w *recorder) check() error {
+	size := 0
+	for name, values := range w.answer.Header {
+		for _, value := range values {
+			size += len(name) + len(value)
+		}
+	}
+	if !w.over && size <= LimitHeader {
+		return nil
+	}
+	e := mainstem.Errorf(mainstem.Denied, "the handler's response is larger than %d bytes, or its headers than %d", mainstem.LimitValue, LimitHeader)
+	e.Advice = "have the handler answer less, such as where to get the rest"
+	return e
 }

@@ -1,10 +1,13 @@
 package pg_test
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/pg"
 )
 
@@ -36,5 +39,44 @@ func TestResolvedIsKept(t *testing.T) {
 	pass("12 minutes")
 	if n, err := db.Clean(t.Context()); n != 1 || err != nil || runs != 1 {
 		t.Errorf("beyond its age %d keys are gone, %v; %d runs", n, err, runs)
+	}
+}
+
+// TestLargeResponses: as many bytes as are promised are kept, in each way; of one that
+// has more the client is not told that its request was too large.
+func TestLargeResponses(t *testing.T) {
+	db := open(t)
+	for name, wrap := range map[string]func(h *pg.HTTP, next http.Handler) http.Handler{"transaction": (*pg.HTTP).InTransaction, "claim": (*pg.HTTP).ClaimFirst} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, db, func(h *pg.HTTP) http.Handler {
+				return wrap(h, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					var status, header, body int
+					if _, err := fmt.Sscanf(r.URL.Path, "/%d/%d/%d", &status, &header, &body); err != nil {
+						t.Error(err)
+					}
+					w.Header().Set("Large", strings.Repeat("h", header-len("Large")))
+					w.WriteHeader(status)
+					fmt.Fprint(w, strings.Repeat("\xff", body)) // what JSON cannot say in fewer
+				}))
+			})
+			for i, c := range []struct{ status, header, body, want int }{
+				{200, 5, mainstem.LimitValue, 200},
+				{404, 5, mainstem.LimitValue, 404},
+				{200, 60 << 10, mainstem.LimitValue, 200},
+				{200, 5, mainstem.LimitValue + 1, 500},
+				{200, 64<<10 + 1, 1, 500},
+			} {
+				path, key := fmt.Sprintf("/%d/%d/%d", c.status, c.header, c.body), fmt.Sprint(name, i)
+				for range 2 {
+					status, header, text := s.post(path, key, "")
+					if status == 409 && c.want == 500 {
+						continue // its claim stays
+					}
+					if status != c.want || c.want != 500 && (len(text) != c.body || len(header.Get("Large")) != c.header-5) {
+						t.Errorf("%s: %d with %d bytes", path, status, len(text))
+					}
+				}
+			}
+		})
 	}
 }

@@ -35,6 +35,8 @@ type Request struct {
 	// Refusals says that fn may end with Refuse. It costs a savepoint, so that
 	// what fn wrote can be undone and the refusal kept.
 	Refusals bool
+	// bounded says that whoever makes the reply has held it to a limit of its own.
+	bounded bool
 }
 
 // DefaultAge is how long a key is kept unless the request says otherwise.
@@ -321,7 +323,7 @@ func (o *once) call(ctx context.Context, fn func(ctx context.Context) ([]byte, e
 	switch {
 	case err != nil:
 		return nil, false, err
-	case len(body) > mainstem.LimitValue:
+	case len(body) > mainstem.LimitValue && !o.bounded:
 		return nil, false, mainstem.Errorf(mainstem.TooLarge, "request %.64q has a reply of %d bytes; the limit is %d", o.Key, len(body), mainstem.LimitValue)
 	case refused && !o.Refusals:
 		return nil, false, mainstem.Errorf(mainstem.Invalid, "request %.64q is refused by its function, but does not say Refusals", o.Key)
