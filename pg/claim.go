@@ -113,7 +113,8 @@ func send(w http.ResponseWriter, kept []byte, err error) error {
 	return nil
 }
 
-// problem answers with an error, as RFC 9457 has it.
+// problem answers with an error, as RFC 9457 has it. It invites to repeat only who has a
+// key: another request may run twice.
 func (h *HTTP) problem(w http.ResponseWriter, r *http.Request, err error) {
 	code := mainstem.CodeOf(err)
 	status, again := http.StatusInternalServerError, false
@@ -133,6 +134,10 @@ func (h *HTTP) problem(w http.ResponseWriter, r *http.Request, err error) {
 	case mainstem.Unavailable, mainstem.RetryTransaction, mainstem.Overloaded, mainstem.Cancelled:
 		status, again = http.StatusServiceUnavailable, true
 	}
+	keyless := len(r.Header.Values(KeyHeader)) == 0
+	if keyless && code == mainstem.Undecided {
+		status = http.StatusInternalServerError // many a client repeats a 503 by itself
+	}
 	detail := err.Error()
 	if status >= 500 {
 		logger := h.Logger
@@ -146,9 +151,12 @@ func (h *HTTP) problem(w http.ResponseWriter, r *http.Request, err error) {
 		logger.Log(r.Context(), level, "a request under an idempotency key cannot be answered",
 			"method", r.Method, "path", r.URL.Path, "trace", traceOf(r.Context()), "err", err)
 		detail = "this request cannot be answered now; repeat it with the same key"
+		if keyless {
+			detail = "this request cannot be answered; it had no key, so to send it again may do again what it does"
+		}
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
-	if again {
+	if again && !keyless {
 		w.Header().Set("Retry-After", "1")
 	}
 	w.WriteHeader(status)

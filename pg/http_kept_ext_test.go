@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mainstemdb/mainstem"
+	"github.com/mainstemdb/mainstem/internal/proxy"
 	"github.com/mainstemdb/mainstem/pg"
 )
 
@@ -78,5 +79,25 @@ func TestLargeResponses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestWithoutAKeyNobodyIsInvited: who sent no key, and got no answer, is not told to
+// repeat what may have happened.
+func TestWithoutAKeyNobodyIsInvited(t *testing.T) {
+	db := open(t)
+	p := proxied(t, running(t))
+	s := serve(t, through(t, db, p), func(h *pg.HTTP) http.Handler {
+		return h.InTransaction(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			effect(t, db, pg.TxOf(r.Context()), "x")
+		}))
+	})
+	p.LoseOnce(commitMessage, proxy.LoseAnswer)
+	status, header, text := s.post("/", "", "")
+	if status != 500 || header.Get("Retry-After") != "" || strings.Contains(text, "repeat it") || !strings.Contains(text, "undecided") {
+		t.Errorf("%d %v %s", status, header, text)
+	}
+	if n := effects(t, db, "x"); n != 1 {
+		t.Errorf("%d effects", n)
 	}
 }
