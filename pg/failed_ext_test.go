@@ -9,7 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/pg"
@@ -178,12 +177,7 @@ func (b beneath) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 func TestTroubleOfTheTarget(t *testing.T) {
 	for _, state := range []string{"53100", "53200", "57014", "57P03", "58030", "42501", "25006", "55P03", "40001", "passed over 53100", "a table's right", "a statement's time"} {
 		t.Run(state, func(t *testing.T) {
-			db := open(t)
-			target := openOn(t, running(t), func(config *pgxpool.Config) {
-				if state == "a statement's time" {
-					config.ConnConfig.RuntimeParams["statement_timeout"] = "50"
-				}
-			})
+			db, target := open(t), open(t)
 			r := relaying(t, db, true)
 			c := into(t, target, func() string { return "" })
 			calls, apply := 0, c.Apply
@@ -196,8 +190,9 @@ func TestTroubleOfTheTarget(t *testing.T) {
 					_, err := tx.Exec(ctx, "SET LOCAL ROLE pg_monitor")
 					return errors.Join(err, apply(ctx, tx, events))
 				case "a statement's time":
-					_, err := tx.Exec(ctx, "SELECT pg_sleep(60)")
-					return err
+					_, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 20")
+					_, slow := tx.Exec(ctx, "SELECT pg_sleep(60)")
+					return errors.Join(err, slow)
 				case "passed over 53100":
 					_ = raise(ctx, tx, "53100")
 					return nil
