@@ -177,12 +177,10 @@ func (d *delivery) idle(ctx context.Context, heard <-chan struct{}) error {
 // begin shows the token first, so that whoever had the cursor before is refused
 // from then on, and then reads where the cursor stands.
 func (d *delivery) begin(ctx context.Context) error {
-	err := d.db.tx(ctx, "beginning consumer "+d.Name, func(tx pgx.Tx) error {
-		if err := fence(ctx, tx, cursorLease(d.Name), d.token); err != nil {
-			return err
-		}
-		err := tx.QueryRow(ctx, d.db.sql("SELECT $S.subscribe($1::text, $2::boolean)"), d.Name, d.FromEnd).Scan(&d.at)
-		return fault(err, fmt.Sprintf("the cursor of consumer %s cannot be read", d.Name))
+	err := d.db.atOnce(ctx, "beginning consumer "+d.Name, func(b *pgx.Batch) {
+		b.Queue(d.db.sql("SELECT $S.fence($1::text, $2::bigint)"), cursorLease(d.Name), int64(d.token))
+		b.Queue(d.db.sql("SELECT $S.subscribe($1::text, $2::boolean)"), d.Name, d.FromEnd).
+			QueryRow(func(row pgx.Row) error { return row.Scan(&d.at) })
 	})
 	if err != nil {
 		return err

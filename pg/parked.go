@@ -28,7 +28,7 @@ const limitError = 4 << 10
 // park puts an event aside and moves on, in one transaction. One that only waits
 // for others is given again as soon as they are gone.
 func (d *delivery) park(ctx context.Context, e Event, why string, waits bool) error {
-	err := d.db.tx(ctx, "parking an event", func(tx pgx.Tx) error {
+	err := d.db.bounded(ctx, "parking an event", d.relay.idle(), func(tx pgx.Tx) error {
 		var version *int64
 		if e.Version > 0 {
 			version = &e.Version

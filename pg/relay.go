@@ -13,7 +13,10 @@ import (
 // Relay gives committed events their positions, and hands them on. Start one on
 // every pod: Run numbers on one of them at a time, Consume runs each consumer on
 // one of them at a time, and another takes over when that one stops. What a
-// paused one still does is refused by its token, in the database.
+// paused one still does is refused by its token, in the database, and nobody waits
+// for it longer than for its TTL: what locks the place of the relay is one message,
+// COMMIT included. A consumer's transaction of several messages that is left without
+// a statement for six TTLs is ended by the server.
 //
 // Events keep the order in which they were inserted, except that a transaction's
 // become visible only when it commits: it holds nobody up. So causes come before
@@ -183,9 +186,9 @@ func (r *Relay) drain(ctx context.Context, token mainstem.FencingToken) (n int64
 		return 0, nil
 	}
 	began, last := time.Now(), mainstem.Position(0)
-	err = r.DB.tx(ctx, "numbering events", func(tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, r.DB.sql("SELECT last, numbered FROM $S.drain($1::bigint)"), int64(token)).Scan(&last, &n)
-		return fault(err, "the relay cannot number events")
+	err = r.DB.atOnce(ctx, "numbering events", func(b *pgx.Batch) {
+		b.Queue(r.DB.sql("SELECT last, numbered FROM $S.drain($1::bigint)"), int64(token)).
+			QueryRow(func(row pgx.Row) error { return row.Scan(&last, &n) })
 	})
 	if err == nil && n > 0 {
 		r.DB.Metrics.drained(ctx, began, last, n)
@@ -199,9 +202,8 @@ const cleanFor = time.Second
 // tidyUp makes room: of events, and of request keys.
 func (r *Relay) tidyUp(ctx context.Context, token mainstem.FencingToken) error {
 	var swept int
-	err := r.DB.tx(ctx, "emptying tables", func(tx pgx.Tx) error {
-		err := tx.QueryRow(ctx, r.DB.sql("SELECT $S.sweep($1::bigint)"), int64(token)).Scan(&swept)
-		return fault(err, "the relay cannot empty tables")
+	err := r.DB.atOnce(ctx, "emptying tables", func(b *pgx.Batch) {
+		b.Queue(r.DB.sql("SELECT $S.sweep($1::bigint)"), int64(token)).QueryRow(func(row pgx.Row) error { return row.Scan(&swept) })
 	})
 	if err != nil {
 		return err
