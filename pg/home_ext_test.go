@@ -152,6 +152,30 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// TestRestoreBeforeTheFirstNumber: a dump of a schema in which nothing was ever
+// numbered. Its transaction IDs are higher than the other server's, and each drain
+// there numbered its events again.
+func TestRestoreBeforeTheFirstNumber(t *testing.T) {
+	db := open(t)
+	run(t, db, "DO $$ BEGIN FOR i IN 1..5000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$")
+	put(t, db, "a1", "a2")
+	there := restored(t, db, another(t, func(ctx context.Context) (*pgserver.Server, error) {
+		return pgserver.Start(ctx, pgserver.Config{Settings: settings})
+	}))
+	put(t, there, "a3")
+	for range 3 {
+		number(t, there, "SELECT numbered FROM $S.drain(1)")
+	}
+	put(t, there, "a4")
+	number(t, there, "SELECT numbered FROM $S.drain(1)")
+	if got, want := positions(numbered(t, there, 4)), "1@0.1 2@0.2 3@0.3 4@0.4 "; got != want {
+		t.Errorf("positions are %s, want %s", got, want)
+	}
+	if number(t, there, "SELECT $S.pending()::int") != 0 {
+		t.Error("with everything numbered, something is pending")
+	}
+}
+
 // restored is a dump of the schema on another server.
 func restored(t *testing.T, db *pg.DB, on *pgserver.Server) *pg.DB {
 	t.Helper()

@@ -141,17 +141,25 @@ END $$;
 -- move begins an era: this is another server than the one that numbered last,
 -- or another timeline of it. Positions that its former life gave may be lost, so
 -- none of them is given again; and transaction IDs of another server mean
--- nothing, so they are taken off every row that is here, in one snapshot.
+-- nothing, so they are taken off every row that is here, in one snapshot. Where
+-- nothing was numbered before, nobody knows whose rows these are: they are another
+-- server's, if one is here whose transaction has not ended on this server. IDs of
+-- transactions that have ended here do no harm: no later drain looks for them.
 CREATE OR REPLACE FUNCTION {{.Schema}}.move(place {{.Schema}}.relay, here text) RETURNS {{.Schema}}.relay LANGUAGE plpgsql AS $$
 DECLARE
 	-- In the era before, perhaps nothing was numbered.
 	first CONSTANT bigint := CASE place.home WHEN '' THEN 1
 		ELSE ((greatest(place.last, (SELECT max(e.first) FROM {{.Schema}}.era e)) >> 40) + 1) << 40 END;
+	foreigners CONSTANT boolean := CASE place.home WHEN '' THEN
+		EXISTS (SELECT FROM {{.Schema}}.event WHERE xid >= pg_snapshot_xmax(pg_current_snapshot()))
+		OR EXISTS (SELECT FROM pg_snapshot_xip(pg_current_snapshot()) AS open (xid), LATERAL (
+			SELECT FROM {{.Schema}}.event e WHERE e.xid = open.xid OFFSET 0) e)
+		ELSE split_part(place.home, '/', 1) <> split_part(here, '/', 1) END;
 	fresh bigint;
 BEGIN
 	INSERT INTO {{.Schema}}.era (first, before, home) VALUES (first, place.last, here);
 	PERFORM {{.Schema}}.arrive();
-	IF split_part(place.home, '/', 1) NOT IN ('', split_part(here, '/', 1)) THEN
+	IF foreigners THEN
 		WITH this AS MATERIALIZED (SELECT pg_current_snapshot() AS seen),
 		fresh AS MATERIALIZED (
 			SELECT slot, id FROM {{.Schema}}.event e WHERE NOT EXISTS (
