@@ -58,13 +58,14 @@ func (db *DB) Events(ctx context.Context, after mainstem.Position, most int) ([]
 	return events, nil
 }
 
-// Oldest is the position to read after, with Events, for the oldest event that is
-// kept; with none kept, for the next one.
+// Oldest is the position to read after, with Events, for the oldest event from which
+// on all are kept; with none kept, for the next one. Older events may be there with
+// gaps, as tables are not emptied in the order of positions.
 func (db *DB) Oldest(ctx context.Context) (after mainstem.Position, err error) {
 	if err := db.check(); err != nil {
 		return 0, err
 	}
-	err = db.Pool.QueryRow(ctx, db.sql("SELECT coalesce((SELECT min(position) - 1 FROM $S.numbered), (SELECT last FROM $S.relay))")).Scan(&after)
+	err = db.Pool.QueryRow(ctx, db.sql("SELECT greatest(emptied, coalesce((SELECT min(position) - 1 FROM $S.numbered), last)) FROM $S.relay")).Scan(&after)
 	return after, fault(err, "the oldest event cannot be found")
 }
 
@@ -103,10 +104,11 @@ const followsSQL = `
 func (db *DB) begins(ctx context.Context, after, next mainstem.Position) error {
 	var follows bool
 	var before, first *int64
+	var emptied int64
 	err := db.Pool.QueryRow(ctx, db.sql(followsSQL+`,
 			(SELECT min(before) FROM $S.era WHERE before < $1::bigint AND first > $1::bigint + 1),
-			(SELECT min(position) FROM $S.numbered)`),
-		int64(after), int64(next)).Scan(&follows, &before, &first)
+			(SELECT min(position) FROM $S.numbered), (SELECT emptied FROM $S.relay)`),
+		int64(after), int64(next)).Scan(&follows, &before, &first, &emptied)
 	switch {
 	case err != nil:
 		return fault(err, "eras cannot be read")
@@ -116,6 +118,8 @@ func (db *DB) begins(ctx context.Context, after, next mainstem.Position) error {
 		return mainstem.Errorf(mainstem.HistoryLost, "events after %d were asked for, and the history went on after %d, at %d: %w", after, *before, next, &ahead{after})
 	case first != nil && mainstem.Position(*first) == next:
 		return mainstem.Errorf(mainstem.Trimmed, "the oldest event that is kept has position %d; %d was asked for", next, after+1)
+	case after < mainstem.Position(emptied):
+		return mainstem.Errorf(mainstem.Trimmed, "events after %d were asked for, and not all up to %d are kept", after, emptied)
 	default:
 		return mainstem.Errorf(mainstem.Corrupt, "position %d follows %d: what is between was deleted by hand, or a restore was partial (L12)", next, after)
 	}

@@ -124,8 +124,8 @@ func (h *Handover) number(ctx context.Context) error {
 func (h *Handover) bounds(ctx context.Context) error {
 	var parked, count int64
 	var least, first *int64
-	var last int64
-	err := h.tx.QueryRow(ctx, h.sql("SELECT last, (SELECT min(position) FROM $S.cursor), (SELECT count(*) FROM $S.parked) FROM $S.relay")).Scan(&last, &least, &parked)
+	var last, from int64
+	err := h.tx.QueryRow(ctx, h.sql("SELECT last, emptied, (SELECT min(position) FROM $S.cursor), (SELECT count(*) FROM $S.parked) FROM $S.relay")).Scan(&last, &from, &least, &parked)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,6 @@ func (h *Handover) bounds(ctx context.Context) error {
 		e.Advice = "have each given again or dropped first: mainstem pg parked, retry, discard"
 		return e
 	}
-	from := int64(0)
 	if least != nil {
 		from = *least
 	}

@@ -192,17 +192,18 @@ CREATE OR REPLACE FUNCTION {{.Schema}}.events(after bigint, most integer)
 	ORDER BY n.position
 $$;
 
--- subscribe makes a cursor, at the oldest event that is kept or at the end, and
--- tells where a cursor stands. The share of the relay's row keeps sweep away.
+-- subscribe makes a cursor, at the oldest event from which on all are kept or at the
+-- end, and tells where a cursor stands. The share of the relay's row keeps sweep away.
 CREATE OR REPLACE FUNCTION {{.Schema}}.subscribe(of_name text, from_end boolean) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
 	start bigint;
+	least bigint;
 BEGIN
 	SELECT position INTO start FROM {{.Schema}}.cursor WHERE name = of_name;
 	IF NOT FOUND THEN
-		SELECT last INTO start FROM {{.Schema}}.relay FOR SHARE;
+		SELECT last, emptied INTO start, least FROM {{.Schema}}.relay FOR SHARE;
 		IF NOT from_end THEN
-			start := coalesce((SELECT min(position) - 1 FROM {{.Schema}}.numbered), start);
+			start := greatest(least, coalesce((SELECT min(position) - 1 FROM {{.Schema}}.numbered), start));
 		END IF;
 		INSERT INTO {{.Schema}}.cursor (name, position) VALUES (of_name, start) ON CONFLICT (name) DO NOTHING;
 		SELECT position INTO start FROM {{.Schema}}.cursor WHERE name = of_name;
@@ -218,6 +219,7 @@ DECLARE
 	place {{.Schema}}.relay;
 	least bigint;
 	kept  boolean;
+	top   bigint;
 	swept integer := 0;
 BEGIN
 	PERFORM {{.Schema}}.at_relay(token);
@@ -234,8 +236,10 @@ BEGIN
 					SELECT FROM {{.Schema}}.event_%1$s e WHERE e.xid = open.xid OFFSET 0) e)
 				OR coalesce((SELECT max(position) FROM {{.Schema}}.numbered_%1$s) > $2, true)', k) INTO kept USING place.seen, least;
 			IF NOT kept THEN
+				EXECUTE format('SELECT max(position) FROM {{.Schema}}.numbered_%s', k) INTO top;
 				EXECUTE format('TRUNCATE {{.Schema}}.event_%1$s, {{.Schema}}.numbered_%1$s', k);
 				swept := swept + 1;
+				UPDATE {{.Schema}}.relay SET emptied = top WHERE emptied < top;
 			END IF;
 		EXCEPTION WHEN lock_not_available THEN
 			NULL;

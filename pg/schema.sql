@@ -200,6 +200,10 @@ INSERT INTO {{.Schema}}.relay DEFAULT VALUES ON CONFLICT (one) DO NOTHING;
 -- be, and the identifier up to which it is.
 ALTER TABLE {{.Schema}}.relay ADD COLUMN IF NOT EXISTS goal pg_snapshot, ADD COLUMN IF NOT EXISTS upto bigint NOT NULL DEFAULT 0;
 
+-- The highest position of all that were in tables which were emptied. Tables are
+-- emptied in any order, so below it some can be missing; above it all are kept.
+ALTER TABLE {{.Schema}}.relay ADD COLUMN IF NOT EXISTS emptied bigint NOT NULL DEFAULT 0;
+
 -- Where positions begin anew: after a restore or a failover, which can both
 -- have lost positions that somebody has seen already.
 CREATE TABLE IF NOT EXISTS {{.Schema}}.era (
