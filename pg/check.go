@@ -160,9 +160,10 @@ func (c *checking) settings(ctx context.Context) error {
 // standbys says what a failover can lose.
 func (c *checking) standbys(ctx context.Context) error {
 	var names, commit string
-	var connected, synchronous int
+	var connected, synchronous, unseen int
 	err := c.db.Pool.QueryRow(ctx, `SELECT current_setting('synchronous_standby_names'), current_setting('synchronous_commit'),
-		count(*), count(*) FILTER (WHERE sync_state IN ('sync', 'quorum')) FROM pg_stat_replication`).Scan(&names, &commit, &connected, &synchronous)
+		count(*), count(*) FILTER (WHERE sync_state IN ('sync', 'quorum')), count(*) FILTER (WHERE sync_state IS NULL)
+		FROM pg_stat_replication`).Scan(&names, &commit, &connected, &synchronous, &unseen)
 	switch {
 	case err != nil:
 		return err
@@ -172,6 +173,8 @@ func (c *checking) standbys(ctx context.Context) error {
 		c.add("standbys", mainstem.Weak, "%d follow asynchronously: a failover can lose answered COMMITs; set synchronous_standby_names", connected)
 	case commit == "remote_write":
 		c.add("standbys", mainstem.Weak, "COMMIT does not wait for a standby's disk: losing both machines' power loses it")
+	case synchronous == 0 && unseen > 0:
+		c.add("standbys", mainstem.Weak, "%d are connected, and this role may not see whether one of %s is among them: look with one that has pg_read_all_stats", connected, names)
 	case synchronous == 0:
 		c.add("standbys", mainstem.Unavailable, "none of %s is connected: COMMIT waits for one", names)
 	default:

@@ -2,6 +2,7 @@ package pg_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -44,6 +45,7 @@ func TestCommitThatNoStandbyHas(t *testing.T) {
 	if f := finding(t, p.readers.DB, "warnings of COMMIT"); f.Code != mainstem.Weak {
 		t.Errorf("not watched: %+v", f)
 	}
+	seesStandbys(t, p, db)
 	if err := p.standby.Pause(); err != nil {
 		t.Fatal(err)
 	}
@@ -78,5 +80,20 @@ func TestCommitThatNoStandbyHas(t *testing.T) {
 	}
 	if reply, err := db.Run(t.Context(), request, once); err != nil || !reply.Replayed {
 		t.Errorf("once the standby is back: %v, %v", reply, err)
+	}
+}
+
+// seesStandbys: check tells a standby that is missing from one that a role may not see.
+func seesStandbys(t *testing.T, p *pair, db *pg.DB) {
+	t.Helper()
+	role := db.Schema + "_blind"
+	run(t, p.readers.DB, "CREATE ROLE "+role+" LOGIN")
+	install(t, p.readers.DB, role)
+	blind := &pg.DB{Pool: poolOf(t, strings.Replace(p.primary.DSN(), "user=postgres", "user="+role, 1)), Schema: db.Schema}
+	if f := finding(t, blind, "standbys"); f.Code != mainstem.Weak || !strings.Contains(f.Detail, "pg_read_all_stats") {
+		t.Errorf("to a role that may not see which standbys are synchronous, check says %+v", f)
+	}
+	if f := finding(t, db, "standbys"); f.Code != 0 {
+		t.Errorf("to one that may, check says %+v", f)
 	}
 }
