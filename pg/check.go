@@ -33,7 +33,7 @@ func (db *DB) Check(ctx context.Context) ([]Finding, error) {
 		return nil, err
 	}
 	c := checking{db: db}
-	for _, look := range []func(context.Context) error{c.version, c.pooler, c.primary, c.layout, c.grants, c.settings, c.standbys} {
+	for _, look := range []func(context.Context) error{c.version, c.pooler, c.primary, c.layout, c.printed, c.grants, c.settings, c.standbys} {
 		if err := look(ctx); err != nil {
 			return nil, fault(err, "the server cannot be looked at")
 		}
