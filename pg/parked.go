@@ -46,12 +46,7 @@ func (d *delivery) park(ctx context.Context, e Event, why string, waits bool) er
 		return err
 	}
 	d.parked[e.Stream] = true
-	d.db.Metrics.hasParked(d.Name)
-	if waits {
-		return nil
-	}
-	d.relay.logger().ErrorContext(ctx, "an event is parked",
-		"consumer", d.Name, "stream", e.Stream, "position", e.Position, "trace", e.Meta.Trace, "err", why)
+	d.isParked(ctx, e, why, waits)
 	return nil
 }
 
@@ -96,12 +91,37 @@ func (d *delivery) giveAgain(ctx context.Context, p Parked) error {
 	case err != nil && ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil:
-		return d.park(ctx, p.Event, err.Error(), false)
+		return d.leave(ctx, p.Event, err.Error())
 	}
 	_, err = d.db.Pool.Exec(ctx, d.db.sql(`DELETE FROM $S.parked
 		WHERE cursor = $1::text AND stream = $2::text AND position = $3::bigint AND $S.fence($4::text, $5::bigint)`),
 		d.Name, p.Stream, int64(p.Position), cursorLease(d.Name), int64(d.token))
 	return fault(err, fmt.Sprintf("the parked event at %d cannot be taken off the list", p.Position))
+}
+
+// leave leaves an event parked that was given again in vain, unless somebody has
+// dropped it meanwhile.
+func (d *delivery) leave(ctx context.Context, e Event, why string) error {
+	tag, err := d.db.Pool.Exec(ctx, d.db.sql(`UPDATE $S.parked SET error = $4::text, again = false
+		WHERE cursor = $1::text AND stream = $2::text AND position = $3::bigint AND $S.fence($5::text, $6::bigint)`),
+		d.Name, e.Stream, int64(e.Position), errorText(why), cursorLease(d.Name), int64(d.token))
+	if err != nil {
+		return fault(err, fmt.Sprintf("the event at %d cannot be parked again", e.Position))
+	}
+	if tag.RowsAffected() > 0 {
+		d.isParked(ctx, e, why, false)
+	}
+	return nil
+}
+
+// isParked tells who watches.
+func (d *delivery) isParked(ctx context.Context, e Event, why string, waits bool) {
+	d.db.Metrics.hasParked(d.Name)
+	if waits {
+		return
+	}
+	d.relay.logger().ErrorContext(ctx, "an event is parked",
+		"consumer", d.Name, "stream", e.Stream, "position", e.Position, "trace", e.Meta.Trace, "err", why)
 }
 
 // firstParked is the first parked event of each stream.
