@@ -31,7 +31,7 @@ const LimitEvents = 1000
 // Events reads at most so many events after a position; 0 is before the first.
 // It gives what is there, in order and without gaps. Where events after that
 // position are no longer kept, the error is Trimmed; where a failover lost the
-// position itself, HistoryLost.
+// position itself, or it was never given, HistoryLost.
 func (db *DB) Events(ctx context.Context, after mainstem.Position, most int) ([]Event, error) {
 	if err := db.check(); err != nil {
 		return nil, err
@@ -39,13 +39,21 @@ func (db *DB) Events(ctx context.Context, after mainstem.Position, most int) ([]
 	if most < 1 || most > LimitEvents {
 		return nil, mainstem.Errorf(mainstem.Invalid, "a batch of %d events; between 1 and %d are possible", most, LimitEvents)
 	}
-	rows, err := db.Pool.Query(ctx, db.sql("SELECT * FROM $S.events($1::bigint, $2::int)"), int64(after), most)
-	if err != nil {
+	var events []Event
+	var last mainstem.Position
+	var b pgx.Batch
+	b.Queue(db.sql("SELECT * FROM $S.events($1::bigint, $2::int)"), int64(after), most).Query(func(rows pgx.Rows) (err error) {
+		events, err = pgx.CollectRows(rows, scanEvent)
+		return err
+	})
+	// A standby may not have what its reader has seen at the primary.
+	b.Queue(db.sql("SELECT CASE WHEN pg_is_in_recovery() THEN $1::bigint ELSE last END FROM $S.relay"), int64(after)).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&last) })
+	if err := db.Pool.SendBatch(ctx, &b).Close(); err != nil {
 		return nil, fault(err, "events cannot be read")
 	}
-	events, err := pgx.CollectRows(rows, scanEvent)
-	if err != nil {
-		return nil, fault(err, "events cannot be read")
+	if len(events) == 0 && after > last {
+		return nil, mainstem.Errorf(mainstem.HistoryLost, "events after %d were asked for, and the newest is %d: the server was set back, or this is the position of another: %w", after, last, &ahead{after})
 	}
 	for i := range events {
 		if events[i].Position != after+1 {
@@ -91,7 +99,7 @@ func scanEvent(row pgx.CollectableRow) (e Event, err error) {
 // ahead is beneath the HistoryLost of a position whose history ended before it.
 type ahead struct{ at mainstem.Position }
 
-func (a *ahead) Error() string { return fmt.Sprintf("a failover lost position %d", a.at) }
+func (a *ahead) Error() string { return fmt.Sprintf("position %d is lost", a.at) }
 
 // followsSQL asks whether a position comes next after another: as the first of an
 // era whose former one ended there, with eras in between without events.
