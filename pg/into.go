@@ -25,6 +25,8 @@ type Into struct {
 	// reason of it: a serialization failure, a deadlock, a lock or statement timeout, a
 	// right that is missing, no room, a server that is down or read-only. Any other,
 	// such as that of a unique key, is the event's, also where Apply passes it over.
+	// Without a statement for six TTLs of the relay, the server ends the transaction,
+	// as if the pod were lost: another one would wait for it.
 	Apply func(ctx context.Context, tx pgx.Tx, events []Event) error
 }
 
@@ -39,12 +41,13 @@ func (r *Relay) ConsumeInto(ctx context.Context, into Into) error {
 	if err := into.Target.check(); err != nil {
 		return err
 	}
-	into.Deliver = func(ctx context.Context, events []Event) error { return into.deliver(ctx, r.DB, events) }
+	into.Deliver = func(ctx context.Context, events []Event) error { return into.deliver(ctx, r, events) }
 	return r.Consume(ctx, into.Consumer)
 }
 
-func (into *Into) deliver(ctx context.Context, source *DB, events []Event) error {
-	return into.judge(into.Target.tx(ctx, "applying events", func(tx pgx.Tx) error {
+func (into *Into) deliver(ctx context.Context, r *Relay, events []Event) error {
+	source := r.DB
+	return into.judge(into.Target.bounded(ctx, "applying events", r.idle(), func(tx pgx.Tx) error {
 		if again(ctx) {
 			return into.applyParked(ctx, tx, events)
 		}
@@ -130,11 +133,11 @@ func (into *Into) applyParked(ctx context.Context, tx pgx.Tx, events []Event) er
 // between the end of its era and the beginning of the next, and of an era that is
 // that server's: of two restores of one dump each goes on counting. (The position
 // just before an era's first is given to no event; it says that none of them was
-// taken.) It returns who gave another position, which is here.
+// taken.) Nor beyond the last one: a server that was set back gives positions again. It returns who gave another position, which is here.
 func (db *DB) holds(ctx context.Context, asked Tx, at mainstem.Position, home string, next mainstem.Position) (gave string, err error) {
 	var before int64
 	var here string
-	err = asked.QueryRow(ctx, db.sql(`SELECT coalesce((SELECT before FROM $S.era WHERE before < $1::bigint AND first > $1::bigint + 1), $1::bigint),
+	err = asked.QueryRow(ctx, db.sql(`SELECT least(coalesce((SELECT before FROM $S.era WHERE before < $1::bigint AND first > $1::bigint + 1), $1::bigint), (SELECT last FROM $S.relay)),
 		(SELECT home FROM $S.era WHERE first <= greatest($1::bigint, 1) ORDER BY first DESC LIMIT 1),
 		(SELECT home FROM $S.era WHERE first <= $2::bigint ORDER BY first DESC LIMIT 1)`),
 		int64(at), int64(next)).Scan(&before, &here, &gave)

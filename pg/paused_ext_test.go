@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/pgserver"
 	"github.com/mainstemdb/mainstem/internal/proxy"
@@ -63,6 +65,32 @@ func TestPausedWhileParking(t *testing.T) {
 	background(t, "consumer", func(ctx context.Context) error { return r.Consume(ctx, consumer) })
 	k.wants(t, "b2")
 	p.Resume()
+	stop()
+}
+
+// TestPausedWhileApplying: the same of a target's transaction, in which the user's
+// function is when its pod is stopped.
+func TestPausedWhileApplying(t *testing.T) {
+	db, target := open(t), open(t)
+	r := relaying(t, db, false)
+	put(t, db, "a1")
+	p, inside, goOn := proxied(t, running(t)), make(chan struct{}), make(chan struct{})
+	first := into(t, target, func() string { return "" })
+	first.Apply = func(context.Context, pgx.Tx, []pg.Event) error {
+		close(inside)
+		<-goOn
+		return context.Canceled
+	}
+	stop := background(t, "paused", func(ctx context.Context) error { return relayBehind(t, db, p).ConsumeInto(ctx, first) })
+	<-inside
+	p.Pause()
+	background(t, "consumer", func(ctx context.Context) error {
+		return r.ConsumeInto(ctx, into(t, target, func() string { return "" }))
+	})
+	release := sync.OnceFunc(func() { p.Resume(); close(goOn) })
+	t.Cleanup(release)
+	eventually(t, "1 is applied", func() bool { return effects(t, target, "1") == 1 })
+	release()
 	stop()
 }
 

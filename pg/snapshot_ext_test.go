@@ -45,6 +45,22 @@ func TestRestoredSnapshot(t *testing.T) {
 	}
 }
 
+// TestTargetOfARestoredSnapshot: the target is ahead of a source that was set back. The
+// events that got its positions were taken for those whose effects are there.
+func TestTargetOfARestoredSnapshot(t *testing.T) {
+	db, target := open(t), open(t)
+	put(t, db, "a1", "a2")
+	number(t, db, "SELECT numbered FROM $S.drain(1)")
+	run(t, target, "INSERT INTO $S.applied (name, position) VALUES ('c', 3)")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	err := (&pg.Relay{DB: db, Logger: slog.New(slog.DiscardHandler)}).ConsumeInto(ctx, into(t, target, func() string { return "" }))
+	wantCode(t, err, mainstem.HistoryLost)
+	if n := cursorAt(t, db, "c"); n != 0 {
+		t.Errorf("the cursor is at %d", n)
+	}
+}
+
 // warned is told when something is logged.
 type warned chan bool
 
