@@ -88,7 +88,7 @@ func (r *Relay) Consume(ctx context.Context, c Consumer) error {
 		defer func() { stop(); <-done }()
 	}
 	return r.hold(ctx, cursorLease(c.Name), func(ctx context.Context, token mainstem.FencingToken) error {
-		d := &delivery{Consumer: c, relay: r, db: r.DB, token: token}
+		d := &delivery{Consumer: c, relay: r, db: r.DB, token: token, ask: c.Max}
 		return d.run(ctx)
 	})
 }
@@ -102,6 +102,7 @@ type delivery struct {
 	db     *DB
 	token  mainstem.FencingToken
 	at     mainstem.Position
+	ask    int             // so many events next
 	parked map[string]bool // streams of which something is parked
 }
 
@@ -136,12 +137,19 @@ func (d *delivery) run(ctx context.Context) error {
 
 // next delivers the next batch, and says how many events are in it.
 func (d *delivery) next(ctx context.Context) (n int, err error) {
-	events, err := d.db.Events(ctx, d.at, d.Max)
+	events, err := d.db.Events(ctx, d.at, d.ask)
 	if err != nil || len(events) == 0 {
 		return 0, err
 	}
+	// Where events are large the server sends many that do not fit, so fewer are asked for.
+	if d.ask = min(d.Max, 2*d.ask); len(events) < d.ask/2 {
+		d.ask = min(d.Max, max(len(events), fewEvents))
+	}
 	return len(events), d.take(ctx, events)
 }
+
+// fewEvents fit into LimitEventBytes, however large they are.
+const fewEvents = LimitEventBytes / mainstem.LimitValue
 
 // back goes on from the cursor as it is after a failover that lost what this
 // consumer took last: the cursor never was ahead of the events that were kept.

@@ -25,10 +25,15 @@ type Event struct {
 	Made time.Time // when it was appended, by the server's clock
 }
 
-// LimitEvents is the most events in one batch.
-const LimitEvents = 1000
+// LimitEvents is the most events in one batch, and LimitEventBytes about the most bytes
+// of data in it; a single event always fits.
+const (
+	LimitEvents     = 1000
+	LimitEventBytes = 16 << 20
+)
 
-// Events reads at most so many events after a position; 0 is before the first.
+// Events reads at most so many events after a position; 0 is before the first. It reads
+// fewer where they are large.
 // It gives what is there, in order and without gaps. Where events after that
 // position are no longer kept, the error is Trimmed; where a failover lost the
 // position itself, or it was never given, HistoryLost.
@@ -42,9 +47,17 @@ func (db *DB) Events(ctx context.Context, after mainstem.Position, most int) ([]
 	var events []Event
 	var last mainstem.Position
 	var b pgx.Batch
-	b.Queue(db.sql("SELECT * FROM $S.events($1::bigint, $2::int)"), int64(after), most).Query(func(rows pgx.Rows) (err error) {
-		events, err = pgx.CollectRows(rows, scanEvent)
-		return err
+	b.Queue(db.sql("SELECT * FROM $S.events($1::bigint, $2::int)"), int64(after), most).Query(func(rows pgx.Rows) error {
+		defer rows.Close()
+		for size := 0; size < LimitEventBytes && rows.Next(); {
+			e, err := scanEvent(rows)
+			if err != nil {
+				return err
+			}
+			events, size = append(events, e), size+len(e.Data)
+		}
+		rows.Close() // what is left is not kept
+		return rows.Err()
 	})
 	// A standby may not have what its reader has seen at the primary.
 	b.Queue(db.sql("SELECT CASE WHEN pg_is_in_recovery() THEN $1::bigint ELSE last END FROM $S.relay"), int64(after)).

@@ -3,6 +3,7 @@ package pg
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -130,6 +131,11 @@ func (r *Relay) hold(ctx context.Context, lease string, fn func(ctx context.Cont
 
 // number drains until ctx ends.
 func (r *Relay) number(ctx context.Context, token mainstem.FencingToken) error {
+	beside, stop := context.WithCancel(ctx)
+	var forgetting sync.WaitGroup
+	forgetting.Go(func() { r.forget(beside) })
+	defer forgetting.Wait()
+	defer stop()
 	s := sleeper{relay: r}
 	defer s.close()
 	swept, active := time.Time{}, time.Now()
@@ -137,7 +143,7 @@ func (r *Relay) number(ctx context.Context, token mainstem.FencingToken) error {
 	for {
 		clock.spent(relayAwake)
 		if time.Since(swept) >= sweepEvery {
-			if err := r.tidyUp(ctx, token); err != nil {
+			if err := r.empty(ctx, token); err != nil {
 				return err
 			}
 			swept = time.Now()
@@ -196,11 +202,24 @@ func (r *Relay) drain(ctx context.Context, token mainstem.FencingToken) (n int64
 	return n, err
 }
 
-// cleanFor is how long a relay deletes keys at a time: events wait for it.
+// cleanFor is how long a relay deletes keys at a time.
 const cleanFor = time.Second
 
-// tidyUp makes room: of events, and of request keys.
-func (r *Relay) tidyUp(ctx context.Context, token mainstem.FencingToken) error {
+// forget deletes old keys now and then, beside the numbering of events, which would
+// otherwise wait for it.
+func (r *Relay) forget(ctx context.Context) {
+	for {
+		if _, err := r.DB.clean(ctx, cleanFor); err != nil && ctx.Err() == nil {
+			r.logger().WarnContext(ctx, "old request keys stay", "err", err)
+		}
+		if !sleep(ctx, sweepEvery) {
+			return
+		}
+	}
+}
+
+// empty empties the tables whose events were all delivered.
+func (r *Relay) empty(ctx context.Context, token mainstem.FencingToken) error {
 	var swept int
 	err := r.DB.atOnce(ctx, "emptying tables", func(b *pgx.Batch) {
 		b.Queue(r.DB.sql("SELECT $S.sweep($1::bigint)"), int64(token)).QueryRow(func(row pgx.Row) error { return row.Scan(&swept) })
@@ -209,8 +228,7 @@ func (r *Relay) tidyUp(ctx context.Context, token mainstem.FencingToken) error {
 		return err
 	}
 	r.DB.Metrics.swept(swept)
-	_, err = r.DB.clean(ctx, cleanFor)
-	return err
+	return nil
 }
 
 // sleeper sleeps on a session of its own: see doze in relay.sql.

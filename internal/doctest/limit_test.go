@@ -92,6 +92,7 @@ var constants = map[string]int64{
 	"pg.MinTTL":                    int64(pg.MinTTL),
 	"pg.MaxTTL":                    int64(pg.MaxTTL),
 	"pg.LimitEvents":               pg.LimitEvents,
+	"pg.LimitEventBytes":           pg.LimitEventBytes,
 	"pg.LimitList":                 pg.LimitList,
 	"pg.LimitConsumer":             pg.LimitConsumer,
 	"pg.LimitAttempts":             pg.LimitAttempts,
