@@ -2,8 +2,13 @@ package pg_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -69,4 +74,56 @@ func TestForgettingHoldsUpNobody(t *testing.T) {
 	put(t, db, "a1")
 	numbered(t, db, 1)
 	commit(t, tx)
+}
+
+// TestManyParkedHoldUpNobody: while many events are given again that waited behind a
+// parked one, those of other streams are delivered, and all keep their order.
+func TestManyParkedHoldUpNobody(t *testing.T) {
+	const all = 150
+	db := open(t)
+	r := relaying(t, db, false)
+	var mu sync.Mutex
+	var took []string
+	poison := true
+	stop := background(t, "consumer", func(ctx context.Context) error {
+		return r.Consume(ctx, pg.Consumer{Name: "c", Attempts: 1, Max: 1, Deliver: func(ctx context.Context, events []pg.Event) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if poison && string(events[0].Data) == "0" {
+				return errors.New("poison")
+			}
+			if events[0].Stream == "many" {
+				slow := time.NewTimer(20 * time.Millisecond) // so that all of them take three seconds
+				defer slow.Stop()
+				<-slow.C
+			}
+			took = append(took, events[0].Stream+" "+string(events[0].Data))
+			return nil
+		}})
+	})
+	for i := range all {
+		wantCode(t, pgx.BeginFunc(t.Context(), db.Pool, func(tx pgx.Tx) error {
+			appendEvent(t, db, tx, "many", fmt.Sprint(i))
+			return nil
+		}), 0)
+	}
+	eventually(t, "all are parked", func() bool { return number(t, db, "SELECT count(*) FROM $S.parked") == all })
+	mu.Lock()
+	poison = false
+	mu.Unlock()
+	_, err := db.Retry(t.Context(), "c", "many")
+	wantCode(t, err, 0)
+	eventually(t, "the first is given again", func() bool { mu.Lock(); defer mu.Unlock(); return len(took) > 0 })
+	wantCode(t, pgx.BeginFunc(t.Context(), db.Pool, func(tx pgx.Tx) error { appendEvent(t, db, tx, "other", "x"); return nil }), 0)
+	eventually(t, "all are taken", func() bool { mu.Lock(); defer mu.Unlock(); return len(took) == all+1 })
+	stop()
+	at := slices.Index(took, "other x")
+	if at >= all-10 {
+		t.Errorf("the other stream's event came as number %d of %d", at+1, len(took))
+	}
+	for i, e := range slices.Delete(took, at, at+1) {
+		if e != fmt.Sprintf("many %d", i) {
+			t.Fatalf("number %d is %q", i, e)
+		}
+	}
 }

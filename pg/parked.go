@@ -59,30 +59,39 @@ func errorText(s string) string {
 	return s
 }
 
+// redeliverFor is how long parked events are given again at a time: those of other
+// streams wait for it.
+const redeliverFor = time.Second
+
 // redeliver gives parked events again where somebody asked for it, in the order
-// of their streams, and learns of which streams something is parked still.
+// of their streams, one of each stream in turn, and learns of which streams something
+// is parked still. What it has no time for comes at the next look.
 func (d *delivery) redeliver(ctx context.Context) error {
-	for {
-		parked, err := d.db.firstParked(ctx, d.Name)
+	ready, err := d.db.firstParked(ctx, d.Name)
+	if err != nil {
+		return err
+	}
+	d.parked = map[string]bool{}
+	for _, p := range ready {
+		d.parked[p.Stream] = true
+	}
+	for began := time.Now(); len(ready) > 0 && time.Since(began) < redeliverFor; {
+		p := ready[0]
+		if ready = ready[1:]; !p.Again {
+			continue
+		}
+		if err := d.giveAgain(ctx, p); err != nil {
+			return err
+		}
+		next, err := d.db.parkedWhere(ctx, "SELECT "+parkedColumns+" FROM $S.parked WHERE cursor = $1::text AND stream = $2::text ORDER BY position LIMIT 1", d.Name, p.Stream)
 		if err != nil {
 			return err
 		}
-		d.parked = map[string]bool{}
-		moved := false
-		for _, p := range parked {
-			d.parked[p.Stream] = true
-			if !p.Again {
-				continue
-			}
-			if err := d.giveAgain(ctx, p); err != nil {
-				return err
-			}
-			moved = true
-		}
-		if !moved {
-			return nil
+		if ready = append(ready, next...); len(next) == 0 {
+			delete(d.parked, p.Stream)
 		}
 	}
+	return nil
 }
 
 func (d *delivery) giveAgain(ctx context.Context, p Parked) error {
@@ -124,9 +133,20 @@ func (d *delivery) isParked(ctx context.Context, e Event, why string, waits bool
 		"consumer", d.Name, "stream", e.Stream, "position", e.Position, "trace", e.Meta.Trace, "err", why)
 }
 
-// firstParked is the first parked event of each stream.
+// firstParked is the first parked event of each stream, found by going from one to the
+// next: those that wait behind may be many.
 func (db *DB) firstParked(ctx context.Context, consumer string) ([]Parked, error) {
-	return db.parkedWhere(ctx, "SELECT DISTINCT ON (stream) "+parkedColumns+" FROM $S.parked WHERE cursor = $1::text ORDER BY stream, position", consumer)
+	return db.parkedWhere(ctx, `WITH RECURSIVE first AS (
+			(SELECT p FROM $S.parked p WHERE cursor = $1::text ORDER BY stream, position LIMIT 1)
+			UNION ALL
+			SELECT (SELECT n FROM $S.parked n WHERE n.cursor = $1::text AND n.stream > (first.p).stream ORDER BY n.stream, n.position LIMIT 1)
+			FROM first WHERE (first.p).stream IS NOT NULL)
+		SELECT `+parkedOf("(p)")+` FROM first WHERE (p).stream IS NOT NULL`, consumer)
+}
+
+// parkedOf are the columns of a row.
+func parkedOf(row string) string {
+	return row + "." + strings.ReplaceAll(parkedColumns, ", ", ", "+row+".")
 }
 
 // Parked lists what a consumer has parked, in the order of streams and positions,
