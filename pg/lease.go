@@ -23,7 +23,9 @@ const (
 // think they hold it; so what acts under a lease shows its token to Fence.
 //
 // Tokens of one lease only grow: a token is the server's timeline and a number,
-// so that a failover which lost the newest grants cannot give their tokens again.
+// so that a failover which lost the newest grants cannot give their tokens again. Nor
+// can a crash: a grant is on the disk before it is answered, whatever
+// synchronous_commit says.
 func (db *DB) Acquire(ctx context.Context, name, owner string, ttl time.Duration) (mainstem.Grant, error) {
 	if err := db.check(); err != nil {
 		return mainstem.Grant{}, err

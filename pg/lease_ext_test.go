@@ -187,3 +187,23 @@ func TestHoldIsRenewed(t *testing.T) {
 		return context.Cause(ctx)
 	}), 0)
 }
+
+// TestGrantsAreDurable: a grant that a crash could lose would be given again under the
+// same token.
+func TestGrantsAreDurable(t *testing.T) {
+	db := open(t)
+	for _, c := range []struct{ set, then string }{{"off", "on"}, {"local", "local"}, {"remote_apply", "remote_apply"}} {
+		tx := begin(t, db, pgx.ReadCommitted)
+		var then string
+		for _, sql := range []string{"SET LOCAL synchronous_commit = " + c.set, "SELECT " + db.Schema + ".acquire('l', 'o', interval '1 min')"} {
+			if _, err := tx.Exec(t.Context(), sql); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantCode(t, tx.QueryRow(t.Context(), "SHOW synchronous_commit").Scan(&then), 0)
+		if then != c.then {
+			t.Errorf("with %s a grant is committed with %s, want %s", c.set, then, c.then)
+		}
+		commit(t, tx)
+	}
+}

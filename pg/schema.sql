@@ -271,6 +271,10 @@ CREATE OR REPLACE FUNCTION {{.Schema}}.acquire(of_name text, of_owner text, ttl 
 DECLARE
 	least CONSTANT bigint := ({{.Schema}}.timeline() << 40) + 1;
 BEGIN
+	IF current_setting('synchronous_commit') = 'off' THEN
+		-- A grant that a crash loses would be granted again, under the same token.
+		PERFORM set_config('synchronous_commit', 'on', true);
+	END IF;
 	INSERT INTO {{.Schema}}.lease AS l (name, token, owner, until)
 	VALUES (of_name, least, of_owner, clock_timestamp() + ttl)
 	ON CONFLICT (name) DO UPDATE SET token = greatest(l.token + 1, least), owner = excluded.owner, until = excluded.until
