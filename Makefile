@@ -89,9 +89,9 @@ test: postgres $(REPORT) ## Test everything: suite, wire, contract, breaklaw, to
 # Its packages would make a cluster of their own and start it; tests make theirs.
 .PHONY: postgres
 postgres: ## Install PostgreSQL and PgBouncer for tests where they are missing: on Debian and its kin, as root
-	@if ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null; then exit 0; fi; \
+	@if { ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null; } && command -v pgbouncer >/dev/null; then exit 0; fi; \
 	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
-		echo "postgres: not there, and this user cannot install it: what needs it is not run (Debian: apt-get install postgresql pgbouncer)"; exit 0; \
+		echo "postgres: PostgreSQL or PgBouncer is not there, and this user cannot install it: what needs it is not run (Debian: apt-get install postgresql pgbouncer)"; exit 0; \
 	fi; \
 	mkdir -p /etc/postgresql-common; \
 	[ -e /etc/postgresql-common/createcluster.conf ] || echo "create_main_cluster = false" >/etc/postgresql-common/createcluster.conf; \
