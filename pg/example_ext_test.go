@@ -78,3 +78,43 @@ func TestExampleFence(t *testing.T) {
 		t.Error("nothing was billed")
 	}
 }
+
+// Paid is an event with a type of its own.
+type Paid struct {
+	Order string `json:"order"`
+	Cents int64  `json:"cents"`
+}
+
+// TestExampleTypedEvents: a registry of the root package makes events of Go types, and
+// reads them where they are taken.
+func TestExampleTypedEvents(t *testing.T) {
+	events := mainstem.NewRegistry[any]()
+	mainstem.Register[Paid](events, "paid.v1")
+	wantCode(t, events.Err(), 0)
+	db := open(t)
+	wantCode(t, pgx.BeginFunc(t.Context(), db.Pool, func(tx pgx.Tx) error {
+		e, err := events.Encode(Paid{Order: "7", Cents: 500})
+		if err != nil {
+			return err
+		}
+		return pg.Append(t.Context(), db.In(tx), "order/7", e)
+	}), 0)
+	relay := &pg.Relay{DB: db}
+	background(t, "relay", relay.Run)
+	taken := make(chan any, 1)
+	background(t, "consumer", func(ctx context.Context) error {
+		return relay.Consume(ctx, pg.Consumer{Name: "mail", Deliver: func(_ context.Context, batch []pg.Event) error {
+			for _, e := range batch {
+				paid, err := events.Decode(e.Event)
+				if err != nil {
+					return err
+				}
+				taken <- paid
+			}
+			return nil
+		}})
+	})
+	if got := <-taken; got != (Paid{Order: "7", Cents: 500}) {
+		t.Errorf("took %+v", got)
+	}
+}
