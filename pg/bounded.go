@@ -54,15 +54,7 @@ func (r *Relay) idle() time.Duration { return idleFactor * r.ttl() }
 // bounded is tx, but the server ends the transaction when it is left without a
 // statement for so long.
 func (db *DB) bounded(ctx context.Context, what string, idle time.Duration, fn func(tx pgx.Tx) error) error {
-	t, err := db.begin(ctx, what, func(b *pgx.Batch) {
+	return db.txAfter(ctx, what, func(b *pgx.Batch) {
 		b.Queue("SELECT set_config('idle_in_transaction_session_timeout', $1::text, true)", strconv.FormatInt(idle.Milliseconds(), 10))
-	})
-	if err != nil {
-		return err
-	}
-	defer t.end(ctx)
-	if err := fn(t); err != nil {
-		return err
-	}
-	return t.commit(ctx, nil)
+	}, fn)
 }

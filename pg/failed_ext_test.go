@@ -199,13 +199,7 @@ func TestTroubleOfTheTarget(t *testing.T) {
 				}
 				return raise(ctx, tx, state)
 			}
-			background(t, "consumer", func(ctx context.Context) error { return r.ConsumeInto(ctx, c) })
-			put(t, db, "a1")
-			eventually(t, "the cursor has moved", func() bool { return cursorAt(t, db, "c") == 1 })
-			parked, err := db.Parked(t.Context(), "c")
-			if wantCode(t, err, 0); len(parked) != 0 || effects(t, target, "1") != 1 {
-				t.Errorf("%d events are parked, %d effects, after %d calls", len(parked), effects(t, target, "1"), calls)
-			}
+			appliesOne(t, r, c)
 		})
 	}
 }

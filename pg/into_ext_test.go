@@ -157,13 +157,7 @@ func TestTargetThatBreaks(t *testing.T) {
 		}
 		return apply(ctx, tx, events)
 	}
-	background(t, "consumer", func(ctx context.Context) error { return r.ConsumeInto(ctx, c) })
-	put(t, db, "a1")
-	eventually(t, "the cursor has moved", func() bool { return cursorAt(t, db, "c") == 1 })
-	parked, err := db.Parked(t.Context(), "c")
-	if wantCode(t, err, 0); len(parked) != 0 || effects(t, target, "1") != 1 {
-		t.Errorf("%d events are parked, %d effects, after %d calls", len(parked), effects(t, target, "1"), calls)
-	}
+	appliesOne(t, r, c)
 }
 
 // TestTwoRestoresOfOneDump count on from the same position, each on its own: a target
@@ -198,4 +192,16 @@ func TestConsumeIntoItsOwnPool(t *testing.T) {
 	})
 	put(t, db, "a1", "a2", "a3")
 	eventually(t, "3 is applied", func() bool { return effects(t, db, "3") == 1 })
+}
+
+// appliesOne appends an event, and sees it applied once in the target, and not parked.
+func appliesOne(t *testing.T, r *pg.Relay, into pg.Into) {
+	t.Helper()
+	background(t, "consumer", func(ctx context.Context) error { return r.ConsumeInto(ctx, into) })
+	put(t, r.DB, "a1")
+	eventually(t, "the cursor has moved", func() bool { return cursorAt(t, r.DB, into.Name) == 1 })
+	parked, err := r.DB.Parked(t.Context(), into.Name)
+	if wantCode(t, err, 0); len(parked) != 0 || effects(t, into.Target, "1") != 1 {
+		t.Errorf("%d events are parked, %d effects", len(parked), effects(t, into.Target, "1"))
+	}
 }

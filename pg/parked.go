@@ -141,12 +141,7 @@ func (db *DB) firstParked(ctx context.Context, consumer string) ([]Parked, error
 			UNION ALL
 			SELECT (SELECT n FROM $S.parked n WHERE n.cursor = $1::text AND n.stream > (first.p).stream ORDER BY n.stream, n.position LIMIT 1)
 			FROM first WHERE (first.p).stream IS NOT NULL)
-		SELECT `+parkedOf("(p)")+` FROM first WHERE (p).stream IS NOT NULL`, consumer)
-}
-
-// parkedOf are the columns of a row.
-func parkedOf(row string) string {
-	return row + "." + strings.ReplaceAll(parkedColumns, ", ", ", "+row+".")
+		SELECT `+parkedColumns+` FROM (SELECT (p).* FROM first) AS head WHERE stream IS NOT NULL`, consumer)
 }
 
 // Parked lists what a consumer has parked, in the order of streams and positions,

@@ -209,7 +209,12 @@ func (t *transaction) end(ctx context.Context) {
 // tx runs fn in a transaction of read committed. An error of COMMIT is Undecided
 // unless the server said that nothing was committed.
 func (db *DB) tx(ctx context.Context, what string, fn func(tx pgx.Tx) error) error {
-	t, err := db.begin(ctx, what, nil)
+	return db.txAfter(ctx, what, nil, fn)
+}
+
+// txAfter is tx, with statements that travel with BEGIN.
+func (db *DB) txAfter(ctx context.Context, what string, first func(b *pgx.Batch), fn func(tx pgx.Tx) error) error {
+	t, err := db.begin(ctx, what, first)
 	if err != nil {
 		return err
 	}

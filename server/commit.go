@@ -93,8 +93,8 @@ func (s service) Submit(ctx context.Context, stream *connect.BidiStream[pb.Submi
 }
 
 // desk takes the transactions of one stream in and hands the answers out. Who
-// sends and does not read answers is no longer read from: refusals are sent by the
-// one that reads.
+// sends and does not read answers is no longer read from: the one that reads also sends
+// the refusal of a whole message.
 type desk struct {
 	server  *Server
 	backend mainstem.Backend
