@@ -192,9 +192,8 @@ func (r *run) tune(ctx context.Context, i int, at *row, key string, variants []s
 // best is the value of a setting that has reached the most, or, of latencies, the least.
 func best(variants []string, reached map[string]float64, least bool) string {
 	order := func(a, b string) int { return cmp.Compare(reached[a], reached[b]) }
-	variants = slices.DeleteFunc(slices.Clone(variants), func(v string) bool { return reached[v] == 0 }) // it was not measured
-	if least {
-		return slices.MinFunc(variants, order)
+	if measured := slices.DeleteFunc(slices.Clone(variants), func(v string) bool { return reached[v] == 0 }); least && len(measured) > 0 {
+		return slices.MinFunc(measured, order)
 	}
 	return slices.MaxFunc(variants, order)
 }
