@@ -1,93 +1,78 @@
 package node
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"time"
 
 	"github.com/mainstemdb/mainstem"
-	"github.com/mainstemdb/mainstem/internal/breaklaw"
 	"github.com/mainstemdb/mainstem/internal/record"
 	"github.com/mainstemdb/mainstem/internal/state"
-	"github.com/mainstemdb/mainstem/journal"
 )
-
-// landing is how an append ended.
-type landing struct {
-	head journal.Head
-	err  error
-}
 
 // run is the writer loop: while one record flies to the disk, the next is
 // judged on top of it; when it lands, the next takes off, and then the landed
 // one is applied and answered. At most one append is in flight.
+//
+// The loop is a turn, not a goroutine: whoever holds p.turn takes it. A caller
+// whose transaction is ripe judges it if nobody else is at it, and whoever has
+// appended a record lands it: a lone caller is woken once, by its answer. This
+// goroutine is there for what comes while somebody is at it, and for time.
 func (p *partition) run() {
 	defer close(p.stopped)
-	var next *batch
-	timer := time.NewTimer(p.untilExpiry())
-	defer timer.Stop()
+	defer p.timer.Stop()
 	for {
+		tick := false
 		select {
 		case <-p.stopping:
-			p.wind(next)
+			p.wind()
 			return
 		case <-p.queue.wake:
 		case <-p.arrived:
-		case l := <-p.landed:
-			next = p.land(l, next)
-			timer.Reset(p.untilExpiry())
-		case <-timer.C:
+		case <-p.timer.C:
+			tick = true
+		}
+		p.turn.Lock()
+		if tick {
 			p.full = false
-			timer.Reset(p.untilExpiry())
+			p.timer.Reset(p.untilExpiry())
 		}
-		if p.down() != nil {
-			continue
-		}
-		if p.flight == nil && p.behind() {
-			_ = p.catchUp(next)
-			next = nil
-		}
-		if p.flight == nil && p.between() {
-			p.cross()
-		}
-		next = p.gather(next)
-		if p.flight == nil {
-			next = p.launch(next)
-		}
+		beside(p.round())
+		p.turn.Unlock()
 	}
 }
 
-// land deals with what an append has come to, and lets the next batch take off.
-func (p *partition) land(l landing, next *batch) *batch {
-	landed := p.flight
-	p.flight = nil
-	if l.err == nil && landed.bytes != nil && p.shared() {
-		l.err = p.betweenIsVoid(l.head.Slot)
+// look has what waits judged, here if nobody is at it. Who never gives up also waits
+// for the disk here; others could be kept beyond their time. On a shared log already
+// judging can take as long as an engine's answer.
+func (p *partition) look(ctx context.Context) {
+	if p.shared() || !p.turn.TryLock() {
+		p.queue.poke()
+		return
 	}
-	switch {
-	case l.err != nil && p.shared():
-		return p.lostShared(landed, next, l.err)
-	case l.err != nil:
-		p.lost(landed, next, l.err)
+	fly := p.round()
+	p.turn.Unlock()
+	if fly != nil && ctx.Done() == nil {
+		fly()
+		return
+	}
+	beside(fly)
+}
+
+// round judges what waits, and returns the flight of a record that took off, for
+// whoever calls to begin. Under turn.
+func (p *partition) round() (fly func()) {
+	if p.down() != nil {
 		return nil
-	case landed.bytes == nil:
-		p.vain = vain{}
-		p.prove(landed.tookOff)
-		next = p.launch(next)
-		landed.answerAll(nil)
-		landed.recycle()
-		return next
 	}
-	p.full, p.vain = false, vain{}
-	landed.head, landed.step.Tail.Head = l.head, l.head
-	p.scanned.Store(l.head.Slot)
-	if !p.behind() {
-		next = p.launch(next)
+	if p.flight == nil && p.behind() {
+		_ = p.catchUp(p.judged)
+		p.judged = nil
 	}
-	p.apply(landed)
-	p.prove(landed.tookOff)
-	return next
+	if p.flight == nil && p.between() {
+		p.cross()
+	}
+	p.judged = p.gather(p.judged)
+	return p.launch()
 }
 
 // limits of one record.
@@ -182,150 +167,21 @@ func (p *partition) clear(outlived []state.Write) {
 	}
 }
 
-// launch appends a judged batch, unless another is in flight.
-func (p *partition) launch(b *batch) *batch {
-	if b == nil || p.flight != nil {
-		return b
-	}
-	if !b.worthRecord() {
-		p.launchProof(b)
-		return nil
-	}
-	if wait := p.pace.left(); wait > 0 && b.header.Moved == nil {
-		time.AfterFunc(wait, p.queue.poke)
-		return b
-	}
-	p.pace.launched = time.Now()
-	if err := b.encode(); err != nil {
-		b.refuse(mainstem.Errorf(mainstem.Corrupt, "partition %d could not encode a record: %w", p.id, err))
-		p.stop(err)
-		return nil
-	}
-	p.flight, p.ahead = b, b.step.Tail
-	p.time.leap.Store(0)
-	if breaklaw.On("L4") {
-		p.apply(b)
-	}
-	b.tookOff = time.Now()
-	p.counted.takeOff(b)
-	p.append(b)
-	return nil
-}
-
-// append writes the record of a batch, beside the loop. On a shared log an append
-// can hang for as long as the engine does: it is left when the partition stops.
-func (p *partition) append(b *batch) {
-	after, bytes, log := b.after, b.bytes, p.log()
-	ctx, cancel := context.Background(), func() {}
-	if p.shared() {
-		ctx, cancel = p.whileServing()
-	}
-	go func() {
-		defer cancel()
-		head, err := log.Append(ctx, after, bytes)
-		p.counted.land(err)
-		p.landed <- landing{head: head, err: err}
-	}()
-}
-
-// launchProof asks the log whether the tail that answers were judged on still is
-// the tail.
-func (p *partition) launchProof(b *batch) {
-	b.abandon() // before another batch begins at the same index
-	p.flight, b.tookOff = b, time.Now()
-	head, log := p.ahead.Head, p.log()
-	ctx, cancel := p.whileServing()
-	go func() {
-		defer cancel()
-		p.landed <- landing{err: log.Confirm(ctx, head)}
-	}()
-}
-
-// apply makes a durable batch visible, answers, and tells followers (L4).
-func (p *partition) apply(b *batch) {
-	if b.applied {
-		return
-	}
-	b.applied = true
-	if err := p.change(b.writes(), b.step.Tail); err != nil {
-		// The record is durable; only this process cannot go on with it.
-		b.answerAll(mainstem.Errorf(mainstem.Undecided, "partition %d could not apply a durable record: %w", p.id, err))
-		p.storeFailed(err)
-		return
-	}
-	p.tail, p.gaveTo = b.step.Tail, cmp.Or(b.header.Successor, p.gaveTo)
-	p.overlay.Drop(b.header.Index)
-	p.ring.add(&b.header, b.bytes, b.head)
-	p.settle(&b.header)
-	p.sweeper.grow(len(b.bytes))
-	b.noticed()
-	b.answerAll(nil)
-	b.recycle()
-	p.node.tellNews()
-}
-
-// lost deals with an append that did not end well. What was judged on top of
-// it was never sent, and is definitely not there.
-func (p *partition) lost(flight, next *batch, err error) {
-	if next != nil {
-		next.refuse(mainstem.Errorf(mainstem.Unavailable, "partition %d: the record before failed: %w", p.id, err))
-		next.unspeak()
-	}
-	if errors.Is(err, journal.ErrFailed) && p.log().Confirm(context.Background(), p.tail.Head) == nil {
-		// Nothing was written, and the log is sound: a full disk, for example.
-		flight.refuse(mainstem.Errorf(mainstem.Unavailable, "partition %d: %w", p.id, err))
-		flight.unspeak()
-		p.time.leap.Store(flight.header.Leap)
-		p.full = true
-		p.rewind()
-		return
-	}
-	code := mainstem.Undecided
-	if errors.Is(err, journal.ErrFailed) || errors.Is(err, journal.ErrLost) {
-		code = mainstem.Unavailable
-	}
-	flight.fail(code, err)
-	p.logFailed(err)
-}
-
-// logFailed stops what can no longer be trusted: the partition if its log is
-// damaged or has a second writer, the database if its disk fails.
-func (p *partition) logFailed(err error) {
-	if errors.Is(err, journal.ErrCorrupt) || errors.Is(err, journal.ErrLost) {
-		err = mainstem.Errorf(mainstem.Corrupt, "partition %d is damaged or has a second writer: %w (L2, L12)", p.id, err)
-		p.logger.Error("partition stops", "err", err)
-		p.stop(err)
-		return
-	}
-	p.node.fail(mainstem.Errorf(mainstem.Unavailable, "partition %d: %w", p.id, err))
-}
-
 // wind ends the loop: what flies may still land; nothing new takes off.
-func (p *partition) wind(next *batch) {
+func (p *partition) wind() {
+	p.turn.Lock()
+	p.wound = true
 	p.queue.close(p.reason)
-	if next != nil {
+	if p.judged != nil {
 		why := p.reason
 		if mainstem.CodeOf(why) != mainstem.Stopped || p.node.Err() != nil {
 			// The record that it was judged on may never have been durable (L4).
 			why = mainstem.Errorf(mainstem.Unavailable, "partition %d stops: %w", p.id, why)
 		}
-		next.refuse(why)
+		p.judged.refuse(why)
 	}
-	if p.flight == nil {
-		return
-	}
-	l := <-p.landed
-	switch {
-	case l.err != nil && p.shared() && !errors.Is(l.err, journal.ErrUnknown):
-		p.flight.fail(mainstem.Unavailable, l.err)
-	case l.err != nil:
-		p.flight.fail(mainstem.Undecided, l.err)
-	case p.flight.bytes == nil:
-		p.flight.answerAll(nil)
-	default:
-		p.flight.head, p.flight.step.Tail.Head = l.head, l.head
-		p.apply(p.flight)
-	}
+	p.turn.Unlock()
+	p.flights.Wait()
 }
 
 // storeFailed stops what can no longer be trusted: the partition if its state

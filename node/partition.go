@@ -18,8 +18,8 @@ import (
 
 // partition is one log with its state.
 //
-// Invariants: newest is what store holds, and nothing speculative (L4). Only the
-// loop's goroutine touches the loop's own.
+// Invariants: newest is what store holds, and nothing speculative (L4). Only
+// who holds turn touches the loop's own.
 type partition struct {
 	Part
 	id     int
@@ -40,13 +40,17 @@ type partition struct {
 	deposits deposits
 	archive  archive
 
-	// The loop's own.
+	// turn is held by whoever judges, lands and applies: see run.
+	turn sync.Mutex
+	// The loop's own: what follows is whose turn it is.
 	tail    *state.Tail // as of the last applied record
 	overlay *state.Overlay
 	hints   *state.Hints
 	ahead   *state.Tail // the tail as the newest judged record will leave it
 	flight  *batch      // appended, not yet durable
-	landed  chan landing
+	judged  *batch      // on top of that, if any
+	timer   *time.Timer // of the next look at the clock
+	wound   bool        // the loop has ended
 	scratch []byte
 	taken   []*waiter  // from the queue, at last
 	room    state.Room // of the newest judged record
@@ -82,6 +86,7 @@ type partition struct {
 	// flushed is the index up to which a snapshot of this node has the state.
 	flushed atomic.Uint64
 
+	flights  sync.WaitGroup // appends under way, until they are dealt with
 	stopOnce sync.Once
 	stopping chan struct{}
 	stopped  chan struct{} // closed when the loop has ended
@@ -92,7 +97,7 @@ type partition struct {
 func newPartition(n *Node, id int, part Part) *partition {
 	p := &partition{
 		Part: part, id: id, node: n, logger: n.cfg.Logger.With("partition", id), seed: rand.Uint64(),
-		tail: &state.Tail{}, ahead: &state.Tail{}, landed: make(chan landing, 1), arrived: make(chan struct{}, 1),
+		tail: &state.Tail{}, ahead: &state.Tail{}, arrived: make(chan struct{}, 1),
 		stopping: make(chan struct{}), stopped: make(chan struct{}), counted: counted{start: time.Now().Add(-1)},
 	}
 	p.on.Store(&generation{Log: part.Log, raw: part.Log, id: n.cfg.Database, shared: part.Shared, blobs: part.Blobs, guarantees: n.cfg.Guarantees})
@@ -119,6 +124,7 @@ func (p *partition) start() {
 		close(p.stopped)
 		return
 	}
+	p.timer = time.NewTimer(p.untilExpiry())
 	go p.sweep()
 	go p.depositing()
 	go p.archiving()

@@ -58,24 +58,23 @@ func (q *queue) init(limit int64) {
 	q.wake = make(chan struct{}, 1)
 }
 
-func (q *queue) push(w *waiter) error {
+// push puts a transaction behind those that wait, and says whether it is time to
+// look at them.
+func (q *queue) push(w *waiter) (ripe bool, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	switch {
 	case q.closed != nil:
-		return q.closed
+		return false, q.closed
 	case breaklaw.On("L10"):
 	case len(q.waiting) >= limitQueue:
-		return mainstem.Errorf(mainstem.Overloaded, "%d transactions wait already, which is the limit (L10)", len(q.waiting))
+		return false, mainstem.Errorf(mainstem.Overloaded, "%d transactions wait already, which is the limit (L10)", len(q.waiting))
 	case q.bytes+int64(w.size) > q.limit:
-		return mainstem.Errorf(mainstem.Overloaded, "%d bytes of transactions wait already; the limit is %d (L10)", q.bytes, q.limit)
+		return false, mainstem.Errorf(mainstem.Overloaded, "%d bytes of transactions wait already; the limit is %d (L10)", q.bytes, q.limit)
 	}
 	q.waiting = append(q.waiting, w)
 	q.bytes += int64(w.size)
-	if len(q.waiting) >= q.ripe {
-		q.poke()
-	}
-	return nil
+	return len(q.waiting) >= q.ripe, nil
 }
 
 // poke makes the loop look.
@@ -216,8 +215,12 @@ func (p *partition) commit(ctx context.Context, t *mainstem.Transaction, way way
 
 // await waits for the loop's answer.
 func (p *partition) await(ctx context.Context, w *waiter) (*mainstem.Receipt, error) {
-	if err := p.queue.push(w); err != nil {
+	ripe, err := p.queue.push(w)
+	if err != nil {
 		return nil, err
+	}
+	if ripe {
+		p.look(ctx)
 	}
 	select {
 	case <-w.told:

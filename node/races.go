@@ -12,12 +12,13 @@ import (
 
 // lostShared deals with an append or a proof on a shared log that did not end
 // well. What was judged on top of it was never sent.
-func (p *partition) lostShared(flight, next *batch, err error) *batch {
+func (p *partition) lostShared(flight *batch, err error) {
+	next := p.judged
 	switch {
 	case errors.Is(err, journal.ErrLost):
 		// Another node wrote first. What we sent is not in the log and never will
 		// be: it is judged again, on what the other has written.
-		if next != nil {
+		if p.judged = nil; next != nil {
 			p.requeue(next)
 		}
 		p.requeue(flight)
@@ -26,14 +27,14 @@ func (p *partition) lostShared(flight, next *batch, err error) *batch {
 		if p.catchUp(nil) == nil && p.scanned.Load() == before {
 			p.lostToNobody(err)
 		}
-		return nil
+		return
 	case errors.Is(err, journal.ErrUnknown), flight.unknown:
 		// Only a successor of its predecessor tells. The same bytes after the same
 		// predecessor are either that successor, or lost; a second copy is void (L11).
 		p.logger.Warn("whether a record is in the log is not known; it is sent again", "index", flight.header.Index, "err", err)
 		p.flight, flight.unknown = flight, true
 		p.again(flight)
-		return next
+		return
 	case errors.Is(err, journal.ErrCorrupt):
 		p.logger.Error("partition stops", "err", err)
 		p.stop(mainstem.Errorf(mainstem.Corrupt, "partition %d: %w (L12)", p.id, err))
@@ -45,8 +46,8 @@ func (p *partition) lostShared(flight, next *batch, err error) *batch {
 			b.unspeak()
 		}
 	}
+	p.judged = nil
 	p.rewind()
-	return nil
 }
 
 // vain counts appends and proofs that were lost to a record that is not there.
@@ -109,15 +110,15 @@ func (p *partition) betweenIsVoid(slot uint64) error {
 
 // again sends a record once more, after a pause.
 func (p *partition) again(b *batch) {
-	go func() {
+	p.flights.Go(func() {
 		ctx, cancel := p.whileServing()
 		defer cancel()
 		if !sleep(ctx, p.node.cfg.Shared.pause()/4) {
-			p.landed <- landing{err: journal.ErrUnknown}
+			p.landed(landing{err: journal.ErrUnknown})
 			return
 		}
-		p.append(b)
-	}()
+		p.append(b)()
+	})
 }
 
 // requeue has everything that a batch answers judged again. A transaction that

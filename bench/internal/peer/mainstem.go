@@ -70,7 +70,8 @@ func (s *Mainstem) Do(ctx context.Context, op *Op) (uint64, error) {
 	switch op.Kind {
 	case CAS:
 		group, name := place(op.Key)
-		r, err := s.asked.Group(group).Do(ctx, s.id(op.Client), func(tx *mainstem.Txn) error {
+		// A caller that never gives up, as are those of the other libraries.
+		r, err := s.asked.Group(group).Do(context.WithoutCancel(ctx), s.id(op.Client), func(tx *mainstem.Txn) error {
 			if op.Version == 0 {
 				tx.Require(mainstem.KeyAbsent{Name: name})
 			} else {
@@ -191,6 +192,7 @@ func (s *Mainstem) Settings() map[string]string {
 	return map[string]string{
 		"memory": fmt.Sprintf("%d MiB", s.config.Memory>>20), "history": "default, 10 min", "ids": ids,
 		"partitions": strconv.Itoa(max(1, s.config.Partitions)), "engine": g.Engine, "synced": strconv.FormatBool(g.Synced),
+		"context": "of a cas never ends, as the other libraries have none",
 	}
 }
 
