@@ -107,11 +107,7 @@ func (r *run) all(ctx context.Context) error {
 		}
 	}
 	for n := range r.options.rounds {
-		for i := range rows {
-			at := (i + n) % len(rows)
-			if n%2 == 1 { // nobody always comes after the same one
-				at = len(rows) - 1 - at
-			}
+		for _, at := range order(n, len(rows)) {
 			if err := r.visit(ctx, n, at, &rows[at]); err != nil {
 				return err
 			}
@@ -124,6 +120,19 @@ func (r *run) all(ctx context.Context) error {
 	}
 	r.sum(rows)
 	return nil
+}
+
+// order is in which order a round visits so many rows.
+func order(round, rows int) (at []int) {
+	for i := range rows {
+		k := (i + round) % rows
+		// Nobody always comes after the same one. Of two rows, the turn alone does that.
+		if round%2 == 1 && rows > 2 {
+			k = rows - 1 - k
+		}
+		at = append(at, k)
+	}
+	return at
 }
 
 // prepare does what comes before the first round: setting up, and searching the
