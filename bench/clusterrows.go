@@ -38,7 +38,9 @@ func partitionRows(o *options, sc *scenario) (rows []row, missing []Missing) {
 func nodeRows(task string) func(*options, *scenario) ([]row, []Missing) {
 	return func(o *options, sc *scenario) (rows []row, missing []Missing) {
 		for _, system := range onEngines {
-			rows = append(rows, o.row(system, sc.name, task, nil, slices.Max(o.clients)))
+			r := o.row(system, sc.name, task, nil, slices.Max(o.clients))
+			r.job.Fill = o.fill
+			rows = append(rows, r)
 		}
 		return rows, o.apart()
 	}

@@ -99,7 +99,7 @@ func follow(ctx context.Context, job *Job) (figures []Figure, err error) {
 
 // changes counts those that a reader is to see.
 func changes(ctx context.Context, s *peer.Mainstem, match mainstem.Match) (n int64, err error) {
-	for batch, err := range s.DB.Changes(ctx, mainstem.From{Drain: true, Match: match}) {
+	for batch, err := range s.Asked.Changes(ctx, mainstem.From{Drain: true, Match: match}) {
 		if err != nil {
 			return n, err
 		}
@@ -114,12 +114,18 @@ type pass func(ctx context.Context, i int) (int64, error)
 // drained repeats a pass over the log until the time is over. The last pass is
 // finished, and its time counts.
 func drained(ctx context.Context, job *Job, prepare func(context.Context, *peer.Mainstem) (pass, error)) (figures []Figure, err error) {
-	s, err := filled(ctx, job)
+	m, err := filled(ctx, job)
 	if err != nil {
 		return nil, err
 	}
+	var s peer.System = m
+	if job.Peer == "mainstem-server" {
+		if s, err = peer.NewServed(m); err != nil {
+			return nil, err
+		}
+	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	once, err := prepare(ctx, s)
+	once, err := prepare(ctx, m)
 	if err != nil {
 		return nil, err
 	}

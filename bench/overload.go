@@ -29,6 +29,13 @@ const (
 	atOnce         = 64 // arrivals, between which answers are heard
 )
 
+// What is measured in a visit.
+const (
+	waiting  = "callers who wait for their answers"
+	arriving = "arrivals that wait for nobody"
+	polite   = "polite clients beside wild ones"
+)
+
 // overload asks a server for more than it can do: first for what it can, then for ten
 // times as much whether it answers or not, then for little again, then by clients that
 // repeat whatever they are told at once.
@@ -64,7 +71,7 @@ func overload(ctx context.Context, job *Job) (figures []Figure, err error) {
 		return nil, err
 	}
 	if flood.NormalAfter == nil {
-		flood.Note += notNormal
+		flood.Note = notNormal
 	}
 	stormed, err := storm(ctx, s, job, part)
 	return []Figure{peak, flood, stormed}, err
@@ -113,7 +120,7 @@ func (c *crowd) closed(ctx context.Context, s peer.System, job *Job, d time.Dura
 	f, err := measured(s, job, func(opened, shut func() error) (load.Outcome, error) {
 		return load.Closed{Clients: job.Clients, Warm: job.Warm, For: d, Opened: opened, Shut: shut}.Run(ctx, c.call)
 	})
-	f.Note = fmt.Sprintf("%d callers who wait for their answers", job.Clients)
+	f.Level = waiting
 	return f, err
 }
 
@@ -187,7 +194,7 @@ func (c *crowd) open(ctx context.Context, s peer.System, job *Job, rate float64,
 	if l.Count() > 0 {
 		f.RefusedP99, f.RefusedMax = micros(l, 0.99), micros(l, 1)
 	}
-	f.Note = "arrivals that wait for nobody"
+	f.Level = arriving
 	return f, err
 }
 
@@ -210,5 +217,5 @@ func (c *crowd) recovers(ctx context.Context, before time.Duration, ended time.T
 // notNormal is said of a server that is not as before in that time.
 const (
 	mostRecovery = time.Minute
-	notNormal    = "; not normal a minute after"
+	notNormal    = "not normal a minute after"
 )

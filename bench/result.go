@@ -23,6 +23,8 @@ type Report struct {
 	Missing []Missing `json:"missing"`
 	// Failed are rows that ended with an error; the others count all the same.
 	Failed []Failed `json:"failed"`
+	// Aims are the targets that these rows can judge.
+	Aims []Aim `json:"aims"`
 }
 
 // Missing is a system that this machine does not have, or that lacks what the
@@ -37,6 +39,11 @@ type Failed struct {
 	System  string `json:"system"`
 	Clients int    `json:"clients"`
 	Error   string `json:"error"`
+
+	// What tells it apart from others of the system; 0 and nil where it has none.
+	keys int
+	rows *int
+	rate float64
 }
 
 // Result is one row. What a row does not have is null.
@@ -136,6 +143,11 @@ type Extra struct {
 	// Replayed is how many transactions an opening found in the log only.
 	Replayed int64 `json:"replayed,omitempty"`
 	LogBytes int64 `json:"log_bytes,omitempty"`
+	// FeedsHold is the resident memory that feeds add which wait for changes.
+	FeedsHold int64 `json:"idle_feeds_bytes,omitempty"`
+	// WritePause is the longest that writes have waited for a move of the database,
+	// in microseconds, in the worst round.
+	WritePause *float64 `json:"write_pause_us,omitempty"`
 	// RowsKept is how many rows there were before the first round.
 	RowsKept *int `json:"rows_kept,omitempty"`
 	// Growth is the bytes of tables and indexes over time.
@@ -184,17 +196,22 @@ func sum(system string, clients int, figures []Figure) Result {
 	if total.Ops > 0 && total.WAL > 0 {
 		r.WALPerOp = number(float64(total.WAL) / float64(total.Ops))
 	}
+	if total.CPU > 0 && r.PerCPUSecond > 0 {
+		r.PerCPUSecond = round(float64(total.Ops) / total.CPU.Seconds())
+	}
 	if total.Flushes > 0 {
 		r.DeviceFlushesPerS = number(float64(total.Flushes) / total.Elapsed.Seconds())
 	}
 	return r
 }
 
-// merge keeps the highest peak, and the stalest; all else is the same in every round, or the
+// merge keeps the highest peak, the stalest and the longest pause; all else is the same in every round, or the
 // newest counts.
 func merge(before, e Extra) Extra {
 	e.PeakRSS = max(before.PeakRSS, e.PeakRSS)
 	e.StaleP50, e.StaleP99, e.StaleMax = higher(before.StaleP50, e.StaleP50), higher(before.StaleP99, e.StaleP99), higher(before.StaleMax, e.StaleMax)
+	e.WritePause = higher(before.WritePause, e.WritePause)
+	e.FeedsHold = max(before.FeedsHold, e.FeedsHold)
 	return e
 }
 

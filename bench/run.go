@@ -59,7 +59,7 @@ func measure(ctx context.Context, o *options, sc *scenario) (report *Report, err
 		tuned: map[string]map[string]float64{}, figures: map[int]map[int][]Figure{}, traces: map[string]map[int]*traced{},
 		report: &Report{
 			Scenario: sc.name, About: sc.about, Machine: meter.Describe(own.dir), Started: time.Now().UTC().Truncate(time.Second),
-			Commit: o.commit, Seconds: own.seconds, Rounds: own.rounds, Results: []Result{}, Missing: []Missing{}, Failed: []Failed{},
+			Commit: o.commit, Seconds: own.seconds, Rounds: own.rounds, Results: []Result{}, Missing: []Missing{}, Failed: []Failed{}, Aims: []Aim{},
 		},
 		say: func(format string, args ...any) {
 			fmt.Fprintf(o.progress, "bench: "+sc.name+": "+format+"\n", args...)
@@ -272,10 +272,19 @@ func (r *run) note(ctx context.Context, i int, at *row, err error) error {
 		r.say("%s is missing: %s", at.job.Peer, missing.why)
 	default:
 		r.failed[i] = true
-		r.report.Failed = append(r.report.Failed, Failed{System: at.system, Clients: at.job.Clients, Error: err.Error()})
+		r.report.Failed = append(r.report.Failed, at.failed(err))
 		r.say("%s failed: %v", at.system, err)
 	}
 	return nil
+}
+
+// failed says that the row could not be measured.
+func (at *row) failed(err error) Failed {
+	f := Failed{System: at.system, Clients: at.job.Clients, Error: err.Error(), rows: at.job.rowsKept(), rate: at.job.Rate}
+	if len(at.job.Steps) == 0 { // one visit has all of them
+		f.keys = at.job.Keys
+	}
+	return f
 }
 
 // sum makes the results of all figures.
@@ -305,6 +314,7 @@ func (r *run) sum(rows []row) {
 		return slices.Index(peerNames(), a.System) - slices.Index(peerNames(), b.System)
 	})
 	r.report.Missing = slices.Compact(r.report.Missing)
+	r.report.Aims = judge(r.report)
 }
 
 // traced is what a trace of a system has shown at a number of clients.

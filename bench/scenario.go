@@ -114,7 +114,7 @@ var scenarios = []scenario{
 		usual: usual{clients: []int{1, 64, 512, 4096}, seconds: 60, peers: "all,floor-sync,floor-state"},
 	},
 	{
-		name: "counter", about: "all clients take one from the same counter, which has a floor", kinds: []peer.Kind{peer.Add},
+		name: "counter", about: "all clients take one from the same counter, which has a floor; and cas beside it", kinds: []peer.Kind{peer.Add}, rows: counterRows,
 		usual: usual{clients: []int{1, 512}},
 	},
 	{
@@ -141,8 +141,15 @@ var scenarios = []scenario{
 		name: "callerid", about: "cas under IDs of the callers' own, beside IDs made by the library", kinds: []peer.Kind{peer.CAS}, rows: callerRows,
 		usual: usual{clients: []int{64, 512}, peers: "none"},
 	},
-	{name: "feed", about: "changes per second that one reader gets out of a filled log, without images of before", rows: feedRows("feed"), usual: usual{peers: "none"}},
+	{
+		name: "feed", about: "changes per second that one reader gets out of a filled log, without images of before, alone and through a server", rows: feedRows("feed"),
+		usual: usual{peers: "none"},
+	},
 	{name: "follow", about: "changes per second of a follower with a durable cursor", rows: feedRows("follow"), usual: usual{peers: "none"}},
+	{
+		name: "idle-feeds", about: "memory of feeds that wait for changes, of a server and its client together", rows: idleRows, alone: true,
+		usual: usual{clients: []int{1000}, peers: "none"},
+	},
 	{name: "open", about: "opening after SIGKILL: transactions replayed per second", rows: replayRows, usual: usual{peers: "none"}},
 	{
 		name: "growth", about: "cas while the number of keys grows, in one process", kinds: []peer.Kind{peer.CAS}, rows: growthRows, alone: true,
@@ -165,6 +172,13 @@ var scenarios = []scenario{
 		usual: usual{clients: []int{4096}, peers: "none"},
 	},
 	{
+		name: "shared-log", about: "cas through one node on a log that nodes can share, beside the same servers asked directly", kinds: []peer.Kind{peer.CAS},
+		usual: usual{
+			clients: []int{256, 2048}, seconds: 60,
+			peers: "mainstem-on-postgres,postgres,mainstem-on-jetstream,jetstream,mainstem-on-jetstream-r3,jetstream-r3",
+		},
+	},
+	{
 		name: "levels", about: "reads of a follower at each level while another node is written, and how stale they were", rows: levelRows,
 		usual: usual{clients: []int{4}, peers: "none"},
 	},
@@ -175,6 +189,10 @@ var scenarios = []scenario{
 	{
 		name: "takeover", about: "from SIGKILL of the node that writes until another one has acknowledged a write", rows: nodeRows("takeover"), alone: true,
 		usual: usual{clients: []int{1}, peers: "none"},
+	},
+	{
+		name: "move", about: "cas while the database moves from files to a log that nodes can share: for how long writes wait", rows: nodeRows("move"),
+		usual: usual{clients: []int{16}, fill: 100_000, peers: "none"},
 	},
 	{
 		name: "followers", about: "reads within one second of two nodes per second of processor time, and the writes of a third meanwhile", rows: nodeRows("followers"),
@@ -194,7 +212,7 @@ var scenarios = []scenario{
 	},
 	{
 		name: "pg-backlog", about: "requests, and events out of a relay, where many rows are kept", rows: backlogRows, shared: true,
-		usual: usual{clients: []int{64}, keys: []int{10_000, 1_000_000}, fill: 100_000, peers: "none"},
+		usual: usual{clients: []int{64}, keys: []int{10_000, 1_000_000, 10_000_000}, fill: 100_000, peers: "none"},
 	},
 	{
 		name: "pg-bloat", about: "requests at a steady rate for long: the bytes of tables and indexes", rows: bloatRows, shared: true, alone: true,
@@ -270,108 +288,4 @@ func (o *options) row(system, where, task string, kinds []peer.Kind, clients int
 		job.Dir = o.place(fmt.Sprintf("%s-%s-%d", where, system, clients))
 	}
 	return row{system: system, job: job}
-}
-
-// bulk is how many keys a system may be asked to hold that has no way to load many.
-const bulk = 200_000
-
-func getRows(o *options, sc *scenario) (rows []row, missing []Missing) {
-	able, missing := o.able(sc.kinds)
-	for _, keys := range o.keys {
-		for _, clients := range o.clients {
-			for _, name := range able {
-				if keys > bulk && name != "mainstem" && name != "bbolt" {
-					missing = append(missing, Missing{System: name, Why: fmt.Sprintf("loading %d keys one by one takes too long", keys)})
-					continue
-				}
-				r := o.row(name, fmt.Sprintf("get-%d", keys), "closed", sc.kinds, clients)
-				r.job.Keys = keys
-				rows = append(rows, r)
-				if name == "mainstem" {
-					r.job.Beside, r.system = true, "mainstem, beside a writer"
-					rows = append(rows, r)
-				}
-			}
-		}
-	}
-	return rows, missing
-}
-
-func openRows(o *options, sc *scenario) (rows []row, missing []Missing) {
-	able, missing := o.able(sc.kinds)
-	for _, rate := range o.rates {
-		for _, name := range able {
-			if name == "floor-state" {
-				continue // nobody arrives there
-			}
-			r := o.row(name, sc.name, "open", sc.kinds, slices.Max(o.clients))
-			r.job.Rate = rate
-			rows = append(rows, r)
-		}
-	}
-	return rows, missing
-}
-
-func overloadRows(o *options, sc *scenario) (rows []row, missing []Missing) {
-	for _, clients := range o.clients {
-		rows = append(rows, o.row("mainstem-server", sc.name, "closed", []peer.Kind{peer.CAS}, clients))
-	}
-	r := o.row("mainstem-server", sc.name+"-beyond", "overload", nil, min(512, slices.Max(o.clients)))
-	return append(rows, r), o.apart()
-}
-
-func callerRows(o *options, sc *scenario) (rows []row, missing []Missing) {
-	for _, clients := range o.clients {
-		made := o.row("mainstem", sc.name, "closed", sc.kinds, clients)
-		own := o.row("mainstem", sc.name+"-own", "closed", sc.kinds, clients)
-		own.job.CallerIDs, own.system = true, "mainstem, callers' IDs"
-		rows = append(rows, made, own)
-	}
-	return rows, o.apart()
-}
-
-func feedRows(task string) func(*options, *scenario) ([]row, []Missing) {
-	return func(o *options, sc *scenario) ([]row, []Missing) {
-		r := o.row("mainstem", sc.name, task, nil, 1)
-		r.job.Fill = o.fill
-		return []row{r}, o.apart()
-	}
-}
-
-func replayRows(o *options, sc *scenario) ([]row, []Missing) {
-	r := o.row("mainstem", sc.name, "replay", nil, 1)
-	before := r.job
-	before.Task, before.Fill = "die", o.fill
-	r.before = &before
-	anew := r
-	anew.system, anew.job.Anew, anew.before = "mainstem, its state removed", true, nil
-	floor := o.row("floor-state", sc.name, "floor-state", nil, slices.Max(o.clients))
-	return []row{r, anew, floor}, o.apart()
-}
-
-func growthRows(o *options, sc *scenario) ([]row, []Missing) {
-	r := o.row("mainstem", sc.name, "growth", sc.kinds, slices.Max(o.clients))
-	r.job.Steps, r.job.OneVersion = o.keys, sc.name == "memory"
-	return []row{r}, o.apart()
-}
-
-func soakRows(o *options, sc *scenario) ([]row, []Missing) {
-	r := o.row("mainstem", sc.name, "soak", sc.kinds, slices.Max(o.clients))
-	r.job.Slice = min(time.Minute, r.job.For/10)
-	return []row{r}, o.apart()
-}
-
-func floorRows(floor string) func(*options, *scenario) ([]row, []Missing) {
-	return func(o *options, sc *scenario) ([]row, []Missing) {
-		with := *o
-		with.peers = []string{floor}
-		rows, _ := systemRows(&with, sc, sc.kinds)
-		var missing []Missing
-		for _, m := range o.apart() {
-			if m.System != floor {
-				missing = append(missing, m)
-			}
-		}
-		return rows, missing
-	}
 }

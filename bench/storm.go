@@ -31,11 +31,11 @@ const (
 
 // storm measures clients that know how to behave beside a thousand that do not.
 func storm(ctx context.Context, s *peer.Apart, job *Job, d time.Duration) (f Figure, err error) {
-	polite, err := openCrowd(s.Address, politeOnes)
+	behaved, err := openCrowd(s.Address, politeOnes)
 	if err != nil {
 		return f, err
 	}
-	defer func() { err = errors.Join(err, polite.close()) }()
+	defer func() { err = errors.Join(err, behaved.close()) }()
 	wilds := min(wildClients, 2*job.Clients)
 	w, err := letLoose(s.Address, wilds)
 	if err != nil {
@@ -43,7 +43,7 @@ func storm(ctx context.Context, s *peer.Apart, job *Job, d time.Duration) (f Fig
 	}
 	f, err = measured(s, job, func(opened, shut func() error) (load.Outcome, error) {
 		return load.Closed{Clients: politeOnes, Warm: time.Second, For: d, Opened: opened, Shut: shut}.Run(ctx, func(ctx context.Context, i int) error {
-			_, err := polite.clients[i].Group("polite-"+strconv.Itoa(i)).Do(ctx, "", func(tx *mainstem.Txn) error { tx.Put("key", polite.value); return nil })
+			_, err := behaved.clients[i].Group("polite-"+strconv.Itoa(i)).Do(ctx, "", func(tx *mainstem.Txn) error { tx.Put("key", behaved.value); return nil })
 			return err
 		})
 	})
@@ -53,6 +53,7 @@ func storm(ctx context.Context, s *peer.Apart, job *Job, d time.Duration) (f Fig
 	}
 	seconds := (f.Elapsed + time.Second).Seconds()
 	f.RefusedPerS = round(float64(came.Refused) / seconds)
+	f.Level = polite
 	f.Note = fmt.Sprintf("%d clients with one caller each, beside %d that repeat without a pause what is refused, %d transactions each, and got %s/s done",
 		politeOnes, wilds, wildEach, thousands(round(float64(came.Done)/seconds)))
 	return f, nil

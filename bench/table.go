@@ -33,6 +33,7 @@ func printTable(out io.Writer, r *Report) error {
 	for _, f := range r.Failed {
 		fmt.Fprintf(out, "failed: %s, %d clients: %s\n", f.System, f.Clients, f.Error)
 	}
+	printAims(out, r.Aims)
 	fmt.Fprintln(out)
 	return nil
 }
@@ -126,6 +127,12 @@ func remarks(row *Result) string {
 	}
 	if row.PerCPUSecond > 0 {
 		add("%s per second of processor time", thousands(row.PerCPUSecond))
+	}
+	if row.FeedsHold > 0 {
+		add("idle feeds hold %d MiB", row.FeedsHold>>20)
+	}
+	if row.WritePause != nil {
+		add("writes wait for at most %s µs", cell(row.WritePause))
 	}
 	if row.Note != "" {
 		add("%s", row.Note)

@@ -110,6 +110,14 @@ func takeover(ctx context.Context, job *Job) (figures []Figure, err error) {
 	}}, nil
 }
 
+// What followers measures.
+const (
+	writesAlone  = "writes, alone"
+	writesBeside = "writes, two followers read"
+	readsFollow  = "reads of followers"
+	readsSingle  = "reads of a single node"
+)
+
 // followers measures clients of the node that writes, alone, and then while two others
 // read Within(1s) as fast as they can; what those read per second of processor time; and
 // what a single node on files does of the same.
@@ -132,7 +140,7 @@ func followers(ctx context.Context, job *Job) (figures []Figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	alone.Level = "writes, alone"
+	alone.Level = writesAlone
 	reads := make(chan readsOr, 2)
 	for _, name := range []string{"b", "c"} {
 		go func() {
@@ -141,7 +149,7 @@ func followers(ctx context.Context, job *Job) (figures []Figure, err error) {
 		}()
 	}
 	beside, err := write()
-	beside.Level = "writes, two followers read"
+	beside.Level = writesBeside
 	var all peer.Reads
 	for range 2 {
 		r := <-reads
@@ -151,7 +159,7 @@ func followers(ctx context.Context, job *Job) (figures []Figure, err error) {
 	if err != nil {
 		return nil, err
 	}
-	followed := readsFigure("reads of followers", all)
+	followed := readsFigure(readsFollow, all)
 	if err := n.start("single", nil); err != nil {
 		return nil, err
 	}
@@ -159,7 +167,7 @@ func followers(ctx context.Context, job *Job) (figures []Figure, err error) {
 		return nil, err
 	}
 	single, err := n.running["single"].Read(part)
-	return []Figure{alone, beside, followed, readsFigure("reads of a single node", single)}, err
+	return []Figure{alone, beside, followed, readsFigure(readsSingle, single)}, err
 }
 
 type readsOr struct {

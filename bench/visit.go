@@ -106,7 +106,7 @@ var tasks = map[string]func(context.Context, *Job) ([]Figure, error){
 	"closed": closed, "open": openLoop, "feed": feed, "follow": follow, "die": die, "replay": replay,
 	"growth": growth, "soak": soak, "overload": overload, "floor-state": floorState,
 	"retain": retain, "relay": relay, "delay": delay, "bloat": bloat,
-	"levels": levels, "takeover": takeover, "followers": followers,
+	"levels": levels, "takeover": takeover, "followers": followers, "move": move, "idle-feeds": idleFeeds,
 }
 
 // visitVariable marks the process of a visit.

@@ -67,19 +67,25 @@ func (r Reading) Since(before Reading) Reading {
 	return d
 }
 
-// PeakRSS is the most memory that this process has had resident, in bytes.
-func PeakRSS() (int64, error) {
+// PeakRSS is the most memory that this process has had resident, in bytes, and RSS
+// what it has now.
+func PeakRSS() (int64, error) { return ownStatus("VmHWM:") }
+
+// RSS is described with PeakRSS.
+func RSS() (int64, error) { return ownStatus("VmRSS:") }
+
+func ownStatus(name string) (int64, error) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+		if rest, ok := strings.CutPrefix(line, name); ok {
 			kib, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 			return kib << 10, err
 		}
 	}
-	return 0, fmt.Errorf("meter: /proc/self/status has no VmHWM")
+	return 0, fmt.Errorf("meter: /proc/self/status has no %s", name)
 }
 
 type stat struct {

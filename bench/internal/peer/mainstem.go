@@ -29,8 +29,9 @@ var mainstemPeer = Peer{
 // Mainstem is Mainstem, embedded, through its public door.
 type Mainstem struct {
 	// DB is the open database, for scenarios that only Mainstem has.
-	DB     *embedded.DB
-	asked  *mainstem.DB // the same, or a client of a server before it
+	DB *embedded.DB
+	// Asked is the same, or a client of a server before it.
+	Asked  *mainstem.DB
 	config Config
 	// run makes callers' IDs of this process differ from those before it.
 	run  string
@@ -53,7 +54,7 @@ func OpenMainstem(ctx context.Context, c Config, more ...embedded.Option) (*Main
 	if err != nil {
 		return nil, err
 	}
-	return &Mainstem{DB: db, asked: db.DB, config: c, run: strconv.FormatInt(int64(now), 36)}, nil
+	return &Mainstem{DB: db, Asked: db.DB, config: c, run: strconv.FormatInt(int64(now), 36)}, nil
 }
 
 // setCounter gives the counter something to take from.
@@ -71,7 +72,7 @@ func (s *Mainstem) Do(ctx context.Context, op *Op) (uint64, error) {
 	case CAS:
 		group, name := place(op.Key)
 		// A caller that never gives up, as are those of the other libraries.
-		r, err := s.asked.Group(group).Do(context.WithoutCancel(ctx), s.id(op.Client), func(tx *mainstem.Txn) error {
+		r, err := s.Asked.Group(group).Do(context.WithoutCancel(ctx), s.id(op.Client), func(tx *mainstem.Txn) error {
 			if op.Version == 0 {
 				tx.Require(mainstem.KeyAbsent{Name: name})
 			} else {
@@ -85,13 +86,13 @@ func (s *Mainstem) Do(ctx context.Context, op *Op) (uint64, error) {
 		}
 		return uint64(r.Position), nil
 	case Add:
-		_, err := s.asked.Group("counter").Do(ctx, s.id(op.Client), func(tx *mainstem.Txn) error {
+		_, err := s.Asked.Group("counter").Do(ctx, s.id(op.Client), func(tx *mainstem.Txn) error {
 			tx.Add("stock", -1, mainstem.Floor(0))
 			return nil
 		})
 		return 0, err
 	case Append:
-		_, err := s.asked.Group("client-"+digits(op.Client)).Do(ctx, s.id(op.Client), func(tx *mainstem.Txn) error {
+		_, err := s.Asked.Group("client-"+digits(op.Client)).Do(ctx, s.id(op.Client), func(tx *mainstem.Txn) error {
 			tx.Require(mainstem.StreamLength{Stream: "events", Length: op.Version})
 			tx.Append("events", mainstem.Event{Type: "bench.v1", Data: op.Value})
 			return nil
@@ -99,7 +100,7 @@ func (s *Mainstem) Do(ctx context.Context, op *Op) (uint64, error) {
 		return op.Version + 1, err
 	case Get:
 		group, name := place(op.Key)
-		v, err := s.asked.Get(ctx, group, name, mainstem.Latest())
+		v, err := s.Asked.Get(ctx, group, name, mainstem.Latest())
 		if err != nil || !v.Exists {
 			return 0, err
 		}
@@ -125,7 +126,7 @@ func place(key int) (group, name string) {
 func (s *Mainstem) Load(ctx context.Context, from, to, size int) error {
 	return inParallel(from, to, keysPerGroup, func(from, to int) error {
 		group, _ := place(from)
-		r, err := s.asked.Group(group).Do(ctx, "", func(tx *mainstem.Txn) error {
+		r, err := s.Asked.Group(group).Do(ctx, "", func(tx *mainstem.Txn) error {
 			for key := from; key < to; key++ {
 				_, name := place(key)
 				tx.Put(name, valueOf(key, size))

@@ -39,6 +39,12 @@ func OpenServed(ctx context.Context, c Config) (*Served, error) {
 	if err != nil {
 		return nil, err
 	}
+	return NewServed(m)
+}
+
+// NewServed puts a server before Mainstem, and a client of that in its place; where
+// that fails, Mainstem is closed.
+func NewServed(m *Mainstem) (*Served, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, errors.Join(err, m.Close())
@@ -50,7 +56,7 @@ func OpenServed(ctx context.Context, c Config) (*Served, error) {
 	if s.client, err = remote.Open(s.Address); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	s.asked = s.client.DB
+	s.Asked = s.client.DB
 	return s, nil
 }
 
