@@ -141,6 +141,10 @@ func TestEveryScenario(t *testing.T) {
 				if b, ok := row.SyncsChecked.(bool); ok && !b {
 					t.Errorf("%s answered before it had synced", row.System)
 				}
+				own := row.System == "mainstem, callers' IDs"
+				if own != (row.IDs > uint64(row.OpsPerS*0.06) && row.LimitIDs == 50_000_000) || own != strings.Contains(row.Settings["ids"], "at most 50000000") {
+					t.Errorf("%s remembers %d IDs of %d: %s", row.System, row.IDs, row.LimitIDs, row.Settings["ids"])
+				}
 				if row.System == "bbolt" && (row.Settings["MaxBatchDelay"] == "" || sc.name != "get" && len(row.Tuned) != 5) {
 					t.Errorf("bbolt's delay is %q, the best of %v", row.Settings["MaxBatchDelay"], row.Tuned)
 				}

@@ -16,6 +16,7 @@ import (
 	"github.com/mainstemdb/mainstem/bench/internal/meter"
 	"github.com/mainstemdb/mainstem/bench/internal/peer"
 	"github.com/mainstemdb/mainstem/bench/internal/strace"
+	"github.com/mainstemdb/mainstem/internal/state"
 )
 
 // valueBytes is the size of every value and event.
@@ -77,6 +78,9 @@ func closed(ctx context.Context, job *Job) (figures []Figure, err error) {
 		err = errors.Join(err, failed)
 	}
 	f.Keys = w.keys()
+	if m, ok := s.(*peer.Mainstem); ok && job.CallerIDs {
+		f.IDs, f.LimitIDs = m.IDs(), state.LimitIDs
+	}
 	return []Figure{f}, err
 }
 

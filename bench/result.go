@@ -143,6 +143,10 @@ type Extra struct {
 	// Replayed is how many transactions an opening found in the log only.
 	Replayed int64 `json:"replayed,omitempty"`
 	LogBytes int64 `json:"log_bytes,omitempty"`
+	// IDs is how many of the callers' own IDs were remembered at the end, and LimitIDs
+	// how many there may be: at the next one the row fails with Overloaded.
+	IDs      uint64 `json:"ids_remembered,omitempty"`
+	LimitIDs uint64 `json:"ids_limit,omitempty"`
 	// FeedsHold is the resident memory that feeds add which wait for changes.
 	FeedsHold int64 `json:"idle_feeds_bytes,omitempty"`
 	// WritePause is the longest that writes have waited for a move of the database,

@@ -71,9 +71,21 @@ func rates(tuned map[string]float64) string {
 }
 
 // remarks is what only some scenarios have to say of a row.
-func remarks(row *Result) string {
-	var s string
+func remarks(row *Result) (s string) {
 	add := func(format string, args ...any) { s += ", " + fmt.Sprintf(format, args...) }
+	addLoad(row, add)
+	addHeld(row, add)
+	if row.Note != "" {
+		add("%s", row.Note)
+	}
+	return s
+}
+
+// addLoad says what came, and how it was answered.
+func addLoad(row *Result, add func(format string, args ...any)) {
+	if row.Level != "" {
+		add("%s", row.Level)
+	}
 	if row.Keys > 0 {
 		add("%s keys", thousands(float64(row.Keys)))
 	}
@@ -89,23 +101,17 @@ func remarks(row *Result) string {
 	if row.WriterPerS > 0 {
 		add("%s of %s writes/s beside", thousands(row.WriterPerS), thousands(row.WriterOffered))
 	}
-	if row.PeakRSS > 0 {
-		add("peak RSS %d MiB, budget %d MiB", row.PeakRSS>>20, row.Memory>>20)
+	if row.StaleP99 != nil {
+		add("stale by p99 %s µs, at most %s", cell(row.StaleP99), cell(row.StaleMax))
+	}
+	if row.PerCPUSecond > 0 {
+		add("%s per second of processor time", thousands(row.PerCPUSecond))
 	}
 	if n := len(row.Slices); n > 1 {
 		add("last slice %.0f %% of the first", 100*row.Slices[n-1]/max(1, row.Slices[0]))
 	}
 	if row.P999Busy != nil {
 		add("p999 %s µs while tables change, %s otherwise", cell(row.P999Busy), cell(row.P999Quiet))
-	}
-	if row.Replayed > 0 {
-		add("%s transactions replayed of a log of %d MiB", thousands(float64(row.Replayed)), row.LogBytes>>20)
-	}
-	if row.RowsKept != nil {
-		add("%s rows kept", thousands(float64(*row.RowsKept)))
-	}
-	if row.WALPerOp != nil {
-		add("WAL %s bytes/op", cell(row.WALPerOp))
 	}
 	if row.ClientCPUPerOp != nil {
 		add("clients' cpu %s µs/op", cell(row.ClientCPUPerOp))
@@ -116,28 +122,34 @@ func remarks(row *Result) string {
 			add("its p99 times %.2f", *row.Ratio.P99)
 		}
 	}
+	if row.WritePause != nil {
+		add("writes wait for at most %s µs", cell(row.WritePause))
+	}
+}
+
+// addHeld says what was kept, in memory, on the disk and by the rules.
+func addHeld(row *Result, add func(format string, args ...any)) {
+	if row.PeakRSS > 0 {
+		add("peak RSS %d MiB, budget %d MiB", row.PeakRSS>>20, row.Memory>>20)
+	}
+	if row.Replayed > 0 {
+		add("%s transactions replayed of a log of %d MiB", thousands(float64(row.Replayed)), row.LogBytes>>20)
+	}
+	if row.RowsKept != nil {
+		add("%s rows kept", thousands(float64(*row.RowsKept)))
+	}
+	if row.WALPerOp != nil {
+		add("WAL %s bytes/op", cell(row.WALPerOp))
+	}
 	if row.Growth != nil {
 		add("%s", row.Growth)
 	}
-	if row.Level != "" {
-		add("%s", row.Level)
-	}
-	if row.StaleP99 != nil {
-		add("stale by p99 %s µs, at most %s", cell(row.StaleP99), cell(row.StaleMax))
-	}
-	if row.PerCPUSecond > 0 {
-		add("%s per second of processor time", thousands(row.PerCPUSecond))
+	if row.LimitIDs > 0 {
+		add("%s of %s IDs remembered", thousands(float64(row.IDs)), thousands(float64(row.LimitIDs)))
 	}
 	if row.FeedsHold > 0 {
 		add("idle feeds hold %d MiB", row.FeedsHold>>20)
 	}
-	if row.WritePause != nil {
-		add("writes wait for at most %s µs", cell(row.WritePause))
-	}
-	if row.Note != "" {
-		add("%s", row.Note)
-	}
-	return s
 }
 
 func synced(checked any) string {

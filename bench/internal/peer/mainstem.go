@@ -10,6 +10,7 @@ import (
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/embedded"
+	"github.com/mainstemdb/mainstem/internal/state"
 	"github.com/mainstemdb/mainstem/node"
 )
 
@@ -187,7 +188,7 @@ func (s *Mainstem) Settle(ctx context.Context) (said string, err error) {
 func (s *Mainstem) Settings() map[string]string {
 	ids := "made by the library"
 	if s.config.CallerIDs {
-		ids = "the caller's, kept 24 h"
+		ids = fmt.Sprintf("the caller's, kept %s, at most %d of a partition", embedded.DefaultIDAge, state.LimitIDs)
 	}
 	g := s.DB.Guarantees()
 	return map[string]string{
@@ -196,6 +197,9 @@ func (s *Mainstem) Settings() map[string]string {
 		"context": "of a cas never ends, as the other libraries have none",
 	}
 }
+
+// IDs is how many of the callers' own IDs are remembered.
+func (s *Mainstem) IDs() uint64 { return s.DB.Figures().Partitions[0].IDs }
 
 // Close closes the database.
 func (s *Mainstem) Close() error { return s.DB.Close() }
