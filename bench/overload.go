@@ -21,6 +21,9 @@ const (
 	crowdClients = 16 // connections of a crowd that is too large
 	fewCalls     = 16 // callers of a server that has nothing else to do
 	beyond       = 10 // times the peak
+	// leastPart is how long each part lasts at least: a shorter one can end before anybody
+	// has been served, on a machine that has other work.
+	leastPart = 500 * time.Millisecond
 	// mostUnanswered bounds what the machine that measures has to hold. Arrivals beyond are
 	// not sent, nor those that it is lateBy behind with, and the rate that is told is of
 	// those that were: otherwise its own queue would be what is measured.
@@ -53,7 +56,7 @@ func overload(ctx context.Context, job *Job) (figures []Figure, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, crowd.close()) }()
-	part := job.For / 4
+	part := max(job.For/4, leastPart)
 	peak, err := crowd.closed(ctx, s, job, part)
 	if err != nil {
 		return nil, err
