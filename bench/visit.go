@@ -212,7 +212,7 @@ func ask(ctx context.Context, cmd *exec.Cmd, job *Job) (r reply, err error) {
 		return r, nil
 	}
 	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
-		return r, fmt.Errorf("the visit gave no answer (%w; %w): %.2000s", errors.Join(sent, ended), err, said.String())
+		return r, fmt.Errorf("the visit gave no answer: %w: %.2000s", errors.Join(err, sent, ended), said.String())
 	}
 	return r, nil
 }
