@@ -119,18 +119,33 @@ func TestAimsAreJudged(t *testing.T) {
 	}
 }
 
-// planned are the rows of a scenario as make bench runs it.
-func planned(t *testing.T, sc *scenario) (rows []row) {
+// planned are the rows of a scenario as make bench runs it, or with more arguments, and
+// what is missing.
+func planned(t *testing.T, sc *scenario, more ...string) (rows []row, missing []Missing) {
 	t.Helper()
-	o, err := parseOptions([]string{"-scenario", sc.name}, t.Output())
+	o, err := parseOptions(append([]string{"-scenario", sc.name}, more...), t.Output())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if o, err = o.at(sc); err != nil {
 		t.Fatal(err)
 	}
-	rows, _ = sc.plan(o)
-	return rows
+	return sc.plan(o)
+}
+
+// TestAskedForIsThereOrMissing: a system that is asked for has a row, or is named as
+// missing, in every scenario.
+func TestAskedForIsThereOrMissing(t *testing.T) {
+	for i := range scenarios {
+		for _, name := range append(peerNames(), "floor-state") {
+			rows, missing := planned(t, &scenarios[i], "-peers", name)
+			has := slices.ContainsFunc(rows, func(r row) bool { return r.job.Peer == name })
+			named := slices.ContainsFunc(missing, func(m Missing) bool { return m.System == name })
+			if !has && !named {
+				t.Errorf("%s, -peers %s: no row, and it is not named as missing", scenarios[i].name, name)
+			}
+		}
+	}
 }
 
 // TestBenchJudgesEveryAim: what make bench runs has the rows of each aim, in each
@@ -138,7 +153,7 @@ func planned(t *testing.T, sc *scenario) (rows []row) {
 func TestBenchJudgesEveryAim(t *testing.T) {
 	rows := map[string][]row{}
 	for i := range scenarios {
-		rows[scenarios[i].name] = planned(t, &scenarios[i])
+		rows[scenarios[i].name], _ = planned(t, &scenarios[i])
 	}
 	has := func(scenario string, p *pick, clients int) bool {
 		return slices.ContainsFunc(rows[scenario], func(r row) bool {
@@ -190,7 +205,8 @@ func TestBenchIsEverything(t *testing.T) {
 	systems := map[string]bool{}
 	for i := range scenarios {
 		sc := &scenarios[i]
-		for _, r := range planned(t, sc) {
+		rows, _ := planned(t, sc)
+		for _, r := range rows {
 			systems[r.job.Peer] = true
 		}
 		if !bytes.Contains(page, []byte("`"+sc.name+"`")) {

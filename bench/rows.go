@@ -56,14 +56,15 @@ func getRows(o *options, sc *scenario) (rows []row, missing []Missing) {
 // openRows has one caller who waits for each answer beside the arrivals.
 func openRows(o *options, sc *scenario) (rows []row, missing []Missing) {
 	able, missing := o.able(sc.kinds)
+	if slices.Contains(able, "floor-state") {
+		able = slices.DeleteFunc(able, func(name string) bool { return name == "floor-state" })
+		missing = append(missing, Missing{System: "floor-state", Why: "nobody arrives there: it has no callers"})
+	}
 	one := o.row("mainstem", sc.name, "closed", sc.kinds, 1)
 	one.system = oneCaller
 	rows = append(rows, one)
 	for _, rate := range o.rates {
 		for _, name := range able {
-			if name == "floor-state" {
-				continue // nobody arrives there
-			}
 			r := o.row(name, sc.name, "open", sc.kinds, slices.Max(o.clients))
 			r.job.Rate = rate
 			rows = append(rows, r)
