@@ -51,6 +51,7 @@ func TestPageNeedsItsParts(t *testing.T) {
 // TestPageOfLevels: each engine has a row for each level, and none that promises the
 // newest is stale.
 func TestPageOfLevels(t *testing.T) {
+	t.Parallel()
 	s := schema(t)
 	r := report(t, s, "-scenario", "levels", "-seconds", "2", "-rounds", "1")
 	seen := map[string]int{}
