@@ -3,6 +3,7 @@ package peer
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -21,11 +22,15 @@ func dir(t *testing.T) string {
 		if err := os.RemoveAll(d); err != nil {
 			t.Error(err)
 		}
+		if left, err := filepath.Glob(d + "*"); err != nil || len(left) > 0 {
+			t.Errorf("left behind: %v, %v", left, err)
+		}
 	})
-	if err := os.Chmod(d, 0o711); err != nil {
+	own := filepath.Join(d, "own") // a node keeps its files beside it
+	if err := errors.Join(os.Chmod(d, 0o711), os.Mkdir(own, 0o711)); err != nil {
 		t.Fatal(err)
 	}
-	return d
+	return own
 }
 
 // TestConditionsHold: a peer that did not check what it is asked to check would
