@@ -139,6 +139,11 @@ func (b *batch) receipt(position mainstem.Position, decided *record.Transaction)
 // becomes part of the record, so that a late copy of the attempt is refused
 // too (L11).
 func (b *batch) reject(w *waiter, why *mainstem.Error) error {
+	if why.Code == mainstem.Overloaded && b.step.Turned() {
+		// There is no room for IDs. They are let go in a record, and where all are
+		// refused there would be none.
+		b.checkpoint = true
+	}
 	if w.t.Networked && w.t.Attempt > 0 && definite(why.Code) && !breaklaw.On("L11") {
 		r := record.Refusal{Group: w.t.Group, ID: w.t.ID, Attempt: w.t.Attempt}
 		b.header.Refusals = append(b.header.Refusals, r)

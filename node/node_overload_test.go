@@ -10,6 +10,7 @@ import (
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/embedded"
+	"github.com/mainstemdb/mainstem/node"
 )
 
 // TestOverloadIsImmediate: with the disk hung, what waits is bounded in bytes;
@@ -85,6 +86,25 @@ func TestManySmallWaitersAreBounded(t *testing.T) {
 		}
 		w.close()
 	})
+}
+
+// TestRoomForIDs: where as many of the callers' IDs are remembered as may be, and
+// every request is refused for it, there is room again once they have their age (L5, L10).
+func TestRoomForIDs(t *testing.T) {
+	w := start(t)
+	w.must("g", "first", put("k", "1"))
+	w.db.Backend().(*node.Node).FillIDs()
+	_, err := w.send("g", "second", put("k", "2"))
+	wantCode(t, "with no room", err, mainstem.Overloaded)
+	for i := 0; i < 60 && err != nil; i++ {
+		w.clock.Advance(time.Hour)
+		_, err = w.send("g", "second", put("k", "2"))
+	}
+	if err != nil {
+		t.Errorf("two and a half days later: %v", err)
+	}
+	w.wantValue("g", "k", "2")
+	w.close()
 }
 
 // TestGivingUp: what has not been begun is cancelled and never commits; what

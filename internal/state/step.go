@@ -26,6 +26,7 @@ type Step struct {
 	header *record.Header
 	later  time.Duration
 	now    mainstem.LogAge
+	turned bool
 
 	room  *Room
 	rows  Rows
@@ -105,6 +106,7 @@ func (s *Step) turnBuckets() {
 		next.Start = 0 // nothing was ever dropped
 	}
 	t.Buckets = append(t.Buckets, next)
+	s.turned = true
 	// Every ID of a bucket is at most as young as the start of the next.
 	for len(t.Buckets) > 1 && s.header.Age.Sub(t.Buckets[1].Start) > time.Duration(t.Settings.IDAge) {
 		for _, kind := range []byte{kindID, kindRefusal} {
@@ -113,6 +115,9 @@ func (s *Step) turnBuckets() {
 		t.Buckets = t.Buckets[1:]
 	}
 }
+
+// Turned reports whether the record, if there is one, lets go of IDs by their age.
+func (s *Step) Turned() bool { return s.turned }
 
 // Admit gives a decided transaction the next position and puts its writes.
 func (s *Step) Admit(d *record.Transaction) (mainstem.Position, error) {

@@ -103,6 +103,42 @@ func TestIDsAreKeptForExactlyTheirAge(t *testing.T) {
 	})
 }
 
+// TestIDsAreBounded: as many of the callers' own IDs are remembered as the limit says.
+// Beyond it a new one is refused; one that is known is answered, the library's own go
+// on, and with the age of the others there is room again, by records (L5, L10).
+func TestIDsAreBounded(t *testing.T) {
+	w := newWorld(t)
+	one := func(age mainstem.LogAge, id mainstem.ID) decision {
+		all, _ := w.write(w.header(age), 0, []*mainstem.Transaction{{Group: "g", ID: id}})
+		return all[0]
+	}
+	named := func(id string) mainstem.ID { return mainstem.ID{Opaque: id} }
+	if d := one(1, named("first")); d.err != nil {
+		t.Fatal(d.err)
+	}
+	for _, tail := range []*Tail{w.tail, w.read} { // as if so many had come
+		tail.Buckets = []Bucket{{Start: tail.Buckets[0].Start, IDs: LimitIDs - 1}}
+	}
+	if d := one(2, named("last")); d.err != nil {
+		t.Errorf("the last one that fits: %v", d.err)
+	}
+	if d := one(3, named("beyond")); mainstem.CodeOf(d.err) != mainstem.Overloaded {
+		t.Errorf("one more than the limit: %v", d.err)
+	}
+	if d := one(3, named("last")); d.err != nil || d.known == nil {
+		t.Errorf("one that is known: %v, %v", d.known, d.err)
+	}
+	if d := one(3, mainstem.ID{Session: mainstem.SessionID{1}, Number: 1, Low: 1}); d.err != nil {
+		t.Errorf("one of the library's: %v", d.err)
+	}
+	for day := range 3 {
+		d := one(mainstem.LogAge(day+1)*mainstem.LogAge(25*time.Hour), named("beyond"))
+		if refused := mainstem.CodeOf(d.err) == mainstem.Overloaded; refused != (day == 0) {
+			t.Errorf("after %d days and hours: %v", day+1, d.err)
+		}
+	}
+}
+
 // TestLeapsStayWithinTheirBudget: however leaps come, any stretch of log age
 // as long as the ID age holds at most a quarter of it in leaps (L6).
 func TestLeapsStayWithinTheirBudget(t *testing.T) {
