@@ -34,6 +34,8 @@ type Consumer struct {
 	// FromEnd makes a new cursor begin after the newest event; otherwise it begins
 	// at the oldest that is kept.
 	FromEnd bool
+
+	ready func(ctx context.Context) error // looks whether there is where to deliver to
 }
 
 // Bounds and defaults of a Consumer.
@@ -88,6 +90,11 @@ func (r *Relay) Consume(ctx context.Context, c Consumer) error {
 		defer func() { stop(); <-done }()
 	}
 	return r.hold(ctx, cursorLease(c.Name), func(ctx context.Context, token mainstem.FencingToken) error {
+		if c.ready != nil {
+			if err := c.ready(ctx); err != nil {
+				return err
+			}
+		}
 		d := &delivery{Consumer: c, relay: r, db: r.DB, token: token, ask: c.Max}
 		return d.run(ctx)
 	})
@@ -312,24 +319,15 @@ func (d *delivery) advance(ctx context.Context, to mainstem.Position) error {
 }
 
 func (d *delivery) move(ctx context.Context, tx Tx, to mainstem.Position) error {
-	// Where a failover lost the position, the cursor stays behind what was kept.
-	tag, err := tx.Exec(ctx, d.db.sql(`UPDATE $S.cursor SET position = $2::bigint, moved = clock_timestamp()
-		WHERE name = $1::text AND $S.fence($3::text, $4::bigint) AND $2::bigint <= (SELECT last FROM $S.relay)
-		AND NOT EXISTS (SELECT FROM $S.era WHERE before < $2::bigint AND first > $2::bigint + 1)`),
-		d.Name, int64(to), cursorLease(d.Name), int64(d.token))
-	if err != nil {
+	var moved *bool
+	err := tx.QueryRow(ctx, d.db.sql("SELECT $S.advance($1::text, $2::bigint, $3::bigint)"), d.Name, int64(to), int64(d.token)).Scan(&moved)
+	switch {
+	case err != nil:
 		return fault(err, fmt.Sprintf("the cursor of consumer %s cannot be moved to %d", d.Name, to))
-	}
-	if tag.RowsAffected() == 0 {
-		var there bool
-		err := tx.QueryRow(ctx, d.db.sql("SELECT EXISTS (SELECT FROM $S.cursor WHERE name = $1::text)"), d.Name).Scan(&there)
-		switch {
-		case err != nil:
-			return fault(err, fmt.Sprintf("the cursor of consumer %s cannot be looked for", d.Name))
-		case there:
-			return mainstem.Errorf(mainstem.HistoryLost, "the cursor of consumer %s cannot be moved: %w", d.Name, &ahead{to})
-		}
+	case moved == nil:
 		return mainstem.Errorf(mainstem.Invalid, "consumer %s: %w", d.Name, errNoCursor)
+	case !*moved:
+		return mainstem.Errorf(mainstem.HistoryLost, "the cursor of consumer %s cannot be moved: %w", d.Name, &ahead{to})
 	}
 	d.at = to
 	return nil

@@ -60,7 +60,7 @@ func (db *DB) Events(ctx context.Context, after mainstem.Position, most int) ([]
 		return rows.Err()
 	})
 	// A standby may not have what its reader has seen at the primary.
-	b.Queue(db.sql("SELECT CASE WHEN pg_is_in_recovery() THEN $1::bigint ELSE last END FROM $S.relay"), int64(after)).
+	b.Queue(db.sql("SELECT CASE WHEN pg_is_in_recovery() THEN $1::bigint ELSE last END FROM $S.place()"), int64(after)).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&last) })
 	if err := db.Pool.SendBatch(ctx, &b).Close(); err != nil {
 		return nil, fault(err, "events cannot be read")
@@ -86,7 +86,7 @@ func (db *DB) Oldest(ctx context.Context) (after mainstem.Position, err error) {
 	if err := db.check(); err != nil {
 		return 0, err
 	}
-	err = db.Pool.QueryRow(ctx, db.sql("SELECT greatest(emptied, coalesce((SELECT min(position) - 1 FROM $S.numbered), last)) FROM $S.relay")).Scan(&after)
+	err = db.Pool.QueryRow(ctx, db.sql("SELECT greatest(emptied, coalesce((SELECT min(position) - 1 FROM $S.numbered), last)) FROM $S.place()")).Scan(&after)
 	return after, fault(err, "the oldest event cannot be found")
 }
 
@@ -128,7 +128,7 @@ func (db *DB) begins(ctx context.Context, after, next mainstem.Position) error {
 	var emptied int64
 	err := db.Pool.QueryRow(ctx, db.sql(followsSQL+`,
 			(SELECT min(before) FROM $S.era WHERE before < $1::bigint AND first > $1::bigint + 1),
-			(SELECT min(position) FROM $S.numbered), (SELECT emptied FROM $S.relay)`),
+			(SELECT min(position) FROM $S.numbered), (SELECT emptied FROM $S.place())`),
 		int64(after), int64(next)).Scan(&follows, &before, &first, &emptied)
 	switch {
 	case err != nil:

@@ -182,12 +182,12 @@ const databaseGauges = `SELECT
 	(SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c WHERE relnamespace = '$S'::regnamespace AND relkind = 'r')::float8,
 	(SELECT count(*) FROM $S.request WHERE state = 3)::float8,
 	coalesce((SELECT extract(epoch FROM clock_timestamp() - min(made)) FROM $S.request WHERE state = 3), 0)::float8
-	FROM $S.relay r`
+	FROM $S.place() r`
 
 // cursorGauges counts what is behind a cursor by the eras, in which positions are
 // dense: that costs the same however many there are.
 const cursorGauges = `WITH era AS (
-	SELECT first, coalesce(lead(before) OVER (ORDER BY first), (SELECT last FROM $S.relay)) AS last FROM $S.era
+	SELECT first, coalesce(lead(before) OVER (ORDER BY first), (SELECT last FROM $S.place())) AS last FROM $S.era
 ) SELECT c.name,
 	(SELECT coalesce(sum(greatest(0, era.last - greatest(c.position, era.first - 1))), 0) FROM era)::float8,
 	coalesce((SELECT extract(epoch FROM clock_timestamp() - e.made)
@@ -195,4 +195,4 @@ const cursorGauges = `WITH era AS (
 		JOIN $S.event e ON e.slot = n.slot AND e.xid = n.xid AND e.id = n.id), 0)::float8,
 	(SELECT count(*) FROM (SELECT FROM $S.parked p WHERE p.cursor = c.name LIMIT $2::int) AS counted)::float8,
 	(EXISTS (SELECT FROM $S.lease l WHERE l.name = $1::text || c.name AND until > clock_timestamp()))::int::float8
-	FROM $S.cursor c ORDER BY name LIMIT $3::int`
+	FROM $S.cursors() c ORDER BY name LIMIT $3::int`

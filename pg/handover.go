@@ -111,7 +111,7 @@ func (h *Handover) number(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := h.tx.QueryRow(ctx, h.sql("SELECT goal IS NOT NULL FROM $S.relay")).Scan(&more); err != nil {
+		if err := h.tx.QueryRow(ctx, h.sql("SELECT goal IS NOT NULL FROM $S.place()")).Scan(&more); err != nil {
 			return err
 		}
 		if numbered == 0 && !more {
@@ -125,7 +125,7 @@ func (h *Handover) bounds(ctx context.Context) error {
 	var parked, count int64
 	var least, first *int64
 	var last, from int64
-	err := h.tx.QueryRow(ctx, h.sql("SELECT last, emptied, (SELECT min(position) FROM $S.cursor), (SELECT count(*) FROM $S.parked) FROM $S.relay")).Scan(&last, &from, &least, &parked)
+	err := h.tx.QueryRow(ctx, h.sql("SELECT last, emptied, (SELECT min(position) FROM $S.cursors()), (SELECT count(*) FROM $S.parked) FROM $S.place()")).Scan(&last, &from, &least, &parked)
 	if err != nil {
 		return err
 	}
@@ -170,7 +170,7 @@ func (h *Handover) follows(ctx context.Context, after, next int64) error {
 }
 
 func (h *Handover) cursors(ctx context.Context) error {
-	rows, err := h.tx.Query(ctx, h.sql("SELECT name, position FROM $S.cursor ORDER BY name"))
+	rows, err := h.tx.Query(ctx, h.sql("SELECT name, position FROM $S.cursors() ORDER BY name"))
 	if err != nil {
 		return err
 	}

@@ -41,6 +41,7 @@ func (r *Relay) ConsumeInto(ctx context.Context, into Into) error {
 	if err := into.Target.check(); err != nil {
 		return err
 	}
+	into.ready = func(ctx context.Context) error { return checkLayout(ctx, into.Target.Pool, into.Target.schema()) }
 	into.Deliver = func(ctx context.Context, events []Event) error { return into.deliver(ctx, r, events) }
 	return r.Consume(ctx, into.Consumer)
 }
@@ -72,8 +73,7 @@ func (into *Into) deliver(ctx context.Context, r *Relay, events []Event) error {
 		if err := into.apply(ctx, tx, events); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, into.Target.sql("UPDATE $S.applied SET position = $2::bigint, home = $3::text, moved = clock_timestamp() WHERE name = $1::text"),
-			into.Name, int64(last), home)
+		_, err = tx.Exec(ctx, into.Target.sql("SELECT $S.applied_to($1::text, $2::bigint, $3::bigint, $4::text)"), into.Name, int64(at), int64(last), home)
 		return fault(err, "the target's place cannot be moved")
 	}))
 }
@@ -109,8 +109,7 @@ func (into *Into) apply(ctx context.Context, tx pgx.Tx, events []Event) error {
 // other, and tells it, with the server that gave it. A new one is where the
 // source's cursor is, which nobody gave.
 func (into *Into) at(ctx context.Context, tx pgx.Tx, start mainstem.Position) (at mainstem.Position, home string, err error) {
-	err = tx.QueryRow(ctx, into.Target.sql(`INSERT INTO $S.applied AS c (name, position) VALUES ($1::text, $2::bigint)
-		ON CONFLICT (name) DO UPDATE SET moved = c.moved RETURNING position, home`), into.Name, int64(start)).Scan(&at, &home)
+	err = tx.QueryRow(ctx, into.Target.sql("SELECT at, home FROM $S.applied_at($1::text, $2::bigint)"), into.Name, int64(start)).Scan(&at, &home)
 	return at, home, fault(err, fmt.Sprintf("the target's place of %s cannot be read", into.Name))
 }
 
@@ -137,7 +136,7 @@ func (into *Into) applyParked(ctx context.Context, tx pgx.Tx, events []Event) er
 func (db *DB) holds(ctx context.Context, asked Tx, at mainstem.Position, home string, next mainstem.Position) (gave string, err error) {
 	var before int64
 	var here string
-	err = asked.QueryRow(ctx, db.sql(`SELECT least(coalesce((SELECT before FROM $S.era WHERE before < $1::bigint AND first > $1::bigint + 1), $1::bigint), (SELECT last FROM $S.relay)),
+	err = asked.QueryRow(ctx, db.sql(`SELECT least(coalesce((SELECT before FROM $S.era WHERE before < $1::bigint AND first > $1::bigint + 1), $1::bigint), (SELECT last FROM $S.place())),
 		(SELECT home FROM $S.era WHERE first <= greatest($1::bigint, 1) ORDER BY first DESC LIMIT 1),
 		(SELECT home FROM $S.era WHERE first <= $2::bigint ORDER BY first DESC LIMIT 1)`),
 		int64(at), int64(next)).Scan(&before, &here, &gave)

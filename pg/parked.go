@@ -83,7 +83,8 @@ func (d *delivery) redeliver(ctx context.Context) error {
 		if err := d.giveAgain(ctx, p); err != nil {
 			return err
 		}
-		next, err := d.db.parkedWhere(ctx, "SELECT "+parkedColumns+" FROM $S.parked WHERE cursor = $1::text AND stream = $2::text ORDER BY position LIMIT 1", d.Name, p.Stream)
+		next, err := d.db.parkedWhere(ctx, "SELECT "+parkedColumns+" FROM $S.parked WHERE cursor = $1::text AND stream = $2::text AND position >= $3::bigint ORDER BY position LIMIT 1",
+			d.Name, p.Stream, int64(p.Position)) // those before are dead, and can be many
 		if err != nil {
 			return err
 		}

@@ -30,7 +30,7 @@ var defaults = []struct {
 	{append(ring("event"), "event"), []string{"slot", "id", "xid", "actor", "request", "trace", "made"}},
 	{[]string{"layout"}, []string{"one"}},
 	{[]string{"request", "era", "timeline"}, []string{"made"}},
-	{[]string{"relay"}, []string{"one", "last", "seen", "home", "upto", "emptied"}},
+	{[]string{"relay"}, []string{"step", "last", "seen", "home", "upto", "emptied"}},
 	{[]string{"cursor"}, []string{"made", "moved"}},
 	{[]string{"applied"}, []string{"home", "moved"}},
 	{[]string{"parked"}, []string{"parked", "again"}},

@@ -21,12 +21,17 @@ BEGIN
 	PERFORM {{.Schema}}.fence('~relay', token);
 END $$;
 
+-- place is the relay's row. It says how it is to be read: a plan that was made while
+-- the table was small would read all of it, and is kept while it grows.
+CREATE OR REPLACE FUNCTION {{.Schema}}.place() RETURNS {{.Schema}}.relay LANGUAGE sql STABLE SET enable_seqscan = off SET jit = off AS
+	$$ SELECT * FROM {{.Schema}}.relay ORDER BY step DESC LIMIT 1 $$;
+
 -- pending tells cheaply whether drain would find something. It writes nothing.
 CREATE OR REPLACE FUNCTION {{.Schema}}.pending() RETURNS boolean LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
 DECLARE
 	place {{.Schema}}.relay;
 BEGIN
-	SELECT * INTO STRICT place FROM {{.Schema}}.relay;
+	SELECT * INTO STRICT place FROM {{.Schema}}.relay ORDER BY step DESC LIMIT 1;
 	RETURN place.home <> {{.Schema}}.home()
 		OR EXISTS (SELECT FROM {{.Schema}}.event WHERE xid >= pg_snapshot_xmax(place.seen))
 		OR EXISTS (SELECT FROM pg_snapshot_xip(place.seen) AS open (xid), LATERAL (
@@ -51,7 +56,7 @@ DECLARE
 	here   CONSTANT text := {{.Schema}}.home();
 BEGIN
 	PERFORM {{.Schema}}.at_relay(token);
-	SELECT * INTO STRICT place FROM {{.Schema}}.relay FOR UPDATE;
+	SELECT * INTO STRICT place FROM {{.Schema}}.relay ORDER BY step DESC LIMIT 1 FOR UPDATE;
 	IF place.home <> here THEN
 		place := {{.Schema}}.move(place, here);
 	END IF;
@@ -86,7 +91,7 @@ BEGIN
 	last := place.last;
 	numbered := last - before;
 	IF numbered > 0 OR ended THEN
-		UPDATE {{.Schema}}.relay SET last = place.last, seen = place.seen, goal = place.goal, upto = place.upto;
+		UPDATE {{.Schema}}.relay SET step = place.step + 1, last = place.last, seen = place.seen, goal = place.goal, upto = place.upto WHERE step = place.step;
 		PERFORM pg_notify('{{.Name}}_numbered', last::text);
 	END IF;
 END $$;
@@ -175,7 +180,8 @@ BEGIN
 	END IF;
 	place.home := here;
 	place.last := first - 1 + coalesce(fresh, 0);
-	UPDATE {{.Schema}}.relay SET last = place.last, seen = place.seen, home = here, goal = place.goal, upto = place.upto;
+	UPDATE {{.Schema}}.relay SET step = place.step + 1, last = place.last, seen = place.seen, home = here, goal = place.goal, upto = place.upto
+	WHERE step = place.step RETURNING * INTO STRICT place;
 	RETURN place;
 END $$;
 
@@ -192,23 +198,79 @@ CREATE OR REPLACE FUNCTION {{.Schema}}.events(after bigint, most integer)
 	ORDER BY n.position
 $$;
 
+-- cursors are all of them: from the last name to the first, of each the newest row
+-- that is there, which comes first that way.
+CREATE OR REPLACE FUNCTION {{.Schema}}.cursors() RETURNS SETOF {{.Schema}}.cursor LANGUAGE sql STABLE SET enable_seqscan = off SET jit = off AS $$
+	WITH RECURSIVE each (c) AS (
+		(SELECT c FROM {{.Schema}}.cursor c ORDER BY name DESC, position DESC LIMIT 1)
+		UNION ALL
+		SELECT (SELECT n FROM {{.Schema}}.cursor n WHERE n.name < (each.c).name ORDER BY n.name DESC, n.position DESC LIMIT 1)
+		FROM each WHERE (each.c).name IS NOT NULL
+	) SELECT (c).* FROM each WHERE (c).name IS NOT NULL
+$$;
+
 -- subscribe makes a cursor, at the oldest event from which on all are kept or at the
--- end, and tells where a cursor stands. The share of the relay's row keeps sweep away.
-CREATE OR REPLACE FUNCTION {{.Schema}}.subscribe(of_name text, from_end boolean) RETURNS bigint LANGUAGE plpgsql AS $$
+-- end, and tells where a cursor stands. The lock of the relay's row keeps sweep away,
+-- and others who would make a cursor of that name.
+CREATE OR REPLACE FUNCTION {{.Schema}}.subscribe(of_name text, from_end boolean) RETURNS bigint LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
 DECLARE
+	place {{.Schema}}.relay;
 	start bigint;
-	least bigint;
 BEGIN
-	SELECT position INTO start FROM {{.Schema}}.cursor WHERE name = of_name;
+	SELECT position INTO start FROM {{.Schema}}.cursor WHERE name = of_name ORDER BY position DESC LIMIT 1;
 	IF NOT FOUND THEN
-		SELECT last, emptied INTO start, least FROM {{.Schema}}.relay FOR SHARE;
+		SELECT * INTO STRICT place FROM {{.Schema}}.relay ORDER BY step DESC LIMIT 1 FOR UPDATE;
+		SELECT position INTO start FROM {{.Schema}}.cursor WHERE name = of_name ORDER BY position DESC LIMIT 1;
+	END IF;
+	IF NOT FOUND THEN
+		start := place.last;
 		IF NOT from_end THEN
-			start := greatest(least, coalesce((SELECT min(position) - 1 FROM {{.Schema}}.numbered), start));
+			start := greatest(place.emptied, coalesce((SELECT min(position) - 1 FROM {{.Schema}}.numbered), start));
 		END IF;
-		INSERT INTO {{.Schema}}.cursor (name, position) VALUES (of_name, start) ON CONFLICT (name) DO NOTHING;
-		SELECT position INTO start FROM {{.Schema}}.cursor WHERE name = of_name;
+		INSERT INTO {{.Schema}}.cursor (name, position) VALUES (of_name, start);
 	END IF;
 	RETURN start;
+END $$;
+
+-- advance moves a cursor, unless a newer token has it. False says that a failover
+-- lost the position: the cursor stays behind what was kept. Null says that there
+-- is no such cursor.
+CREATE OR REPLACE FUNCTION {{.Schema}}.advance(of_name text, until bigint, token bigint) RETURNS boolean LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
+DECLARE
+	at bigint;
+BEGIN
+	PERFORM {{.Schema}}.fence('~cursor/' || of_name, token);
+	SELECT position INTO at FROM {{.Schema}}.cursor WHERE name = of_name ORDER BY position DESC LIMIT 1 FOR UPDATE;
+	IF NOT FOUND THEN
+		RETURN NULL;
+	END IF;
+	IF until > (SELECT last FROM {{.Schema}}.place()) OR EXISTS (SELECT FROM {{.Schema}}.era WHERE before < until AND first > until + 1) THEN
+		RETURN false;
+	END IF;
+	UPDATE {{.Schema}}.cursor SET position = until, moved = clock_timestamp() WHERE name = of_name AND position = at;
+	RETURN true;
+END $$;
+
+-- applied_at locks the place up to which a consumer's effects are here, so that two
+-- who deliver the same come one after the other, and tells it, with the server that
+-- gave it. It makes the place where there is none. As with the relay's row, each
+-- statement has to see what was committed before it.
+CREATE OR REPLACE FUNCTION {{.Schema}}.applied_at(of_name text, start bigint, OUT at bigint, OUT home text) LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
+BEGIN
+	SELECT a.position, a.home INTO at, home FROM {{.Schema}}.applied a WHERE name = of_name ORDER BY position DESC LIMIT 1 FOR UPDATE;
+	IF NOT FOUND THEN
+		PERFORM pg_advisory_xact_lock(hashtextextended('{{.Name}}/applied/' || of_name, 0));
+		SELECT a.position, a.home INTO at, home FROM {{.Schema}}.applied a WHERE name = of_name ORDER BY position DESC LIMIT 1 FOR UPDATE;
+	END IF;
+	IF NOT FOUND THEN
+		INSERT INTO {{.Schema}}.applied AS a (name, position) VALUES (of_name, start) RETURNING a.position, a.home INTO at, home;
+	END IF;
+END $$;
+
+-- applied_to moves that place, which this transaction has locked.
+CREATE OR REPLACE FUNCTION {{.Schema}}.applied_to(of_name text, at bigint, until bigint, gave text) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
+BEGIN
+	UPDATE {{.Schema}}.applied SET position = until, home = gave, moved = clock_timestamp() WHERE name = of_name AND position = at;
 END $$;
 
 -- sweep empties the tables of past slots in which every event is numbered and
@@ -223,8 +285,8 @@ DECLARE
 	swept integer := 0;
 BEGIN
 	PERFORM {{.Schema}}.at_relay(token);
-	SELECT * INTO STRICT place FROM {{.Schema}}.relay FOR UPDATE;
-	SELECT min(position) INTO least FROM {{.Schema}}.cursor;
+	SELECT * INTO STRICT place FROM {{.Schema}}.relay ORDER BY step DESC LIMIT 1 FOR UPDATE;
+	SELECT min(position) INTO least FROM {{.Schema}}.cursors();
 	FOR k IN 0..{{.Last}} LOOP
 		CONTINUE WHEN k = {{.Schema}}.slot();
 		EXECUTE format('SELECT NOT EXISTS (SELECT FROM {{.Schema}}.event_%s)', k) INTO kept;
@@ -239,7 +301,7 @@ BEGIN
 				EXECUTE format('SELECT max(position) FROM {{.Schema}}.numbered_%s', k) INTO top;
 				EXECUTE format('TRUNCATE {{.Schema}}.event_%1$s, {{.Schema}}.numbered_%1$s', k);
 				swept := swept + 1;
-				UPDATE {{.Schema}}.relay SET emptied = top WHERE emptied < top;
+				UPDATE {{.Schema}}.relay SET step = place.step + 1, emptied = greatest(emptied, top) WHERE step = place.step RETURNING * INTO STRICT place;
 			END IF;
 		EXCEPTION WHEN lock_not_available THEN
 			NULL;

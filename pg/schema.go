@@ -15,7 +15,7 @@ import (
 const DefaultSchema = "mainstem"
 
 // layout is the version of the tables and functions that this program needs.
-const layout = 2
+const layout = 3
 
 // Staged events lie in a ring of tables: one more is begun every so many
 // seconds, and each is emptied whole when all of it was delivered.

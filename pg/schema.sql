@@ -188,21 +188,31 @@ CREATE TABLE IF NOT EXISTS {{.Schema}}.stream (
 ) WITH (fillfactor = 50);
 
 -- The relay's own place: the last position, and the snapshot in which all that
--- was visible has been numbered.
+-- was visible has been numbered. While somebody's transaction stays open no
+-- version of this row is removed, and there is one for each drain: so its key
+-- grows with each, and it is found from the end of the index, where the newest is.
+-- Those of the past lie at the beginning, where nobody looks.
 CREATE TABLE IF NOT EXISTS {{.Schema}}.relay (
-	one  boolean PRIMARY KEY DEFAULT true CHECK (one),
-	last bigint      NOT NULL DEFAULT 0,
-	seen pg_snapshot NOT NULL DEFAULT '1:1:',
-	home text        NOT NULL DEFAULT ''  -- the server's identity and timeline
-) WITH (fillfactor = 10);
-INSERT INTO {{.Schema}}.relay DEFAULT VALUES ON CONFLICT (one) DO NOTHING;
--- While a long backlog is numbered: the snapshot in which all that is visible is to
--- be, and the identifier up to which it is.
-ALTER TABLE {{.Schema}}.relay ADD COLUMN IF NOT EXISTS goal pg_snapshot, ADD COLUMN IF NOT EXISTS upto bigint NOT NULL DEFAULT 0;
-
--- The highest position of all that were in tables which were emptied. Tables are
--- emptied in any order, so below it some can be missing; above it all are kept.
-ALTER TABLE {{.Schema}}.relay ADD COLUMN IF NOT EXISTS emptied bigint NOT NULL DEFAULT 0;
+	step    bigint      PRIMARY KEY DEFAULT 0,
+	last    bigint      NOT NULL DEFAULT 0,
+	seen    pg_snapshot NOT NULL DEFAULT '1:1:',
+	home    text        NOT NULL DEFAULT '',  -- the server's identity and timeline
+	-- While a long backlog is numbered: the snapshot in which all that is visible is
+	-- to be, and the identifier up to which it is.
+	goal    pg_snapshot,
+	upto    bigint      NOT NULL DEFAULT 0,
+	-- The highest position of all that were in tables which were emptied. Tables are
+	-- emptied in any order, so below it some can be missing; above it all are kept.
+	emptied bigint      NOT NULL DEFAULT 0
+);
+DO $$ BEGIN
+	IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = '{{.Schema}}.relay'::regclass AND attname = 'one' AND NOT attisdropped) THEN
+		-- Until layout 3 it had one key for good.
+		ALTER TABLE {{.Schema}}.relay DROP COLUMN one, ADD COLUMN step bigint PRIMARY KEY DEFAULT 0, ADD COLUMN IF NOT EXISTS goal pg_snapshot,
+			ADD COLUMN IF NOT EXISTS upto bigint NOT NULL DEFAULT 0, ADD COLUMN IF NOT EXISTS emptied bigint NOT NULL DEFAULT 0;
+	END IF;
+END $$;
+INSERT INTO {{.Schema}}.relay (step) SELECT 0 WHERE NOT EXISTS (SELECT FROM {{.Schema}}.relay) ON CONFLICT (step) DO NOTHING;
 
 -- Where positions begin anew: after a restore or a failover, which can both
 -- have lost positions that somebody has seen already.
@@ -213,20 +223,32 @@ CREATE TABLE IF NOT EXISTS {{.Schema}}.era (
 	made   timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
+-- How far consumers are. The position is part of the key for the same reason:
+-- subscribe alone makes a row, and only one for a name.
 CREATE TABLE IF NOT EXISTS {{.Schema}}.cursor (
-	name     text COLLATE "C" PRIMARY KEY,
-	position bigint      NOT NULL,
+	name     text COLLATE "C",
+	position bigint,
 	made     timestamptz NOT NULL DEFAULT clock_timestamp(),
-	moved    timestamptz NOT NULL DEFAULT clock_timestamp()
-) WITH (fillfactor = 50);
+	moved    timestamptz NOT NULL DEFAULT clock_timestamp(),
+	PRIMARY KEY (name, position)
+);
 
--- How far the events of another database have their effects in this one.
+-- How far the events of another database have their effects in this one. It is as
+-- with cursors, and applied_at makes the row.
 CREATE TABLE IF NOT EXISTS {{.Schema}}.applied (
-	name     text COLLATE "C" PRIMARY KEY,
-	position bigint      NOT NULL,
+	name     text COLLATE "C",
+	position bigint,
 	home     text        NOT NULL DEFAULT '', -- the server and timeline that gave it
-	moved    timestamptz NOT NULL DEFAULT clock_timestamp()
-) WITH (fillfactor = 50);
+	moved    timestamptz NOT NULL DEFAULT clock_timestamp(),
+	PRIMARY KEY (name, position)
+);
+DO $$ BEGIN
+	IF (SELECT cardinality(conkey) FROM pg_constraint WHERE conrelid = '{{.Schema}}.cursor'::regclass AND contype = 'p') = 1 THEN
+		-- Until layout 3 the name alone was the key.
+		ALTER TABLE {{.Schema}}.cursor DROP CONSTRAINT cursor_pkey, ADD PRIMARY KEY (name, position);
+		ALTER TABLE {{.Schema}}.applied DROP CONSTRAINT applied_pkey, ADD PRIMARY KEY (name, position);
+	END IF;
+END $$;
 
 -- Events that a consumer could not take, and what came after them in their
 -- streams, kept in order until somebody decides.

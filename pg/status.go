@@ -50,7 +50,7 @@ func (db *DB) Status(ctx context.Context) (s Status, err error) {
 		(SELECT count(*) FROM $S.request WHERE state = $2::int),
 		(SELECT greatest(reltuples, 0)::bigint FROM pg_class WHERE oid = '$S.request'::regclass),
 		(SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c WHERE relnamespace = '$S'::regnamespace AND relkind = 'r')
-		FROM $S.relay`), relayLease, stateClaimed,
+		FROM $S.place()`), relayLease, stateClaimed,
 	).Scan(&s.Last, &s.Era, &s.Staged, &s.Relay, &s.Claims, &s.Keys, &s.Kept)
 	if err != nil {
 		return s, fault(err, "the status cannot be read")
@@ -59,7 +59,7 @@ func (db *DB) Status(ctx context.Context) (s Status, err error) {
 		(SELECT count(*) FROM (SELECT FROM $S.numbered n WHERE n.position > c.position LIMIT $1::int) AS later),
 		(SELECT count(*) FROM $S.parked p WHERE p.cursor = c.name), moved,
 		coalesce((SELECT owner FROM $S.lease l WHERE l.name = '~cursor/' || c.name AND until > clock_timestamp()), '')
-		FROM $S.cursor c ORDER BY name`), LagMost)
+		FROM $S.cursors() c ORDER BY name`), LagMost)
 	if err != nil {
 		return s, fault(err, "the cursors cannot be read")
 	}

@@ -1,0 +1,76 @@
+package pg_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/mainstemdb/mainstem/pg"
+)
+
+// TestForeignSnapshotSlowsNoStep: while somebody's transaction stays open, no version
+// of a row is removed. A step looked at all that the relay's row, the cursor and the
+// target's place had had meanwhile. The server says how many pages each statement
+// touches: it may not matter how many steps there were.
+func TestForeignSnapshotSlowsNoStep(t *testing.T) {
+	db := openOn(t, running(t), func(c *pgxpool.Config) { c.MaxConns = 1 })
+	put(t, db, "a1")
+	run(t, db, "SELECT $S.drain(1); SELECT $S.subscribe('a', true), $S.subscribe('c', true), $S.subscribe('d', true), $S.applied_at('c', 1)")
+	foreign := begin(t, open(t), pgx.RepeatableRead)
+	if _, err := foreign.Exec(t.Context(), "SELECT count(*) FROM pg_class"); err != nil {
+		t.Fatal(err)
+	}
+	const step = `INSERT INTO $S.event (stream, type, data) VALUES ('s', 't', '');
+		PERFORM $S.pending(), $S.drain(1), $S.advance('c', (SELECT last FROM $S.place()), 1);
+		PERFORM $S.applied_to('c', (SELECT at FROM $S.applied_at('c', 0)), (SELECT last FROM $S.place()), '');`
+	steps := func(n int) {
+		t.Helper()
+		run(t, db, fmt.Sprintf("DO $$ BEGIN FOR i IN 1..%d LOOP %s COMMIT; END LOOP; END $$", n, step))
+	}
+	statements := []string{
+		"SELECT $S.pending()", "SELECT * FROM $S.drain(1)", "SELECT last FROM $S.place()", "SELECT $S.sweep(1)",
+		"SELECT $S.advance('c', (SELECT last FROM $S.place()), 1)", "SELECT * FROM $S.cursors()", "SELECT $S.subscribe('c', true)",
+		"SELECT $S.applied_to('c', at, (SELECT last FROM $S.place()), '') FROM $S.applied_at('c', 0)",
+	}
+	touched := func(statement string) int {
+		t.Helper()
+		run(t, db, "INSERT INTO $S.event (stream, type, data) VALUES ('s', 't', '')")
+		return pages(t, db, statement)
+	}
+	steps(20) // beyond the executions after which a plan is kept
+	before := map[string]int{}
+	for _, s := range statements {
+		touched(s)
+		before[s] = touched(s)
+	}
+	steps(2000)
+	for _, s := range statements {
+		// A few more: indexes are higher, and a page is full now and then.
+		if n := touched(s); n > before[s]+16 {
+			t.Errorf("after 2000 steps beside an open transaction, %s touches %d pages; after 20 it touched %d", s, n, before[s])
+		}
+	}
+}
+
+// pages are how many a statement touches, of tables and indexes.
+func pages(t *testing.T, db *pg.DB, statement string) int {
+	t.Helper()
+	var said []byte
+	if err := db.Pool.QueryRow(t.Context(), "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+strings.ReplaceAll(statement, "$S", db.Schema)).Scan(&said); err != nil {
+		t.Fatal(err)
+	}
+	var plans []struct {
+		Plan struct {
+			Hit  int `json:"Shared Hit Blocks"`
+			Read int `json:"Shared Read Blocks"`
+		}
+	}
+	if err := json.Unmarshal(said, &plans); err != nil || len(plans) != 1 {
+		t.Fatalf("%s: %v", said, err)
+	}
+	return plans[0].Plan.Hit + plans[0].Plan.Read
+}
