@@ -36,7 +36,9 @@ const (
 // fewer where they are large.
 // It gives what is there, in order and without gaps. Where events after that
 // position are no longer kept, the error is Trimmed; where a failover lost the
-// position itself, or it was never given, HistoryLost.
+// position itself, or it was never given, HistoryLost. Where synchronous_standby_names
+// is set, events are given once the standbys have them: a failover to one of those
+// loses none of them. See Watch.
 func (db *DB) Events(ctx context.Context, after mainstem.Position, most int) ([]Event, error) {
 	if err := db.check(); err != nil {
 		return nil, err
@@ -59,10 +61,8 @@ func (db *DB) Events(ctx context.Context, after mainstem.Position, most int) ([]
 		rows.Close() // what is left is not kept
 		return rows.Err()
 	})
-	// A standby may not have what its reader has seen at the primary.
-	b.Queue(db.sql("SELECT CASE WHEN pg_is_in_recovery() THEN $1::bigint ELSE last END FROM $S.place()"), int64(after)).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&last) })
-	if err := db.Pool.SendBatch(ctx, &b).Close(); err != nil {
+	b.Queue(db.sql("SELECT $S.newest($1::bigint)"), int64(after)).QueryRow(func(row pgx.Row) error { return row.Scan(&last) })
+	if err := db.confirmed(ctx, &b); err != nil {
 		return nil, fault(err, "events cannot be read")
 	}
 	if len(events) == 0 && after > last {
@@ -77,6 +77,24 @@ func (db *DB) Events(ctx context.Context, after mainstem.Position, most int) ([]
 		after = events[i].Position
 	}
 	return events, nil
+}
+
+// confirmed sends statements that end in newest. It returns when the standbys that
+// COMMIT waits for have what was read.
+func (db *DB) confirmed(ctx context.Context, b *pgx.Batch) error {
+	conn, err := db.Pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	unwarned(conn.Conn())
+	if err := conn.SendBatch(ctx, b).Close(); err != nil {
+		return err
+	}
+	if warning := unwarned(conn.Conn()); warning != "" {
+		return mainstem.Errorf(mainstem.Unavailable, "events were read that perhaps no standby has: the server said %q", warning)
+	}
+	return nil
 }
 
 // Oldest is the position to read after, with Events, for the oldest event from which

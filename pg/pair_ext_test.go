@@ -2,6 +2,7 @@ package pg_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -47,6 +48,32 @@ func poolOf(t *testing.T, dsn string) *pgxpool.Pool {
 	}
 	t.Cleanup(pool.Close)
 	return pool
+}
+
+// isSynchronous has commits of the primary wait for the standby.
+func (p *pair) isSynchronous(t *testing.T) {
+	t.Helper()
+	for _, sql := range []string{"ALTER SYSTEM SET synchronous_standby_names = 'replica'", "SELECT pg_reload_conf()"} {
+		if _, err := p.readers.DB.Pool.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "the standby is synchronous", func() bool {
+		return number(t, p.readers.DB, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == 1
+	})
+}
+
+// stop stops the standby where it is.
+func (p *pair) stop(t *testing.T) {
+	t.Helper()
+	if err := p.standby.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.standby.Resume() }) // a stopped process ends for nobody
+}
+
+func (p *pair) sql(statement string) string {
+	return strings.ReplaceAll(statement, "$S", p.readers.DB.Schema)
 }
 
 // replays stops or starts the standby's replay, which receives all the same.

@@ -198,6 +198,25 @@ CREATE OR REPLACE FUNCTION {{.Schema}}.events(after bigint, most integer)
 	ORDER BY n.position
 $$;
 
+-- newest is the last position, for who has read events after another in this
+-- transaction. After a crash, or where a wait was cancelled, a server shows commits
+-- that no standby has confirmed. So what was read may be handed on when this
+-- transaction has ended: it writes something, and its COMMIT waits for all before it.
+-- A standby has whatever it shows, and not all that its reader has seen at the primary.
+CREATE OR REPLACE FUNCTION {{.Schema}}.newest(after bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	newest bigint;
+BEGIN
+	IF pg_is_in_recovery() THEN
+		RETURN after;
+	END IF;
+	SELECT last INTO newest FROM {{.Schema}}.place();
+	IF newest > after AND current_setting('synchronous_standby_names') <> '' THEN
+		PERFORM pg_logical_emit_message(true, 'mainstem', '');
+	END IF;
+	RETURN newest;
+END $$;
+
 -- cursors are all of them: from the last name to the first, of each the newest row
 -- that is there, which comes first that way.
 CREATE OR REPLACE FUNCTION {{.Schema}}.cursors() RETURNS SETOF {{.Schema}}.cursor LANGUAGE sql STABLE SET enable_seqscan = off SET jit = off AS $$

@@ -17,14 +17,7 @@ import (
 // before a standby has it either.
 func TestCommitThatNoStandbyHas(t *testing.T) {
 	p := newPair(t)
-	for _, sql := range []string{"ALTER SYSTEM SET synchronous_standby_names = 'replica'", "SELECT pg_reload_conf()"} {
-		if _, err := p.readers.DB.Pool.Exec(t.Context(), sql); err != nil {
-			t.Fatal(err)
-		}
-	}
-	eventually(t, "the standby is synchronous", func() bool {
-		return number(t, p.readers.DB, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'") == 1
-	})
+	p.isSynchronous(t)
 	config, err := pgxpool.ParseConfig(p.primary.DSN())
 	if err != nil {
 		t.Fatal(err)
@@ -46,10 +39,7 @@ func TestCommitThatNoStandbyHas(t *testing.T) {
 		t.Errorf("not watched: %+v", f)
 	}
 	seesStandbys(t, p, db)
-	if err := p.standby.Pause(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = p.standby.Resume() }) // a stopped process ends for nobody
+	p.stop(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	type outcome struct {
