@@ -51,10 +51,17 @@ const idleFactor = 6
 // idle is how long that is.
 func (r *Relay) idle() time.Duration { return idleFactor * r.ttl() }
 
+// lockSooner has a statement that waits for a lock end for that, rather than for the time
+// it takes in all.
+const lockSooner = `SELECT set_config('lock_timeout', ceil(900 * extract(epoch FROM took))::bigint::text, true)
+	FROM (SELECT current_setting('statement_timeout')::interval, current_setting('lock_timeout')::interval) AS most (took, waited)
+	WHERE took > '0' AND (waited = '0' OR waited > 0.9 * took)`
+
 // bounded is tx, but the server ends the transaction when it is left without a
 // statement for so long.
 func (db *DB) bounded(ctx context.Context, what string, idle time.Duration, fn func(tx pgx.Tx) error) error {
 	return db.txAfter(ctx, what, func(b *pgx.Batch) {
 		b.Queue("SELECT set_config('idle_in_transaction_session_timeout', $1::text, true)", strconv.FormatInt(idle.Milliseconds(), 10))
+		b.Queue(lockSooner)
 	}, fn)
 }

@@ -229,7 +229,7 @@ func (d *delivery) take(ctx context.Context, events []Event) error {
 // up to one whose stream is parked by then. It says how many are done. An error
 // that the history is lost ends the consumer.
 func (d *delivery) takeRun(ctx context.Context, events []Event) (done int, err error) {
-	switch err := d.patiently(ctx, events); {
+	switch err = d.patiently(ctx, events); {
 	case err == nil:
 		return len(events), d.advance(ctx, events[len(events)-1].Position)
 	case ctx.Err() != nil:
@@ -237,11 +237,14 @@ func (d *delivery) takeRun(ctx context.Context, events []Event) (done int, err e
 	case mainstem.CodeOf(err) == mainstem.HistoryLost: // of no event's
 		return 0, err
 	}
+	alone := len(events) == 1 && isOvertime(err)
 	for _, e := range events {
 		if d.parked[e.Stream] {
 			break
 		}
-		err := d.repeatedly(ctx, e)
+		if !alone {
+			err = d.repeatedly(ctx, e)
+		}
 		switch {
 		case err == nil:
 			err = d.advance(ctx, e.Position)
@@ -268,20 +271,29 @@ func (d *delivery) repeatedly(ctx context.Context, e Event) (err error) {
 			return context.Cause(ctx)
 		}
 		pause = min(2*pause, time.Second)
-		if err = d.patiently(ctx, []Event{e}); err == nil {
-			return nil
+		if err = d.patiently(ctx, []Event{e}); err == nil || isOvertime(err) {
+			return err
 		}
 	}
 	return err
 }
 
-// patiently delivers, again and again while it is the way that fails.
+// patiently delivers, again and again while it is the way that fails. What takes too
+// long each time is the events', after Attempts: of several, to be given one by one; of
+// one alone, if that has lasted for as long as a transaction may be idle.
 func (d *delivery) patiently(ctx context.Context, events []Event) error {
-	pause := 10 * time.Millisecond
-	for {
+	pause, least := 10*time.Millisecond, time.Duration(0)
+	if len(events) == 1 {
+		least = d.relay.idle()
+	}
+	for late := (patience{}); ; {
+		began := time.Now()
 		err := d.call(ctx, events)
 		if err == nil || !ofTheWay(err) {
 			return err
+		}
+		if own := late.over(err, began, d.Attempts, least); own != nil {
+			return own
 		}
 		d.relay.logger().WarnContext(ctx, "a consumer cannot deliver for now",
 			"consumer", d.Name, "position", events[0].Position, "trace", events[0].Meta.Trace, "err", err)

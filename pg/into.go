@@ -25,6 +25,9 @@ type Into struct {
 	// reason of it: a serialization failure, a deadlock, a lock or statement timeout, a
 	// right that is missing, no room, a server that is down or read-only. Any other,
 	// such as that of a unique key, is the event's, also where Apply passes it over.
+	// So is a statement timeout that an event alone has met for six TTLs of the relay, and
+	// Attempts times, with no other trouble between; a statement waits for a lock for nine
+	// tenths of statement_timeout, so that this is told from a lock.
 	// Without a statement for six TTLs of the relay, the server ends the transaction,
 	// as if the pod were lost: another one would wait for it.
 	Apply func(ctx context.Context, tx pgx.Tx, events []Event) error
@@ -102,6 +105,9 @@ func (into *Into) judge(err error) error {
 // events' own.
 func (into *Into) apply(ctx context.Context, tx pgx.Tx, events []Event) error {
 	again, own := tx.(*transaction).judged(into.Apply(ctx, tx, events))
+	if stateOf(own) == stateTimeout {
+		own = &overtime{own}
+	}
 	return cmp.Or(again, own)
 }
 
