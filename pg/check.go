@@ -13,8 +13,8 @@ import (
 // Finding is one thing that Check looked at.
 type Finding struct {
 	What string `json:"what"`
-	// Code is 0 if it is as it should be; Weak if a setting weakens a promise;
-	// anything else if something cannot work.
+	// Code is 0 if it is as it should be; Weak if a setting weakens a promise, or the
+	// schema is newer than this program; anything else if something cannot work.
 	Code   mainstem.Code `json:"-"`
 	Detail string        `json:"detail"`
 }
@@ -45,6 +45,7 @@ type checking struct {
 	db     *DB
 	found  []Finding
 	broken bool // no schema to look into
+	newer  bool // than this program, which does not know what is in it
 }
 
 func (c *checking) add(what string, code mainstem.Code, format string, args ...any) {
@@ -102,12 +103,35 @@ func (c *checking) layout(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		c.add("schema", 0, "%s has layout %d", c.db.schema(), layout)
+		return c.printing(ctx)
 	case mainstem.Invalid, mainstem.Denied:
 		c.broken = true
 		c.add("schema", mainstem.CodeOf(err), "%s", err)
 	default:
 		return err
+	}
+	return nil
+}
+
+// printing tells an older schema from an older program. One that was printed before
+// prints had numbers has none.
+func (c *checking) printing(ctx context.Context) error {
+	var number int
+	var found string
+	err := c.db.Pool.QueryRow(ctx, c.db.sql("SELECT coalesce((to_jsonb(l)->>'print')::int, 0), coalesce(to_jsonb(l)->>'hash', '') FROM $S.layout l")).Scan(&number, &found)
+	schema, again := c.db.schema(), "print the SQL again with mainstem pg schema, and run it"
+	switch {
+	case err != nil:
+		return err
+	case number > printNumber:
+		c.newer = true
+		c.add("schema", mainstem.Weak, "%s is newer than this program, which works with it and cannot check it: it has print %d, this program prints %d: update the program", schema, number, printNumber)
+	case number < printNumber:
+		c.add("schema", mainstem.Invalid, "%s is older than this program: it has print %d, this program prints %d: %s", schema, number, printNumber, again)
+	case found != hash():
+		c.add("schema", mainstem.Invalid, "%s has another print %d than this program's: %s", schema, number, again)
+	default:
+		c.add("schema", 0, "%s has layout %d, print %d", schema, layout, number)
 	}
 	return nil
 }

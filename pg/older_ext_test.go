@@ -2,9 +2,12 @@ package pg_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/pg"
@@ -62,5 +65,50 @@ func TestTargetOfAnOlderLayout(t *testing.T) {
 	}
 	if n := number(t, db, "SELECT count(*) FROM $S.parked"); n != 0 {
 		t.Errorf("%d events are parked", n)
+	}
+}
+
+// TestCheckTellsOlderFromNewer: an older program called a newer schema wrong, and asked
+// to print it again, which would have set it back.
+func TestCheckTellsOlderFromNewer(t *testing.T) {
+	db := open(t)
+	now := number(t, db, "SELECT print FROM $S.layout")
+	sql, err := pg.Schema(db.Schema, "")
+	wantCode(t, err, 0)
+	for _, c := range []struct {
+		what, sql, says string
+		code            mainstem.Code
+	}{
+		{"a newer print", fmt.Sprintf("UPDATE $S.layout SET print = %d, hash = 'x'; DROP FUNCTION $S.applied_at; ALTER TABLE $S.era ALTER made DROP DEFAULT", now+1), "update the program", mainstem.Weak},
+		{"a newer layout", "UPDATE $S.layout SET version = 99", "update the program", mainstem.Invalid},
+		{"an older print", fmt.Sprintf("UPDATE $S.layout SET print = %d, hash = 'x'", now-1), "mainstem pg schema", mainstem.Invalid},
+		{"no number", "ALTER TABLE $S.layout DROP COLUMN print, DROP COLUMN hash", "mainstem pg schema", mainstem.Invalid},
+		{"another print", "UPDATE $S.layout SET hash = 'x'", "mainstem pg schema", mainstem.Invalid},
+		{"an older layout", "UPDATE $S.layout SET version = 2", "mainstem pg schema", mainstem.Invalid},
+	} {
+		run(t, db, c.sql)
+		found, err := db.Check(t.Context())
+		wantCode(t, err, 0)
+		var said []pg.Finding
+		for _, f := range found {
+			if f.What == "schema" {
+				said = append(said, f)
+			}
+		}
+		if len(said) != 1 || said[0].Code != c.code || !strings.Contains(said[0].Detail, c.says) {
+			t.Errorf("of %s, check says %+v", c.what, said)
+		}
+		newer := strings.Contains(c.what, "newer")
+		_, err = db.Pool.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol)
+		if refused := err != nil; refused != newer {
+			t.Errorf("the SQL over %s: %v", c.what, err)
+		}
+		if newer {
+			run(t, db, "UPDATE $S.layout SET version = 1, print = NULL; ALTER TABLE $S.era ALTER made SET DEFAULT clock_timestamp()")
+			run(t, db, sql)
+		}
+		if f := finding(t, db, "schema"); f.Code != 0 {
+			t.Errorf("once it is printed again over %s, check says %+v", c.what, f)
+		}
 	}
 }

@@ -2,7 +2,9 @@ package pg
 
 import (
 	"context"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"fmt"
 	"regexp"
 	"strings"
@@ -16,6 +18,10 @@ const DefaultSchema = "mainstem"
 
 // layout is the version of the tables and functions that this program needs.
 const layout = 3
+
+// printNumber is the number of the SQL that this program prints: it grows with each change, so
+// that an older program and an older schema are told apart. See testdata/prints.
+const printNumber = 1
 
 // Staged events lie in a ring of tables: one more is begun every so many
 // seconds, and each is emptied whole when all of it was delivered.
@@ -54,12 +60,13 @@ func Schema(name, role string) (string, error) {
 		return "", mainstem.Errorf(mainstem.Invalid, "role %.64q: at most 63 bytes, without NUL", role)
 	}
 	data := struct {
-		Schema, Name, Role         string
-		Version, Slots, Last, Turn int
-		Most                       int
-		Each                       []int
-		Grants                     []string
-	}{Schema: quote(name), Name: name, Version: layout, Slots: slots, Last: slots - 1, Turn: slotSeconds, Most: drainMost}
+		Schema, Name, Role, Hash string
+		Version, Print           int
+		Slots, Last, Turn        int
+		Most                     int
+		Each                     []int
+		Grants                   []string
+	}{Schema: quote(name), Name: name, Hash: hash(), Version: layout, Print: printNumber, Slots: slots, Last: slots - 1, Turn: slotSeconds, Most: drainMost}
 	if role != "" {
 		data.Role = quote(role)
 		data.Grants = grants(data.Schema, data.Role)
@@ -91,8 +98,28 @@ func checkLayout(ctx context.Context, tx Tx, schema string) error {
 	if err != nil {
 		return fault(err, fmt.Sprintf("schema %s cannot be read", schema))
 	}
-	if found != layout {
+	switch {
+	case found > layout:
+		return mainstem.Errorf(mainstem.Invalid, "schema %s is newer than this program: it has layout %d, and %d is needed: update the program", schema, found, layout)
+	case found < layout:
 		return mainstem.Errorf(mainstem.Invalid, "schema %s has layout %d, this program needs %d: print the SQL again with mainstem pg schema and run it", schema, found, layout)
 	}
 	return nil
+}
+
+// hash tells what this program prints from what another does under the same number, which
+// is still being worked on.
+func hash() string {
+	h := sha256.New()
+	fmt.Fprintln(h, layout, slots, slotSeconds, drainMost, grants("", ""))
+	files, err := sources.ReadDir(".")
+	for i := 0; i < len(files) && err == nil; i++ {
+		var text []byte
+		text, err = sources.ReadFile(files[i].Name())
+		h.Write(text)
+	}
+	if err != nil {
+		panic(err) //tidy:panic they are part of the program
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
 }

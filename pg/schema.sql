@@ -10,14 +10,20 @@ CREATE SCHEMA IF NOT EXISTS {{.Schema}};
 
 CREATE TABLE IF NOT EXISTS {{.Schema}}.layout (
 	one     boolean PRIMARY KEY DEFAULT true CHECK (one),
-	version integer NOT NULL
+	version integer NOT NULL,
+	print   integer,  -- the number of this text, which grows with each change of it
+	hash    text      -- and what tells it from another of the same number
 );
 DO $$ BEGIN
-	IF EXISTS (SELECT FROM {{.Schema}}.layout WHERE version > {{.Version}}) THEN
-		RAISE EXCEPTION 'schema {{.Name}} has a newer layout than {{.Version}}: print its SQL with a newer program';
+	IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = '{{.Schema}}.layout'::regclass AND attname = 'print') THEN
+		ALTER TABLE {{.Schema}}.layout ADD COLUMN print integer, ADD COLUMN hash text;
+	END IF;
+	IF EXISTS (SELECT FROM {{.Schema}}.layout WHERE version > {{.Version}} OR print > {{.Print}}) THEN
+		RAISE EXCEPTION 'schema {{.Name}} has a newer layout than {{.Version}}, or a newer print of it than {{.Print}}: print its SQL with a newer program';
 	END IF;
 END $$;
-INSERT INTO {{.Schema}}.layout (version) VALUES ({{.Version}}) ON CONFLICT (one) DO UPDATE SET version = excluded.version;
+INSERT INTO {{.Schema}}.layout (version, print, hash) VALUES ({{.Version}}, {{.Print}}, '{{.Hash}}')
+ON CONFLICT (one) DO UPDATE SET version = excluded.version, print = excluded.print, hash = excluded.hash;
 
 -- Requests: one row per idempotency key, in the transaction that it protects.
 
