@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -73,4 +74,37 @@ func pages(t *testing.T, db *pg.DB, statement string) int {
 		t.Fatalf("%s: %v", said, err)
 	}
 	return plans[0].Plan.Hit + plans[0].Plan.Read
+}
+
+// TestOneRowOfEach: whoever moves the relay, or makes a cursor or a place, at the same
+// time as others finds what they have left. The key does not say that there is one row.
+func TestOneRowOfEach(t *testing.T) {
+	db := open(t)
+	const each, rounds = 4, 50
+	var all sync.WaitGroup
+	for range each {
+		all.Go(func() {
+			for n := range rounds {
+				for _, sql := range []string{
+					"INSERT INTO $S.event (stream, type, data) VALUES ('s', 't', '')", "SELECT $S.drain(1)",
+					"SELECT $S.subscribe('c' || $1::int, $1 % 2 = 0)", "SELECT $S.applied_at('a' || $1::int, (1000 * random())::bigint)",
+				} {
+					args := []any{n}[:strings.Count(sql, "$1::int")]
+					if _, err := db.Pool.Exec(t.Context(), strings.ReplaceAll(sql, "$S", db.Schema), args...); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+	number(t, db, "SELECT numbered FROM $S.drain(1)")
+	for sql, want := range map[string]int64{
+		"SELECT count(*) FROM $S.relay": 1, "SELECT last FROM $S.place()": each * rounds, "SELECT count(DISTINCT position) FROM $S.numbered": each * rounds,
+		"SELECT max(position) FROM $S.numbered": each * rounds, "SELECT count(*) FROM $S.cursor": rounds, "SELECT count(*) FROM $S.cursors()": rounds, "SELECT count(*) FROM $S.applied": rounds,
+	} {
+		if n := number(t, db, sql); n != want {
+			t.Errorf("%s is %d, want %d", sql, n, want)
+		}
+	}
 }
