@@ -195,6 +195,7 @@ type follower struct {
 	instance string
 	match    Match
 	fn       FollowFunc
+	hands    *hands // in place of fn, where batches are handed out
 	settings followSettings
 	shards   []int // those that match can have changes in
 

@@ -32,6 +32,9 @@ func parkedKey(partition int, p Position) Key[Parked] {
 // deliver hands a batch to the function until it commits, is to be narrowed,
 // or is parked. before is what the shard had seen before the batch.
 func (s *shard) deliver(ctx context.Context, b Batch, before Token) error {
+	if s.of.hands != nil {
+		return s.handOut(b)
+	}
 	pause := 10 * time.Millisecond
 	for deliveries := 1; ; {
 		fault, err := s.attempt(ctx, b.Changes)

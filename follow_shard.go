@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 )
 
@@ -23,6 +24,7 @@ type shard struct {
 	token  FencingToken
 	cursor string // the cursor as it is stored; empty for none
 	seen   Token  // what this instance has seen, at least the cursor
+	handed handed // where batches are handed out
 	// While careful, changes are delivered one by one: up to position until
 	// of the partition, one of them fails.
 	careful   bool
@@ -59,6 +61,13 @@ func (s *shard) run(ctx context.Context) error {
 func (s *shard) work(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, s.letGo) // a lost lease ends the feed at once
 	defer stop()
+	if s.of.hands != nil {
+		watching, end := context.WithCancel(ctx)
+		var watch sync.WaitGroup
+		watch.Go(func() { s.watch(watching) })
+		defer watch.Wait()
+		defer end()
+	}
 	pause := s.of.settings.ttl / 100
 	for {
 		err := s.load(ctx)
@@ -84,19 +93,22 @@ func (s *shard) work(ctx context.Context) error {
 	}
 }
 
-// load reads where the follower is.
-func (s *shard) load(ctx context.Context) error {
-	v, err := s.group.Get(ctx, cursorKey, Latest())
-	if err != nil {
+// load reads where the follower is. One that hands batches out goes on after those that
+// are not acknowledged yet: they come again in another turn only.
+func (s *shard) load(ctx context.Context) (err error) {
+	var cursor Token
+	if s.cursor, cursor, err = s.group.cursor(ctx); err != nil {
 		return err
 	}
-	s.cursor, s.seen = "", s.of.settings.start
-	if v.Exists {
-		s.cursor = string(v.Value.Bytes)
-		if s.seen, err = ParseToken(s.cursor); err != nil {
-			return Errorf(Corrupt, "cursor of group %s: %w", quoteShort(s.group.name), err)
-		}
+	seen := cursor
+	if s.cursor == "" {
+		seen = s.of.settings.start
 	}
+	if s.of.hands != nil {
+		s.handed.looked(s.cursor, cursor)
+		seen = s.seen.Merge(seen)
+	}
+	s.seen = seen
 	return nil
 }
 
@@ -138,7 +150,7 @@ func (s *shard) catchUp(ctx context.Context) error {
 		return err
 	}
 	s.seen = s.seen.Merge(head)
-	if s.seen.String() == s.cursor {
+	if s.seen.String() == s.cursor || s.handed.waits() {
 		return nil
 	}
 	_, err := s.commit(ctx, func(*Txn) error { return nil })
@@ -191,11 +203,7 @@ func (s *shard) commit(ctx context.Context, do func(tx *Txn) error) (fault, err 
 	cursor := s.seen.String()
 	_, err = s.group.Do(ctx, "", func(tx *Txn) error {
 		tx.Require(LeaseHeld{Lease: shardLease, Token: s.token})
-		if s.cursor == "" {
-			tx.Require(KeyAbsent{Name: cursorKey})
-		} else {
-			tx.Require(KeyEquals{Name: cursorKey, Value: Bytes([]byte(s.cursor))})
-		}
+		tx.Require(cursorIs(s.cursor))
 		if fault = do(tx); fault != nil {
 			return errFault // not fault itself: its code would speak for the transaction
 		}

@@ -74,7 +74,7 @@ func (s shop) call(name string, m proto.Message) (mainstem.Code, string) {
 		s.t.Fatal(err)
 	}
 	kind := "application/json"
-	if name == "Changes" {
+	if name == "Changes" || name == "Follow" {
 		kind, body = "application/connect+json", append(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(body))), body...)
 	}
 	return s.send(http.MethodPost, "/mainstem.v1.DatabaseService/"+name, kind, body)

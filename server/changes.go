@@ -40,14 +40,13 @@ func (s service) Changes(ctx context.Context, r *connect.Request[pb.ChangesReque
 
 // pulse sends a sign of life whenever a feed has been silent for a while.
 type pulse struct {
-	mu     sync.Mutex // over send, which is for one at a time
-	write  func(*pb.ChangesResponse) error
+	mu     sync.Mutex // over what is written, which is one thing at a time
 	timer  *time.Timer
 	ending bool
 }
 
-func startPulse(write func(*pb.ChangesResponse) error, failed context.CancelCauseFunc) *pulse {
-	p := &pulse{write: write}
+func startPulse(beat func() error, failed context.CancelCauseFunc) *pulse {
+	p := new(pulse)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.timer = time.AfterFunc(Heartbeat, func() {
@@ -58,7 +57,7 @@ func startPulse(write func(*pb.ChangesResponse) error, failed context.CancelCaus
 		if p.ending {
 			return
 		}
-		if err := write(&pb.ChangesResponse{Heartbeat: true}); err != nil {
+		if err := beat(); err != nil {
 			failed(err)
 			return
 		}
@@ -67,12 +66,12 @@ func startPulse(write func(*pb.ChangesResponse) error, failed context.CancelCaus
 	return p
 }
 
-// send sends a batch, which is a sign of life too.
-func (p *pulse) send(m *pb.ChangesResponse) error {
+// send writes a batch, which is a sign of life too.
+func (p *pulse) send(write func() error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	defer p.timer.Reset(Heartbeat)
-	return p.write(m)
+	return write()
 }
 
 // stop ends the signs: nothing is written afterwards.

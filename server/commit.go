@@ -26,23 +26,32 @@ func (s service) Commit(ctx context.Context, r *connect.Request[pb.CommitRequest
 	if err != nil {
 		return nil, wire.Fail(err, mainstem.Invalid)
 	}
-	if !s.single.take() {
-		return nil, wire.Fail(errNoPlace, mainstem.Overloaded)
-	}
-	began := time.Now()
-	defer s.single.free()
 	var receipt *mainstem.Receipt
-	done := make(chan struct{})
-	s.single.run(ctx, func(inTime bool) {
-		defer close(done)
+	err = s.alone(ctx, func() (err error) {
 		receipt, err = b.Commit(below(ctx, t), t)
-		s.single.took(time.Since(began), inTime)
+		return err
 	})
-	<-done // a ctx that ends, ends it
 	if err != nil {
 		return nil, wire.Fail(err, mainstem.Undecided)
 	}
 	return connect.NewResponse(&pb.CommitResponse{Receipt: wire.Receipt(receipt, t.Operations)}), nil
+}
+
+// alone runs a transaction that comes as a call of its own.
+func (s *Server) alone(ctx context.Context, run func() error) (err error) {
+	if !s.single.take() {
+		return errNoPlace
+	}
+	began := time.Now()
+	defer s.single.free()
+	done := make(chan struct{})
+	s.single.run(ctx, func(inTime bool) {
+		defer close(done)
+		err = run()
+		s.single.took(time.Since(began), inTime)
+	})
+	<-done // a ctx that ends, ends it
+	return err
 }
 
 // below is ctx below the span that a transaction names. One that names none takes

@@ -22,7 +22,7 @@ func (s *Server) feed(w http.ResponseWriter, r *http.Request) {
 		refuse(w, mainstem.Errorf(mainstem.Invalid, "the query of the feed's URL: %w", err)) // a filter must not be left out
 		return
 	}
-	from, err := parseFeed(query)
+	from, to, err := parseFeed(query)
 	if err != nil {
 		refuse(w, err)
 		return
@@ -33,6 +33,10 @@ func (s *Server) feed(w http.ResponseWriter, r *http.Request) {
 	}
 	counted := s.counted[CallFeed]
 	counted.begin()
+	if to != nil {
+		counted.end(endOf(s.followLines(w, r, *to)))
+		return
+	}
 	counted.end(endOf(s.stream(w, r, from)))
 }
 
@@ -51,13 +55,13 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, from mainstem.Fr
 	return err
 }
 
-// parseFeed reads the query of a feed. What it does not know is an error: a
-// misspelt filter must not be left out.
-func parseFeed(q url.Values) (mainstem.From, error) {
+// parseFeed reads the query of a feed, or of a follower's. What it does not know is an
+// error: a misspelt filter must not be left out.
+func parseFeed(q url.Values) (from mainstem.From, to *mainstem.Subscription, err error) {
 	m := &pb.ChangesRequest{Match: &pb.Match{}, Drain: true}
 	for name, values := range q {
 		if len(values) > 1 && name != "group" {
-			return mainstem.From{}, mainstem.Errorf(mainstem.Invalid, "%q is given %d times; give it once", name, len(values))
+			return from, nil, mainstem.Errorf(mainstem.Invalid, "%q is given %d times; give it once", name, len(values))
 		}
 		switch name {
 		case "after":
@@ -69,15 +73,25 @@ func parseFeed(q url.Values) (mainstem.From, error) {
 		case "follow":
 			follow, err := strconv.ParseBool(values[0])
 			if err != nil {
-				return mainstem.From{}, mainstem.Errorf(mainstem.Invalid, "follow is %.40q; it is true or false", values[0])
+				return from, nil, mainstem.Errorf(mainstem.Invalid, "follow is %.40q; it is true or false", values[0])
 			}
 			m.Drain = !follow
+		case "follower":
+			m.Follower = values[0]
 		default:
-			return mainstem.From{}, mainstem.Errorf(mainstem.Invalid,
-				"a feed has no parameter %.40q; it has after, group (more than once for several), prefix and follow", name)
+			return from, nil, mainstem.Errorf(mainstem.Invalid,
+				"a feed has no parameter %.40q; it has after, group (more than once for several), prefix, follow and follower", name)
 		}
 	}
-	return wire.ParseFrom(m)
+	if !q.Has("follower") {
+		from, err = wire.ParseFrom(m)
+		return from, nil, err
+	}
+	if q.Has("follow") && m.GetDrain() {
+		return from, nil, mainstem.Errorf(mainstem.Invalid, "follow is false, and a follower waits for what comes; leave one of both out")
+	}
+	like, err := wire.ParseSubscription(&pb.FollowRequest{Follower: m.GetFollower(), Match: m.GetMatch(), After: m.GetAfter()})
+	return from, &like, err
 }
 
 // lines writes a feed as lines of JSON.
@@ -88,25 +102,31 @@ type lines struct {
 	broken  bool // nobody reads any more
 }
 
-// batch writes a batch, its token at the end of its last line. One that has passed
-// over what did not match is a line with nothing but the token.
+// batch writes a batch with its token. One that has passed over what did not match is
+// a line with nothing else.
 func (l *lines) batch(m *pb.ChangesResponse) error {
+	token := []byte(`"token":` + strconv.Quote(m.GetToken()))
+	switch {
+	case m.GetHeartbeat():
+		return l.write([]byte{'\n'})
+	case len(m.GetChanges()) == 0:
+		return l.write(slices.Concat([]byte{'{'}, token, []byte("}\n")))
+	}
+	return l.changes(m.GetChanges(), token)
+}
+
+// changes writes a line for each change, with something at the end of the last.
+func (l *lines) changes(all []*pb.Change, end []byte) error {
 	var text []byte
-	for i, c := range m.GetChanges() {
+	for i, c := range all {
 		line, err := marshal(c)
 		if err != nil {
 			return err
 		}
-		if i == len(m.GetChanges())-1 {
-			line = slices.Concat(line[:len(line)-1], []byte(`,"token":`+strconv.Quote(m.GetToken())+"}"))
+		if i == len(all)-1 {
+			line = slices.Concat(line[:len(line)-1], []byte{','}, end, []byte{'}'})
 		}
 		text = append(append(text, line...), '\n')
-	}
-	switch {
-	case m.GetHeartbeat():
-		text = []byte{'\n'}
-	case len(text) == 0:
-		text = []byte(`{"token":` + strconv.Quote(m.GetToken()) + "}\n")
 	}
 	return l.write(text)
 }
@@ -182,15 +202,15 @@ func statusOf(c mainstem.Code) int {
 
 // follow passes a feed on to write until the feed, the client or the server ends.
 func (s *Server) follow(ctx context.Context, b mainstem.Backend, from mainstem.From, write func(*pb.ChangesResponse) error) error {
-	if err := s.feeds.take(); err != nil {
+	if err := s.feeds.take(1); err != nil {
 		return err
 	}
-	defer s.feeds.free()
+	defer s.feeds.free(1)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	stop := context.AfterFunc(s.leaving, func() { cancel(errLeaving) })
 	defer stop()
-	pulse := startPulse(write, cancel)
+	pulse := startPulse(func() error { return write(&pb.ChangesResponse{Heartbeat: true}) }, cancel)
 	defer pulse.stop()
 	for batch, err := range b.Changes(ctx, from) {
 		if s.leaving.Err() != nil {
@@ -199,7 +219,7 @@ func (s *Server) follow(ctx context.Context, b mainstem.Backend, from mainstem.F
 		if err != nil {
 			return err
 		}
-		if err := pulse.send(wire.Batch(batch)); err != nil {
+		if err := pulse.send(func() error { return write(wire.Batch(batch)) }); err != nil {
 			return err
 		}
 	}

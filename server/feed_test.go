@@ -50,7 +50,7 @@ func TestFeedIsBounded(t *testing.T) {
 		if text := first.Body.String(); first.Code != http.StatusOK || !strings.HasPrefix(text, "\n\n{\"error\":") {
 			t.Errorf("two signs of life and the end are %d %q", first.Code, text)
 		}
-		if err := s.feeds.take(); err != nil {
+		if err := s.feeds.take(1); err != nil {
 			t.Errorf("the place was not given back: %v", err)
 		}
 	})
@@ -97,7 +97,7 @@ func TestBatchesAsLines(t *testing.T) {
 
 // FuzzFeedQuery: any query is a feed or an error of Mainstem's own.
 func FuzzFeedQuery(f *testing.F) {
-	for _, q := range []string{"", "after=&group=a&group=b&prefix=k&follow=true", "follow=1&x=%ff", "group=%00", "after=m1"} {
+	for _, q := range []string{"", "after=&group=a&group=b&prefix=k&follow=true", "follow=1&x=%ff", "group=%00", "after=m1", "follower=f&group=a", "follower=a/b", "follower=&follow=false", "follower=f&after=m1"} {
 		f.Add(q)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -105,12 +105,15 @@ func FuzzFeedQuery(f *testing.F) {
 		if err != nil {
 			return
 		}
-		from, err := parseFeed(q)
+		from, to, err := parseFeed(q)
 		if err != nil && mainstem.CodeOf(err) == 0 {
 			t.Errorf("%q: %v has no code", text, err)
 		}
-		if err == nil && from.Match.Validate() != nil {
-			t.Errorf("%q: a filter that is not valid: %v", text, from.Match)
+		if err == nil && (from.Match.Validate() != nil || to != nil && to.Validate() != nil) {
+			t.Errorf("%q: it is not valid: %v %v", text, from, to)
+		}
+		if err == nil && (to != nil) != q.Has("follower") {
+			t.Errorf("%q: whether it is a follower's is lost: %v", text, to)
 		}
 	})
 }

@@ -211,7 +211,7 @@ func TestReflection(t *testing.T) {
 			calls += len(s.GetMethod())
 		}
 	}
-	if calls != 6 {
+	if calls != 8 {
 		t.Errorf("%d calls are told", calls)
 	}
 	if _, err := stream.FileContainingSymbol("mainstem.v1.Nothing"); err == nil {

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -19,8 +20,8 @@ import (
 // strict is a Backend that does nothing but hold what arrives to its rules.
 type strict struct{ t *testing.T }
 
-func (b strict) Commit(_ context.Context, t *mainstem.Transaction) (*mainstem.Receipt, error) {
-	if !t.Networked {
+func (b strict) Commit(ctx context.Context, t *mainstem.Transaction) (*mainstem.Receipt, error) {
+	if !t.Networked && mainstem.FollowerOf(ctx) == "" { // those the server makes itself
 		b.t.Error("a transaction from the network is not marked so")
 	}
 	if err := t.Validate(); err != nil {
@@ -51,17 +52,20 @@ func (strict) Known() *mainstem.Receipt { return nil }
 func (strict) Stamp() mainstem.Stamp    { return mainstem.Stamp{} }
 func (strict) Close() error             { return nil }
 
-func (b strict) Changes(_ context.Context, from mainstem.From) iter.Seq2[mainstem.Batch, error] {
+func (b strict) Changes(ctx context.Context, from mainstem.From) iter.Seq2[mainstem.Batch, error] {
 	return func(func(mainstem.Batch, error) bool) {
 		if err := from.Validate(); err != nil {
 			b.t.Errorf("a feed that cannot be has begun: %v", err)
+		}
+		if name := mainstem.FollowerOf(ctx); name != "" && !from.Drain { // else it would be read again and again
+			<-ctx.Done()
 		}
 	}
 }
 
 // calls are what a stranger can send to.
 var calls = []string{
-	"Commit", "Read", "Changes", "Status", "Submit", "View",
+	"Commit", "Read", "Changes", "Status", "Submit", "View", "Follow", "Acknowledge",
 	"/grpc.health.v1.Health/Check", "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", "/feed",
 }
 
@@ -84,6 +88,8 @@ func FuzzRequests(f *testing.F) {
 		f.Fatal(err)
 	}
 	const read = `{"group":"g","at":{"within":"1s"},"queries":[{"scan":{"from":"a","max":3}},{"id":{"name":"i"}}]}`
+	const follow = `{"follower":"f","match":{"groups":["g"]},"max":3,"hand_over":"0.3s","patience":"60s"}`
+	done := `{"follower":"f","shard":3,"fence":"7","token":"` + mainstem.NewToken(mainstem.Mark{Position: 3}).String() + `"}`
 	framed := func(s string) string {
 		return string(binary.BigEndian.AppendUint32([]byte{0}, uint32(len(s)))) + s
 	}
@@ -91,7 +97,7 @@ func FuzzRequests(f *testing.F) {
 		for kind := range byte(len(kinds)) {
 			s := string(raw)
 			if strings.Contains(kinds[kind], "json") {
-				s = map[byte]string{0: string(text), 1: read, 2: `{"drain":true,"match":{"kinds":["EFFECT_KIND_PUT"]}}`}[call]
+				s = map[byte]string{0: string(text), 1: read, 2: `{"drain":true,"match":{"kinds":["EFFECT_KIND_PUT"]}}`, 6: follow, 7: done}[call]
 			}
 			f.Add(call, kind, framed(s))
 			f.Add(call, kind, s)
@@ -102,7 +108,9 @@ func FuzzRequests(f *testing.F) {
 		if !strings.HasPrefix(path, "/") {
 			path = "/" + serviceName + "/" + path
 		}
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, path, strings.NewReader(body))
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond) // a follower waits
+		defer cancel()
+		r := httptest.NewRequestWithContext(ctx, http.MethodPost, path, strings.NewReader(body))
 		r.ProtoMajor, r.ProtoMinor = 2, 0
 		r.Header.Set("Content-Type", kinds[int(kind)%len(kinds)])
 		to := httptest.NewRecorder()
@@ -124,12 +132,12 @@ func FuzzJSON(f *testing.F) {
 		`{"transaction":{"group":"g","id":"i","fingerprint_base64":"AQ==","conditions":[{"key_equals":{"name":"k","counter":"-1"}}],"operations":[{"put":{"name":"k","value":"é","ttl":"3.5s"}}]}}`,
 		`{"group":"g","at":{"as_of_time":"2026-01-01T00:00:00.000000001Z"},"queries":[{"events":{"stream":"s","after":"18446744073709551615"}}]}`,
 		`{"after":"","match":{"groups":["a"],"kinds":["EFFECT_KIND_ADD",1],"end_slot":4096},"max":2147483647,"drain":true}`,
-		`{"open":{"at":{"local":true}}}`, `{"query":{"groups":{"after":"a"}}}`, `{"submissions":[{"number":"1","timeout":"-1"}]}`, `{`, `[]`, `nul`,
+		`{"follower":"f","shard":-1,"fence":"18446744073709551615","token":"é","hand_over":"0.000000001s","patience":"315576000000s"}`, `{"open":{"at":{"local":true}}}`, `{"query":{"groups":{"after":"a"}}}`, `{"submissions":[{"number":"1","timeout":"-1"}]}`, `{`, `[]`, `nul`,
 	} {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		for _, m := range []proto.Message{new(pb.CommitRequest), new(pb.ReadRequest), new(pb.ChangesRequest), new(pb.ViewRequest), new(pb.SubmitRequest)} {
+		for _, m := range []proto.Message{new(pb.CommitRequest), new(pb.ReadRequest), new(pb.ChangesRequest), new(pb.ViewRequest), new(pb.SubmitRequest), new(pb.FollowRequest), new(pb.AcknowledgeRequest)} {
 			if err := (readable{}).Unmarshal(text, m); err != nil {
 				if err.Error() == "" || len(err.Error()) > 1<<10+len(text) {
 					t.Errorf("%d bytes of JSON have an error of %d: %.200v", len(text), len(err.Error()), err)

@@ -154,12 +154,8 @@ func TestSilenceIsBroken(t *testing.T) {
 		var beats, batches atomic.Int64
 		var away atomic.Bool
 		gone, failed := errors.New("the client is gone"), make(chan error, 1)
-		p := startPulse(func(m *pb.ChangesResponse) error {
-			if m.GetHeartbeat() {
-				beats.Add(1)
-			} else {
-				batches.Add(1)
-			}
+		p := startPulse(func() error {
+			beats.Add(1)
 			if away.Load() {
 				return gone
 			}
@@ -172,7 +168,7 @@ func TestSilenceIsBroken(t *testing.T) {
 		}
 		for range 20 {
 			time.Sleep(Heartbeat / 2)
-			if err := p.send(&pb.ChangesResponse{}); err != nil {
+			if err := p.send(func() error { batches.Add(1); return nil }); err != nil {
 				t.Error(err)
 			}
 		}
@@ -196,17 +192,17 @@ func TestSilenceIsBroken(t *testing.T) {
 func TestPlacesAreBounded(t *testing.T) {
 	p := places{most: 3, noun: "views"}
 	for range 3 {
-		if err := p.take(); err != nil {
+		if err := p.take(1); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for range 2 {
-		if err := p.take(); mainstem.CodeOf(err) != mainstem.Overloaded {
+		if err := p.take(1); mainstem.CodeOf(err) != mainstem.Overloaded {
 			t.Errorf("beyond the limit: %v", err)
 		}
 	}
-	p.free()
-	if err := p.take(); err != nil {
+	p.free(1)
+	if err := p.take(1); err != nil {
 		t.Errorf("after one was given back: %v", err)
 	}
 	s := New(nil)

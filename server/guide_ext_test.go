@@ -61,7 +61,7 @@ func TestStrangersAreGuided(t *testing.T) {
 		words              string
 	}{
 		{"POST", service + "commit", "application/json", 404, "did you mean Commit?"},
-		{"POST", service + "Nonsense", "application/json", 404, "Commit, Submit, Read, View, Changes, Status"},
+		{"POST", service + "Nonsense", "application/json", 404, "Commit, Submit, Read, View, Changes, Follow, Acknowledge, Status"},
 		{"GET", "/", "", 404, "GET /feed"},
 		{"GET", "/feeds", "", 404, "/readyz"},
 		{"GET", "/" + strings.Repeat("x", 2000), "", 404, "…"},

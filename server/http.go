@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"time"
@@ -61,23 +60,8 @@ var conversations = map[string]bool{
 // feeds are the answers that wait for their reader in the log, and hold nothing.
 var feeds = map[string]bool{
 	"/" + serviceName + "/Changes": true,
+	"/" + serviceName + "/Follow":  true,
 	"/feed":                        true,
-}
-
-// partWith ends what is written to a feed's reader who does not read, once the server
-// leaves. The function that it returns is called when the feed is over.
-func (s *Server) partWith(w http.ResponseWriter) (over func()) {
-	done := make(chan struct{})
-	stop := context.AfterFunc(s.leaving, func() {
-		defer close(done)
-		// As above: the servers that HTTP makes have deadlines.
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(PartTimeout))
-	})
-	return func() {
-		if !stop() {
-			<-done // w is the feed's no longer
-		}
-	}
 }
 
 // timely holds the body of every request that is one message to BodyTimeout, and what

@@ -27,7 +27,7 @@ const (
 	// that come as calls of their own are one stream together. More are Overloaded.
 	LimitCommits = 16384
 	// LimitViews is the most views held open at once, and LimitFeeds the most
-	// feeds; more are Overloaded.
+	// feeds, of which a follower's stream has one for each shard; more are Overloaded.
 	LimitViews = 4096
 	LimitFeeds = 4096
 	// LimitQueries is the most questions of one Read.
@@ -137,7 +137,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		r = r.WithContext(traceparent.Into(r.Context(), line))
 	}
 	if feeds[r.URL.Path] {
-		defer s.partWith(w)()
+		r = r.WithContext(withWriter(r.Context(), w))
+		defer partWhen(s.leaving, w)()
 	}
 	s.mux.ServeHTTP(w, r)
 }
@@ -203,13 +204,13 @@ type places struct {
 	noun  string
 }
 
-// take takes a place, or says that there is none.
-func (p *places) take() error {
-	if p.taken.Add(1) > p.most {
-		p.taken.Add(-1)
-		return mainstem.Errorf(mainstem.Overloaded, "%d %s are open; the limit is %d", p.most, p.noun, p.most)
+// take takes so many places, or says that there are none.
+func (p *places) take(n int64) error {
+	if p.taken.Add(n) > p.most {
+		p.taken.Add(-n)
+		return mainstem.Errorf(mainstem.Overloaded, "%d %s are open; the limit is %d", p.taken.Load(), p.noun, p.most)
 	}
 	return nil
 }
 
-func (p *places) free() { p.taken.Add(-1) }
+func (p *places) free(n int64) { p.taken.Add(-n) }

@@ -149,12 +149,12 @@ func (s *Server) open(ctx context.Context, b mainstem.Backend, m *pb.ReadRequest
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := s.views.take(); err != nil {
+	if err := s.views.take(1); err != nil {
 		return nil, nil, err
 	}
 	view, err := b.View(ctx, request)
 	if err != nil {
-		s.views.free()
+		s.views.free(1)
 		return nil, nil, err
 	}
 	defer func() {
@@ -185,5 +185,5 @@ func (s *Server) open(ctx context.Context, b mainstem.Backend, m *pb.ReadRequest
 // use to anybody.
 func (s *Server) release(view mainstem.Snapshot) {
 	_ = view.Close()
-	s.views.free()
+	s.views.free(1)
 }

@@ -38,6 +38,7 @@ var constants = map[string]int64{
 	"mainstem.LimitOutstanding":    mainstem.LimitOutstanding,
 	"mainstem.LimitMarks":          mainstem.LimitMarks,
 	"mainstem.LimitFollower":       mainstem.LimitFollower,
+	"mainstem.DefaultPatience":     int64(mainstem.DefaultPatience),
 	"mainstem.DefaultReruns":       mainstem.DefaultReruns,
 	"mainstem.FollowShards":        mainstem.FollowShards,
 	"mainstem.Slots":               mainstem.Slots,

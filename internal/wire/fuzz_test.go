@@ -3,6 +3,7 @@ package wire
 import (
 	"reflect"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -109,6 +110,28 @@ func FuzzChanges(f *testing.F) {
 		}
 		again, err := ParseFrom(From(got))
 		settled(t, got, again, err)
+	})
+}
+
+func FuzzFollow(f *testing.F) {
+	seen := mainstem.NewToken(mainstem.Mark{Position: 3})
+	seeded(f, Subscription(mainstem.Subscription{Follower: "f", Match: mainstem.Match{Groups: []string{"g"}}, After: seen, Max: 3, HandOver: time.Second, Patience: time.Hour}),
+		Acknowledgement(mainstem.Acknowledgement{Follower: "f", Shard: 3, Fence: 7, Token: seen}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var follow pb.FollowRequest
+		if read(data, &follow) {
+			if got, err := ParseSubscription(&follow); err == nil {
+				again, err := ParseSubscription(Subscription(got))
+				settled(t, got, again, err)
+			}
+		}
+		var done pb.AcknowledgeRequest
+		if read(data, &done) {
+			if got, err := ParseAcknowledgement(&done); err == nil {
+				again, err := ParseAcknowledgement(Acknowledgement(got))
+				settled(t, got, again, err)
+			}
+		}
 	})
 }
 

@@ -111,7 +111,7 @@ func TestConnections(t *testing.T) {
 func TestCalls(t *testing.T) {
 	m := &serving.Metrics{Server: server.New(mainstemtest.Open(t).Backend())}
 	got := told(t, m)
-	for _, call := range []string{"Commit", "Submit", "Read", "View", "Changes", "Status", server.CallTransaction, server.CallFeed} {
+	for _, call := range []string{"Commit", "Submit", "Read", "View", "Changes", "Follow", "Acknowledge", "Status", server.CallTransaction, server.CallFeed} {
 		for _, outcome := range append([]string{"done"}, codes()...) {
 			if n, ok := got["calls_total{"+call+","+outcome+"}"]; !ok || n != 0 {
 				t.Errorf("%s, %s: %v, %v", call, outcome, n, ok)

@@ -1846,264 +1846,6 @@ func (x *Lease) GetReleased() bool {
 	return false
 }
 
-// ChangesRequest says what a feed yields.
-type ChangesRequest struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// What the reader has seen: the token of its last batch. Partitions that it
-	// does not name begin at the oldest change kept.
-	After string `protobuf:"bytes,1,opt,name=after,proto3" json:"after,omitempty"`
-	// Which changes.
-	Match *Match `protobuf:"bytes,2,opt,name=match,proto3" json:"match,omitempty"`
-	// The most changes of a batch; 0 for as many as are there at once.
-	Max int32 `protobuf:"varint,3,opt,name=max,proto3" json:"max,omitempty"`
-	// End at the head as it is now, and do not wait for more.
-	Drain bool `protobuf:"varint,4,opt,name=drain,proto3" json:"drain,omitempty"`
-	// The follower that reads, for the server's metrics and nothing else; empty for
-	// a reader that is none.
-	Follower      string `protobuf:"bytes,5,opt,name=follower,proto3" json:"follower,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ChangesRequest) Reset() {
-	*x = ChangesRequest{}
-	mi := &file_mainstem_v1_database_proto_msgTypes[22]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ChangesRequest) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ChangesRequest) ProtoMessage() {}
-
-func (x *ChangesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mainstem_v1_database_proto_msgTypes[22]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ChangesRequest.ProtoReflect.Descriptor instead.
-func (*ChangesRequest) Descriptor() ([]byte, []int) {
-	return file_mainstem_v1_database_proto_rawDescGZIP(), []int{22}
-}
-
-func (x *ChangesRequest) GetAfter() string {
-	if x != nil {
-		return x.After
-	}
-	return ""
-}
-
-func (x *ChangesRequest) GetMatch() *Match {
-	if x != nil {
-		return x.Match
-	}
-	return nil
-}
-
-func (x *ChangesRequest) GetMax() int32 {
-	if x != nil {
-		return x.Max
-	}
-	return 0
-}
-
-func (x *ChangesRequest) GetDrain() bool {
-	if x != nil {
-		return x.Drain
-	}
-	return false
-}
-
-func (x *ChangesRequest) GetFollower() string {
-	if x != nil {
-		return x.Follower
-	}
-	return ""
-}
-
-// Match filters changes. What is left out matches everything.
-type Match struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// Exact names of groups.
-	Groups []string `protobuf:"bytes,1,rep,name=groups,proto3" json:"groups,omitempty"`
-	// What a group's name begins with.
-	GroupPrefix string `protobuf:"bytes,2,opt,name=group_prefix,json=groupPrefix,proto3" json:"group_prefix,omitempty"`
-	// What the name of at least one effect begins with.
-	NamePrefix string `protobuf:"bytes,3,opt,name=name_prefix,json=namePrefix,proto3" json:"name_prefix,omitempty"`
-	// The kinds of effect of which at least one is present.
-	Kinds []EffectKind `protobuf:"varint,4,rep,packed,name=kinds,proto3,enum=mainstem.v1.EffectKind" json:"kinds,omitempty"`
-	// The first slot of a range of slots.
-	FirstSlot uint32 `protobuf:"varint,5,opt,name=first_slot,json=firstSlot,proto3" json:"first_slot,omitempty"`
-	// The slot after the last; 0 for all slots.
-	EndSlot       uint32 `protobuf:"varint,6,opt,name=end_slot,json=endSlot,proto3" json:"end_slot,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Match) Reset() {
-	*x = Match{}
-	mi := &file_mainstem_v1_database_proto_msgTypes[23]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Match) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Match) ProtoMessage() {}
-
-func (x *Match) ProtoReflect() protoreflect.Message {
-	mi := &file_mainstem_v1_database_proto_msgTypes[23]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Match.ProtoReflect.Descriptor instead.
-func (*Match) Descriptor() ([]byte, []int) {
-	return file_mainstem_v1_database_proto_rawDescGZIP(), []int{23}
-}
-
-func (x *Match) GetGroups() []string {
-	if x != nil {
-		return x.Groups
-	}
-	return nil
-}
-
-func (x *Match) GetGroupPrefix() string {
-	if x != nil {
-		return x.GroupPrefix
-	}
-	return ""
-}
-
-func (x *Match) GetNamePrefix() string {
-	if x != nil {
-		return x.NamePrefix
-	}
-	return ""
-}
-
-func (x *Match) GetKinds() []EffectKind {
-	if x != nil {
-		return x.Kinds
-	}
-	return nil
-}
-
-func (x *Match) GetFirstSlot() uint32 {
-	if x != nil {
-		return x.FirstSlot
-	}
-	return 0
-}
-
-func (x *Match) GetEndSlot() uint32 {
-	if x != nil {
-		return x.EndSlot
-	}
-	return 0
-}
-
-// ChangesResponse is a batch of one partition, or a sign of life.
-type ChangesResponse struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// True for a message that says only that the server is there and has nothing
-	// new. The other fields are then empty.
-	Heartbeat bool `protobuf:"varint,1,opt,name=heartbeat,proto3" json:"heartbeat,omitempty"`
-	// The partition of the batch.
-	Partition int32 `protobuf:"varint,2,opt,name=partition,proto3" json:"partition,omitempty"`
-	// The changes; none when many were passed over that did not match.
-	Changes []*Change `protobuf:"bytes,3,rep,name=changes,proto3" json:"changes,omitempty"`
-	// What the reader has seen with this batch.
-	Token string `protobuf:"bytes,4,opt,name=token,proto3" json:"token,omitempty"`
-	// The newest position of the partition as the batch was made.
-	Head          uint64 `protobuf:"varint,5,opt,name=head,proto3" json:"head,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ChangesResponse) Reset() {
-	*x = ChangesResponse{}
-	mi := &file_mainstem_v1_database_proto_msgTypes[24]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ChangesResponse) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ChangesResponse) ProtoMessage() {}
-
-func (x *ChangesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_mainstem_v1_database_proto_msgTypes[24]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ChangesResponse.ProtoReflect.Descriptor instead.
-func (*ChangesResponse) Descriptor() ([]byte, []int) {
-	return file_mainstem_v1_database_proto_rawDescGZIP(), []int{24}
-}
-
-func (x *ChangesResponse) GetHeartbeat() bool {
-	if x != nil {
-		return x.Heartbeat
-	}
-	return false
-}
-
-func (x *ChangesResponse) GetPartition() int32 {
-	if x != nil {
-		return x.Partition
-	}
-	return 0
-}
-
-func (x *ChangesResponse) GetChanges() []*Change {
-	if x != nil {
-		return x.Changes
-	}
-	return nil
-}
-
-func (x *ChangesResponse) GetToken() string {
-	if x != nil {
-		return x.Token
-	}
-	return ""
-}
-
-func (x *ChangesResponse) GetHead() uint64 {
-	if x != nil {
-		return x.Head
-	}
-	return 0
-}
-
 // StatusRequest asks what this database is.
 type StatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2113,7 +1855,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_mainstem_v1_database_proto_msgTypes[25]
+	mi := &file_mainstem_v1_database_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2125,7 +1867,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mainstem_v1_database_proto_msgTypes[25]
+	mi := &file_mainstem_v1_database_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2138,7 +1880,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_mainstem_v1_database_proto_rawDescGZIP(), []int{25}
+	return file_mainstem_v1_database_proto_rawDescGZIP(), []int{22}
 }
 
 // StatusResponse says what this database is.
@@ -2168,7 +1910,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_mainstem_v1_database_proto_msgTypes[26]
+	mi := &file_mainstem_v1_database_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2180,7 +1922,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_mainstem_v1_database_proto_msgTypes[26]
+	mi := &file_mainstem_v1_database_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2193,7 +1935,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_mainstem_v1_database_proto_rawDescGZIP(), []int{26}
+	return file_mainstem_v1_database_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *StatusResponse) GetEngine() string {
@@ -2263,7 +2005,7 @@ var File_mainstem_v1_database_proto protoreflect.FileDescriptor
 
 const file_mainstem_v1_database_proto_rawDesc = "" +
 	"\n" +
-	"\x1amainstem/v1/database.proto\x12\vmainstem.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18mainstem/v1/effect.proto\x1a\x1dmainstem/v1/transaction.proto\"K\n" +
+	"\x1amainstem/v1/database.proto\x12\vmainstem.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16mainstem/v1/feed.proto\x1a\x1dmainstem/v1/transaction.proto\"K\n" +
 	"\rCommitRequest\x12:\n" +
 	"\vtransaction\x18\x01 \x01(\v2\x18.mainstem.v1.TransactionR\vtransaction\"@\n" +
 	"\x0eCommitResponse\x12.\n" +
@@ -2373,28 +2115,7 @@ const file_mainstem_v1_database_proto_rawDesc = "" +
 	"\x05owner\x18\x01 \x01(\tR\x05owner\x12\x14\n" +
 	"\x05token\x18\x02 \x01(\x04R\x05token\x12\x14\n" +
 	"\x05until\x18\x03 \x01(\x03R\x05until\x12\x1a\n" +
-	"\breleased\x18\x04 \x01(\bR\breleased\"\x94\x01\n" +
-	"\x0eChangesRequest\x12\x14\n" +
-	"\x05after\x18\x01 \x01(\tR\x05after\x12(\n" +
-	"\x05match\x18\x02 \x01(\v2\x12.mainstem.v1.MatchR\x05match\x12\x10\n" +
-	"\x03max\x18\x03 \x01(\x05R\x03max\x12\x14\n" +
-	"\x05drain\x18\x04 \x01(\bR\x05drain\x12\x1a\n" +
-	"\bfollower\x18\x05 \x01(\tR\bfollower\"\xcc\x01\n" +
-	"\x05Match\x12\x16\n" +
-	"\x06groups\x18\x01 \x03(\tR\x06groups\x12!\n" +
-	"\fgroup_prefix\x18\x02 \x01(\tR\vgroupPrefix\x12\x1f\n" +
-	"\vname_prefix\x18\x03 \x01(\tR\n" +
-	"namePrefix\x12-\n" +
-	"\x05kinds\x18\x04 \x03(\x0e2\x17.mainstem.v1.EffectKindR\x05kinds\x12\x1d\n" +
-	"\n" +
-	"first_slot\x18\x05 \x01(\rR\tfirstSlot\x12\x19\n" +
-	"\bend_slot\x18\x06 \x01(\rR\aendSlot\"\xa6\x01\n" +
-	"\x0fChangesResponse\x12\x1c\n" +
-	"\theartbeat\x18\x01 \x01(\bR\theartbeat\x12\x1c\n" +
-	"\tpartition\x18\x02 \x01(\x05R\tpartition\x12-\n" +
-	"\achanges\x18\x03 \x03(\v2\x13.mainstem.v1.ChangeR\achanges\x12\x14\n" +
-	"\x05token\x18\x04 \x01(\tR\x05token\x12\x12\n" +
-	"\x04head\x18\x05 \x01(\x04R\x04head\"\x0f\n" +
+	"\breleased\x18\x04 \x01(\bR\breleased\"\x0f\n" +
 	"\rStatusRequest\"\xdc\x01\n" +
 	"\x0eStatusResponse\x12\x16\n" +
 	"\x06engine\x18\x01 \x01(\tR\x06engine\x12\x16\n" +
@@ -2405,13 +2126,15 @@ const file_mainstem_v1_database_proto_rawDesc = "" +
 	"\x05ready\x18\x06 \x01(\bR\x05ready\x12\x16\n" +
 	"\x06reason\x18\a \x01(\tR\x06reason\x12\x12\n" +
 	"\x04node\x18\b \x01(\tR\x04node\x12\x12\n" +
-	"\x04zone\x18\t \x01(\tR\x04zone2\xa4\x03\n" +
+	"\x04zone\x18\t \x01(\tR\x04zone2\xbb\x04\n" +
 	"\x0fDatabaseService\x12A\n" +
 	"\x06Commit\x12\x1a.mainstem.v1.CommitRequest\x1a\x1b.mainstem.v1.CommitResponse\x12E\n" +
 	"\x06Submit\x12\x1a.mainstem.v1.SubmitRequest\x1a\x1b.mainstem.v1.SubmitResponse(\x010\x01\x12;\n" +
 	"\x04Read\x12\x18.mainstem.v1.ReadRequest\x1a\x19.mainstem.v1.ReadResponse\x12?\n" +
 	"\x04View\x12\x18.mainstem.v1.ViewRequest\x1a\x19.mainstem.v1.ViewResponse(\x010\x01\x12F\n" +
-	"\aChanges\x12\x1b.mainstem.v1.ChangesRequest\x1a\x1c.mainstem.v1.ChangesResponse0\x01\x12A\n" +
+	"\aChanges\x12\x1b.mainstem.v1.ChangesRequest\x1a\x1c.mainstem.v1.ChangesResponse0\x01\x12C\n" +
+	"\x06Follow\x12\x1a.mainstem.v1.FollowRequest\x1a\x1b.mainstem.v1.FollowResponse0\x01\x12P\n" +
+	"\vAcknowledge\x12\x1f.mainstem.v1.AcknowledgeRequest\x1a .mainstem.v1.AcknowledgeResponse\x12A\n" +
 	"\x06Status\x12\x1a.mainstem.v1.StatusRequest\x1a\x1b.mainstem.v1.StatusResponseB=Z;github.com/mainstemdb/mainstem/proto/mainstem/v1;mainstemv1b\x06proto3"
 
 var (
@@ -2426,7 +2149,7 @@ func file_mainstem_v1_database_proto_rawDescGZIP() []byte {
 	return file_mainstem_v1_database_proto_rawDescData
 }
 
-var file_mainstem_v1_database_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_mainstem_v1_database_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_mainstem_v1_database_proto_goTypes = []any{
 	(*CommitRequest)(nil),         // 0: mainstem.v1.CommitRequest
 	(*CommitResponse)(nil),        // 1: mainstem.v1.CommitResponse
@@ -2450,41 +2173,42 @@ var file_mainstem_v1_database_proto_goTypes = []any{
 	(*Version)(nil),               // 19: mainstem.v1.Version
 	(*Recorded)(nil),              // 20: mainstem.v1.Recorded
 	(*Lease)(nil),                 // 21: mainstem.v1.Lease
-	(*ChangesRequest)(nil),        // 22: mainstem.v1.ChangesRequest
-	(*Match)(nil),                 // 23: mainstem.v1.Match
-	(*ChangesResponse)(nil),       // 24: mainstem.v1.ChangesResponse
-	(*StatusRequest)(nil),         // 25: mainstem.v1.StatusRequest
-	(*StatusResponse)(nil),        // 26: mainstem.v1.StatusResponse
-	(*Transaction)(nil),           // 27: mainstem.v1.Transaction
-	(*Receipt)(nil),               // 28: mainstem.v1.Receipt
-	(*Error)(nil),                 // 29: mainstem.v1.Error
-	(*durationpb.Duration)(nil),   // 30: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 31: google.protobuf.Timestamp
-	(*Event)(nil),                 // 32: mainstem.v1.Event
-	(EffectKind)(0),               // 33: mainstem.v1.EffectKind
-	(*Change)(nil),                // 34: mainstem.v1.Change
+	(*StatusRequest)(nil),         // 22: mainstem.v1.StatusRequest
+	(*StatusResponse)(nil),        // 23: mainstem.v1.StatusResponse
+	(*Transaction)(nil),           // 24: mainstem.v1.Transaction
+	(*Receipt)(nil),               // 25: mainstem.v1.Receipt
+	(*Error)(nil),                 // 26: mainstem.v1.Error
+	(*durationpb.Duration)(nil),   // 27: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 28: google.protobuf.Timestamp
+	(*Event)(nil),                 // 29: mainstem.v1.Event
+	(*ChangesRequest)(nil),        // 30: mainstem.v1.ChangesRequest
+	(*FollowRequest)(nil),         // 31: mainstem.v1.FollowRequest
+	(*AcknowledgeRequest)(nil),    // 32: mainstem.v1.AcknowledgeRequest
+	(*ChangesResponse)(nil),       // 33: mainstem.v1.ChangesResponse
+	(*FollowResponse)(nil),        // 34: mainstem.v1.FollowResponse
+	(*AcknowledgeResponse)(nil),   // 35: mainstem.v1.AcknowledgeResponse
 }
 var file_mainstem_v1_database_proto_depIdxs = []int32{
-	27, // 0: mainstem.v1.CommitRequest.transaction:type_name -> mainstem.v1.Transaction
-	28, // 1: mainstem.v1.CommitResponse.receipt:type_name -> mainstem.v1.Receipt
+	24, // 0: mainstem.v1.CommitRequest.transaction:type_name -> mainstem.v1.Transaction
+	25, // 1: mainstem.v1.CommitResponse.receipt:type_name -> mainstem.v1.Receipt
 	3,  // 2: mainstem.v1.SubmitRequest.submissions:type_name -> mainstem.v1.Submission
-	27, // 3: mainstem.v1.Submission.transaction:type_name -> mainstem.v1.Transaction
+	24, // 3: mainstem.v1.Submission.transaction:type_name -> mainstem.v1.Transaction
 	5,  // 4: mainstem.v1.SubmitResponse.outcomes:type_name -> mainstem.v1.Outcome
-	28, // 5: mainstem.v1.Outcome.receipt:type_name -> mainstem.v1.Receipt
-	29, // 6: mainstem.v1.Outcome.error:type_name -> mainstem.v1.Error
-	30, // 7: mainstem.v1.Consistency.within:type_name -> google.protobuf.Duration
-	31, // 8: mainstem.v1.Consistency.as_of_time:type_name -> google.protobuf.Timestamp
+	25, // 5: mainstem.v1.Outcome.receipt:type_name -> mainstem.v1.Receipt
+	26, // 6: mainstem.v1.Outcome.error:type_name -> mainstem.v1.Error
+	27, // 7: mainstem.v1.Consistency.within:type_name -> google.protobuf.Duration
+	28, // 8: mainstem.v1.Consistency.as_of_time:type_name -> google.protobuf.Timestamp
 	6,  // 9: mainstem.v1.ReadRequest.at:type_name -> mainstem.v1.Consistency
 	12, // 10: mainstem.v1.ReadRequest.queries:type_name -> mainstem.v1.Query
 	11, // 11: mainstem.v1.ReadResponse.stamp:type_name -> mainstem.v1.Stamp
-	28, // 12: mainstem.v1.ReadResponse.known:type_name -> mainstem.v1.Receipt
+	25, // 12: mainstem.v1.ReadResponse.known:type_name -> mainstem.v1.Receipt
 	18, // 13: mainstem.v1.ReadResponse.answers:type_name -> mainstem.v1.Answer
 	7,  // 14: mainstem.v1.ViewRequest.open:type_name -> mainstem.v1.ReadRequest
 	12, // 15: mainstem.v1.ViewRequest.query:type_name -> mainstem.v1.Query
 	8,  // 16: mainstem.v1.ViewResponse.opened:type_name -> mainstem.v1.ReadResponse
 	18, // 17: mainstem.v1.ViewResponse.answer:type_name -> mainstem.v1.Answer
-	29, // 18: mainstem.v1.ViewResponse.error:type_name -> mainstem.v1.Error
-	31, // 19: mainstem.v1.Stamp.wall:type_name -> google.protobuf.Timestamp
+	26, // 18: mainstem.v1.ViewResponse.error:type_name -> mainstem.v1.Error
+	28, // 19: mainstem.v1.Stamp.wall:type_name -> google.protobuf.Timestamp
 	13, // 20: mainstem.v1.Query.get:type_name -> mainstem.v1.NameQuery
 	14, // 21: mainstem.v1.Query.scan:type_name -> mainstem.v1.RangeQuery
 	15, // 22: mainstem.v1.Query.events:type_name -> mainstem.v1.EventsQuery
@@ -2496,28 +2220,29 @@ var file_mainstem_v1_database_proto_depIdxs = []int32{
 	19, // 28: mainstem.v1.Answer.versions:type_name -> mainstem.v1.Version
 	20, // 29: mainstem.v1.Answer.events:type_name -> mainstem.v1.Recorded
 	21, // 30: mainstem.v1.Answer.lease:type_name -> mainstem.v1.Lease
-	28, // 31: mainstem.v1.Answer.receipt:type_name -> mainstem.v1.Receipt
-	32, // 32: mainstem.v1.Recorded.event:type_name -> mainstem.v1.Event
-	23, // 33: mainstem.v1.ChangesRequest.match:type_name -> mainstem.v1.Match
-	33, // 34: mainstem.v1.Match.kinds:type_name -> mainstem.v1.EffectKind
-	34, // 35: mainstem.v1.ChangesResponse.changes:type_name -> mainstem.v1.Change
-	0,  // 36: mainstem.v1.DatabaseService.Commit:input_type -> mainstem.v1.CommitRequest
-	2,  // 37: mainstem.v1.DatabaseService.Submit:input_type -> mainstem.v1.SubmitRequest
-	7,  // 38: mainstem.v1.DatabaseService.Read:input_type -> mainstem.v1.ReadRequest
-	9,  // 39: mainstem.v1.DatabaseService.View:input_type -> mainstem.v1.ViewRequest
-	22, // 40: mainstem.v1.DatabaseService.Changes:input_type -> mainstem.v1.ChangesRequest
-	25, // 41: mainstem.v1.DatabaseService.Status:input_type -> mainstem.v1.StatusRequest
-	1,  // 42: mainstem.v1.DatabaseService.Commit:output_type -> mainstem.v1.CommitResponse
-	4,  // 43: mainstem.v1.DatabaseService.Submit:output_type -> mainstem.v1.SubmitResponse
-	8,  // 44: mainstem.v1.DatabaseService.Read:output_type -> mainstem.v1.ReadResponse
-	10, // 45: mainstem.v1.DatabaseService.View:output_type -> mainstem.v1.ViewResponse
-	24, // 46: mainstem.v1.DatabaseService.Changes:output_type -> mainstem.v1.ChangesResponse
-	26, // 47: mainstem.v1.DatabaseService.Status:output_type -> mainstem.v1.StatusResponse
-	42, // [42:48] is the sub-list for method output_type
-	36, // [36:42] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	25, // 31: mainstem.v1.Answer.receipt:type_name -> mainstem.v1.Receipt
+	29, // 32: mainstem.v1.Recorded.event:type_name -> mainstem.v1.Event
+	0,  // 33: mainstem.v1.DatabaseService.Commit:input_type -> mainstem.v1.CommitRequest
+	2,  // 34: mainstem.v1.DatabaseService.Submit:input_type -> mainstem.v1.SubmitRequest
+	7,  // 35: mainstem.v1.DatabaseService.Read:input_type -> mainstem.v1.ReadRequest
+	9,  // 36: mainstem.v1.DatabaseService.View:input_type -> mainstem.v1.ViewRequest
+	30, // 37: mainstem.v1.DatabaseService.Changes:input_type -> mainstem.v1.ChangesRequest
+	31, // 38: mainstem.v1.DatabaseService.Follow:input_type -> mainstem.v1.FollowRequest
+	32, // 39: mainstem.v1.DatabaseService.Acknowledge:input_type -> mainstem.v1.AcknowledgeRequest
+	22, // 40: mainstem.v1.DatabaseService.Status:input_type -> mainstem.v1.StatusRequest
+	1,  // 41: mainstem.v1.DatabaseService.Commit:output_type -> mainstem.v1.CommitResponse
+	4,  // 42: mainstem.v1.DatabaseService.Submit:output_type -> mainstem.v1.SubmitResponse
+	8,  // 43: mainstem.v1.DatabaseService.Read:output_type -> mainstem.v1.ReadResponse
+	10, // 44: mainstem.v1.DatabaseService.View:output_type -> mainstem.v1.ViewResponse
+	33, // 45: mainstem.v1.DatabaseService.Changes:output_type -> mainstem.v1.ChangesResponse
+	34, // 46: mainstem.v1.DatabaseService.Follow:output_type -> mainstem.v1.FollowResponse
+	35, // 47: mainstem.v1.DatabaseService.Acknowledge:output_type -> mainstem.v1.AcknowledgeResponse
+	23, // 48: mainstem.v1.DatabaseService.Status:output_type -> mainstem.v1.StatusResponse
+	41, // [41:49] is the sub-list for method output_type
+	33, // [33:41] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_mainstem_v1_database_proto_init() }
@@ -2525,7 +2250,7 @@ func file_mainstem_v1_database_proto_init() {
 	if File_mainstem_v1_database_proto != nil {
 		return
 	}
-	file_mainstem_v1_effect_proto_init()
+	file_mainstem_v1_feed_proto_init()
 	file_mainstem_v1_transaction_proto_init()
 	file_mainstem_v1_database_proto_msgTypes[5].OneofWrappers = []any{
 		(*Outcome_Receipt)(nil),
@@ -2569,7 +2294,7 @@ func file_mainstem_v1_database_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mainstem_v1_database_proto_rawDesc), len(file_mainstem_v1_database_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   27,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

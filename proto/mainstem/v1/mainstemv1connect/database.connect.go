@@ -46,6 +46,11 @@ const (
 	DatabaseServiceViewProcedure = "/mainstem.v1.DatabaseService/View"
 	// DatabaseServiceChangesProcedure is the fully-qualified name of the DatabaseService's Changes RPC.
 	DatabaseServiceChangesProcedure = "/mainstem.v1.DatabaseService/Changes"
+	// DatabaseServiceFollowProcedure is the fully-qualified name of the DatabaseService's Follow RPC.
+	DatabaseServiceFollowProcedure = "/mainstem.v1.DatabaseService/Follow"
+	// DatabaseServiceAcknowledgeProcedure is the fully-qualified name of the DatabaseService's
+	// Acknowledge RPC.
+	DatabaseServiceAcknowledgeProcedure = "/mainstem.v1.DatabaseService/Acknowledge"
 	// DatabaseServiceStatusProcedure is the fully-qualified name of the DatabaseService's Status RPC.
 	DatabaseServiceStatusProcedure = "/mainstem.v1.DatabaseService/Status"
 )
@@ -67,6 +72,18 @@ type DatabaseServiceClient interface {
 	// Changes yields what has committed, in order. Resume after the token of the
 	// last batch received: nothing is missed and nothing repeated.
 	Changes(context.Context, *connect.Request[v1.ChangesRequest]) (*connect.ServerStreamForClient[v1.ChangesResponse], error)
+	// Follow is Changes for a follower with a name, whose place the database keeps: it begins
+	// after what was acknowledged. Streams of one name share the changes, group by group, and
+	// when one ends the others take over; so may a Go program that follows under that name. What
+	// was handed out and not acknowledged is handed out again then: at least once. There is no
+	// order but that of the changes of a group. It needs the right "feed" on what is followed, and
+	// "read" and "write" on the groups "~follow/NAME" and below.
+	Follow(context.Context, *connect.Request[v1.FollowRequest]) (*connect.ServerStreamForClient[v1.FollowResponse], error)
+	// Acknowledge says that a follower is done with a batch and all before it of the same
+	// shard. Its place only moves forward, and only by the stream whose turn it is: one that
+	// has ended, or was replaced, is "fenced", and the batch comes again elsewhere. Repeating the
+	// call is safe. Any server of the database answers it.
+	Acknowledge(context.Context, *connect.Request[v1.AcknowledgeRequest]) (*connect.Response[v1.AcknowledgeResponse], error)
 	// Status says what this database is, and what an acknowledgement means here.
 	Status(context.Context, *connect.Request[v1.StatusRequest]) (*connect.Response[v1.StatusResponse], error)
 }
@@ -112,6 +129,18 @@ func NewDatabaseServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithSchema(databaseServiceMethods.ByName("Changes")),
 			connect.WithClientOptions(opts...),
 		),
+		follow: connect.NewClient[v1.FollowRequest, v1.FollowResponse](
+			httpClient,
+			baseURL+DatabaseServiceFollowProcedure,
+			connect.WithSchema(databaseServiceMethods.ByName("Follow")),
+			connect.WithClientOptions(opts...),
+		),
+		acknowledge: connect.NewClient[v1.AcknowledgeRequest, v1.AcknowledgeResponse](
+			httpClient,
+			baseURL+DatabaseServiceAcknowledgeProcedure,
+			connect.WithSchema(databaseServiceMethods.ByName("Acknowledge")),
+			connect.WithClientOptions(opts...),
+		),
 		status: connect.NewClient[v1.StatusRequest, v1.StatusResponse](
 			httpClient,
 			baseURL+DatabaseServiceStatusProcedure,
@@ -123,12 +152,14 @@ func NewDatabaseServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 
 // databaseServiceClient implements DatabaseServiceClient.
 type databaseServiceClient struct {
-	commit  *connect.Client[v1.CommitRequest, v1.CommitResponse]
-	submit  *connect.Client[v1.SubmitRequest, v1.SubmitResponse]
-	read    *connect.Client[v1.ReadRequest, v1.ReadResponse]
-	view    *connect.Client[v1.ViewRequest, v1.ViewResponse]
-	changes *connect.Client[v1.ChangesRequest, v1.ChangesResponse]
-	status  *connect.Client[v1.StatusRequest, v1.StatusResponse]
+	commit      *connect.Client[v1.CommitRequest, v1.CommitResponse]
+	submit      *connect.Client[v1.SubmitRequest, v1.SubmitResponse]
+	read        *connect.Client[v1.ReadRequest, v1.ReadResponse]
+	view        *connect.Client[v1.ViewRequest, v1.ViewResponse]
+	changes     *connect.Client[v1.ChangesRequest, v1.ChangesResponse]
+	follow      *connect.Client[v1.FollowRequest, v1.FollowResponse]
+	acknowledge *connect.Client[v1.AcknowledgeRequest, v1.AcknowledgeResponse]
+	status      *connect.Client[v1.StatusRequest, v1.StatusResponse]
 }
 
 // Commit calls mainstem.v1.DatabaseService.Commit.
@@ -156,6 +187,16 @@ func (c *databaseServiceClient) Changes(ctx context.Context, req *connect.Reques
 	return c.changes.CallServerStream(ctx, req)
 }
 
+// Follow calls mainstem.v1.DatabaseService.Follow.
+func (c *databaseServiceClient) Follow(ctx context.Context, req *connect.Request[v1.FollowRequest]) (*connect.ServerStreamForClient[v1.FollowResponse], error) {
+	return c.follow.CallServerStream(ctx, req)
+}
+
+// Acknowledge calls mainstem.v1.DatabaseService.Acknowledge.
+func (c *databaseServiceClient) Acknowledge(ctx context.Context, req *connect.Request[v1.AcknowledgeRequest]) (*connect.Response[v1.AcknowledgeResponse], error) {
+	return c.acknowledge.CallUnary(ctx, req)
+}
+
 // Status calls mainstem.v1.DatabaseService.Status.
 func (c *databaseServiceClient) Status(ctx context.Context, req *connect.Request[v1.StatusRequest]) (*connect.Response[v1.StatusResponse], error) {
 	return c.status.CallUnary(ctx, req)
@@ -178,6 +219,18 @@ type DatabaseServiceHandler interface {
 	// Changes yields what has committed, in order. Resume after the token of the
 	// last batch received: nothing is missed and nothing repeated.
 	Changes(context.Context, *connect.Request[v1.ChangesRequest], *connect.ServerStream[v1.ChangesResponse]) error
+	// Follow is Changes for a follower with a name, whose place the database keeps: it begins
+	// after what was acknowledged. Streams of one name share the changes, group by group, and
+	// when one ends the others take over; so may a Go program that follows under that name. What
+	// was handed out and not acknowledged is handed out again then: at least once. There is no
+	// order but that of the changes of a group. It needs the right "feed" on what is followed, and
+	// "read" and "write" on the groups "~follow/NAME" and below.
+	Follow(context.Context, *connect.Request[v1.FollowRequest], *connect.ServerStream[v1.FollowResponse]) error
+	// Acknowledge says that a follower is done with a batch and all before it of the same
+	// shard. Its place only moves forward, and only by the stream whose turn it is: one that
+	// has ended, or was replaced, is "fenced", and the batch comes again elsewhere. Repeating the
+	// call is safe. Any server of the database answers it.
+	Acknowledge(context.Context, *connect.Request[v1.AcknowledgeRequest]) (*connect.Response[v1.AcknowledgeResponse], error)
 	// Status says what this database is, and what an acknowledgement means here.
 	Status(context.Context, *connect.Request[v1.StatusRequest]) (*connect.Response[v1.StatusResponse], error)
 }
@@ -219,6 +272,18 @@ func NewDatabaseServiceHandler(svc DatabaseServiceHandler, opts ...connect.Handl
 		connect.WithSchema(databaseServiceMethods.ByName("Changes")),
 		connect.WithHandlerOptions(opts...),
 	)
+	databaseServiceFollowHandler := connect.NewServerStreamHandler(
+		DatabaseServiceFollowProcedure,
+		svc.Follow,
+		connect.WithSchema(databaseServiceMethods.ByName("Follow")),
+		connect.WithHandlerOptions(opts...),
+	)
+	databaseServiceAcknowledgeHandler := connect.NewUnaryHandler(
+		DatabaseServiceAcknowledgeProcedure,
+		svc.Acknowledge,
+		connect.WithSchema(databaseServiceMethods.ByName("Acknowledge")),
+		connect.WithHandlerOptions(opts...),
+	)
 	databaseServiceStatusHandler := connect.NewUnaryHandler(
 		DatabaseServiceStatusProcedure,
 		svc.Status,
@@ -237,6 +302,10 @@ func NewDatabaseServiceHandler(svc DatabaseServiceHandler, opts ...connect.Handl
 			databaseServiceViewHandler.ServeHTTP(w, r)
 		case DatabaseServiceChangesProcedure:
 			databaseServiceChangesHandler.ServeHTTP(w, r)
+		case DatabaseServiceFollowProcedure:
+			databaseServiceFollowHandler.ServeHTTP(w, r)
+		case DatabaseServiceAcknowledgeProcedure:
+			databaseServiceAcknowledgeHandler.ServeHTTP(w, r)
 		case DatabaseServiceStatusProcedure:
 			databaseServiceStatusHandler.ServeHTTP(w, r)
 		default:
@@ -266,6 +335,14 @@ func (UnimplementedDatabaseServiceHandler) View(context.Context, *connect.BidiSt
 
 func (UnimplementedDatabaseServiceHandler) Changes(context.Context, *connect.Request[v1.ChangesRequest], *connect.ServerStream[v1.ChangesResponse]) error {
 	return connect.NewError(connect.CodeUnimplemented, errors.New("mainstem.v1.DatabaseService.Changes is not implemented"))
+}
+
+func (UnimplementedDatabaseServiceHandler) Follow(context.Context, *connect.Request[v1.FollowRequest], *connect.ServerStream[v1.FollowResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("mainstem.v1.DatabaseService.Follow is not implemented"))
+}
+
+func (UnimplementedDatabaseServiceHandler) Acknowledge(context.Context, *connect.Request[v1.AcknowledgeRequest]) (*connect.Response[v1.AcknowledgeResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("mainstem.v1.DatabaseService.Acknowledge is not implemented"))
 }
 
 func (UnimplementedDatabaseServiceHandler) Status(context.Context, *connect.Request[v1.StatusRequest]) (*connect.Response[v1.StatusResponse], error) {

@@ -9,8 +9,8 @@ import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegen
 import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Change, EffectKind } from "./effect_pb.js";
-import { file_mainstem_v1_effect } from "./effect_pb.js";
+import type { AcknowledgeRequestSchema, AcknowledgeResponseSchema, ChangesRequestSchema, ChangesResponseSchema, FollowRequestSchema, FollowResponseSchema } from "./feed_pb.js";
+import { file_mainstem_v1_feed } from "./feed_pb.js";
 import type { Error, Event, Receipt, Transaction } from "./transaction_pb.js";
 import { file_mainstem_v1_transaction } from "./transaction_pb.js";
 import type { Message } from "@bufbuild/protobuf";
@@ -19,7 +19,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file mainstem/v1/database.proto.
  */
 export const file_mainstem_v1_database: GenFile = /*@__PURE__*/
-  fileDesc("ChptYWluc3RlbS92MS9kYXRhYmFzZS5wcm90bxILbWFpbnN0ZW0udjEiPgoNQ29tbWl0UmVxdWVzdBItCgt0cmFuc2FjdGlvbhgBIAEoCzIYLm1haW5zdGVtLnYxLlRyYW5zYWN0aW9uIjcKDkNvbW1pdFJlc3BvbnNlEiUKB3JlY2VpcHQYASABKAsyFC5tYWluc3RlbS52MS5SZWNlaXB0Ij0KDVN1Ym1pdFJlcXVlc3QSLAoLc3VibWlzc2lvbnMYASADKAsyFy5tYWluc3RlbS52MS5TdWJtaXNzaW9uIlwKClN1Ym1pc3Npb24SDgoGbnVtYmVyGAEgASgEEi0KC3RyYW5zYWN0aW9uGAIgASgLMhgubWFpbnN0ZW0udjEuVHJhbnNhY3Rpb24SDwoHdGltZW91dBgDIAEoAyJJCg5TdWJtaXRSZXNwb25zZRImCghvdXRjb21lcxgBIAMoCzIULm1haW5zdGVtLnYxLk91dGNvbWUSDwoHbGVhdmluZxgCIAEoCCJyCgdPdXRjb21lEg4KBm51bWJlchgBIAEoBBInCgdyZWNlaXB0GAIgASgLMhQubWFpbnN0ZW0udjEuUmVjZWlwdEgAEiMKBWVycm9yGAMgASgLMhIubWFpbnN0ZW0udjEuRXJyb3JIAEIJCgdvdXRjb21lIr0BCgtDb25zaXN0ZW5jeRIQCgZsYXRlc3QYASABKAhIABISCghhdF9sZWFzdBgCIAEoCUgAEisKBndpdGhpbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkgAEg8KBWFzX29mGAQgASgESAASMAoKYXNfb2ZfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIABIPCgVsb2NhbBgGIAEoCEgAQgcKBWxldmVsIqoBCgtSZWFkUmVxdWVzdBINCgVncm91cBgBIAEoCRIkCgJhdBgCIAEoCzIYLm1haW5zdGVtLnYxLkNvbnNpc3RlbmN5EgoKAmlkGAMgASgJEhoKEmZpbmdlcnByaW50X2Jhc2U2NBgEIAEoDBIjCgdxdWVyaWVzGAUgAygLMhIubWFpbnN0ZW0udjEuUXVlcnkSDAoEYm9ybhgGIAEoAxILCgNsb3cYByABKAQifAoMUmVhZFJlc3BvbnNlEiEKBXN0YW1wGAEgASgLMhIubWFpbnN0ZW0udjEuU3RhbXASIwoFa25vd24YAiABKAsyFC5tYWluc3RlbS52MS5SZWNlaXB0EiQKB2Fuc3dlcnMYAyADKAsyEy5tYWluc3RlbS52MS5BbnN3ZXIiZwoLVmlld1JlcXVlc3QSKAoEb3BlbhgBIAEoCzIYLm1haW5zdGVtLnYxLlJlYWRSZXF1ZXN0SAASIwoFcXVlcnkYAiABKAsyEi5tYWluc3RlbS52MS5RdWVyeUgAQgkKB21lc3NhZ2UikgEKDFZpZXdSZXNwb25zZRIrCgZvcGVuZWQYASABKAsyGS5tYWluc3RlbS52MS5SZWFkUmVzcG9uc2VIABIlCgZhbnN3ZXIYAiABKAsyEy5tYWluc3RlbS52MS5BbnN3ZXJIABIjCgVlcnJvchgDIAEoCzISLm1haW5zdGVtLnYxLkVycm9ySABCCQoHbWVzc2FnZSKDAQoFU3RhbXASDQoFdG9rZW4YASABKAkSEAoIcG9zaXRpb24YAiABKAQSCwoDYWdlGAMgASgDEigKBHdhbGwYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXN0YWxlbmVzcxgFIAEoAxIPCgdhdHRlbXB0GAYgASgNIvACCgVRdWVyeRINCgVncm91cBgBIAEoCRIlCgNnZXQYAiABKAsyFi5tYWluc3RlbS52MS5OYW1lUXVlcnlIABInCgRzY2FuGAMgASgLMhcubWFpbnN0ZW0udjEuUmFuZ2VRdWVyeUgAEioKBmV2ZW50cxgEIAEoCzIYLm1haW5zdGVtLnYxLkV2ZW50c1F1ZXJ5SAASKgoHc3RyZWFtcxgFIAEoCzIXLm1haW5zdGVtLnYxLlJhbmdlUXVlcnlIABInCgVsZWFzZRgGIAEoCzIWLm1haW5zdGVtLnYxLk5hbWVRdWVyeUgAEiQKAmlkGAcgASgLMhYubWFpbnN0ZW0udjEuTmFtZVF1ZXJ5SAASLAoHaGlzdG9yeRgIIAEoCzIZLm1haW5zdGVtLnYxLkhpc3RvcnlRdWVyeUgAEioKBmdyb3VwcxgJIAEoCzIYLm1haW5zdGVtLnYxLkdyb3Vwc1F1ZXJ5SABCBwoFcXVlcnkiGQoJTmFtZVF1ZXJ5EgwKBG5hbWUYASABKAkiMwoKUmFuZ2VRdWVyeRIMCgRmcm9tGAEgASgJEgoKAnRvGAIgASgJEgsKA21heBgDIAEoBSI5CgtFdmVudHNRdWVyeRIOCgZzdHJlYW0YASABKAkSDQoFYWZ0ZXIYAiABKAQSCwoDbWF4GAMgASgFIikKDEhpc3RvcnlRdWVyeRIMCgRuYW1lGAEgASgJEgsKA21heBgCIAEoBSIpCgtHcm91cHNRdWVyeRINCgVhZnRlchgBIAEoCRILCgNtYXgYAiABKAUizgEKBkFuc3dlchImCgh2ZXJzaW9ucxgBIAMoCzIULm1haW5zdGVtLnYxLlZlcnNpb24SJQoGZXZlbnRzGAIgAygLMhUubWFpbnN0ZW0udjEuUmVjb3JkZWQSDgoGbGVuZ3RoGAMgASgEEg0KBW5hbWVzGAQgAygJEiEKBWxlYXNlGAUgASgLMhIubWFpbnN0ZW0udjEuTGVhc2USJQoHcmVjZWlwdBgGIAEoCzIULm1haW5zdGVtLnYxLlJlY2VpcHQSDAoEbW9yZRgHIAEoCCKMAQoHVmVyc2lvbhIMCgRuYW1lGAEgASgJEg4KBmV4aXN0cxgCIAEoCBIPCgV2YWx1ZRgDIAEoCUgAEhYKDHZhbHVlX2Jhc2U2NBgEIAEoDEgAEhEKB2NvdW50ZXIYBSABKANIABIQCghwb3NpdGlvbhgGIAEoBBINCgV1bnRpbBgHIAEoA0IGCgRoZWxkIk8KCFJlY29yZGVkEiEKBWV2ZW50GAEgASgLMhIubWFpbnN0ZW0udjEuRXZlbnQSDgoGbnVtYmVyGAIgASgEEhAKCHBvc2l0aW9uGAMgASgEIkYKBUxlYXNlEg0KBW93bmVyGAEgASgJEg0KBXRva2VuGAIgASgEEg0KBXVudGlsGAMgASgDEhAKCHJlbGVhc2VkGAQgASgIInAKDkNoYW5nZXNSZXF1ZXN0Eg0KBWFmdGVyGAEgASgJEiEKBW1hdGNoGAIgASgLMhIubWFpbnN0ZW0udjEuTWF0Y2gSCwoDbWF4GAMgASgFEg0KBWRyYWluGAQgASgIEhAKCGZvbGxvd2VyGAUgASgJIpABCgVNYXRjaBIOCgZncm91cHMYASADKAkSFAoMZ3JvdXBfcHJlZml4GAIgASgJEhMKC25hbWVfcHJlZml4GAMgASgJEiYKBWtpbmRzGAQgAygOMhcubWFpbnN0ZW0udjEuRWZmZWN0S2luZBISCgpmaXJzdF9zbG90GAUgASgNEhAKCGVuZF9zbG90GAYgASgNInoKD0NoYW5nZXNSZXNwb25zZRIRCgloZWFydGJlYXQYASABKAgSEQoJcGFydGl0aW9uGAIgASgFEiQKB2NoYW5nZXMYAyADKAsyEy5tYWluc3RlbS52MS5DaGFuZ2USDQoFdG9rZW4YBCABKAkSDAoEaGVhZBgFIAEoBCIPCg1TdGF0dXNSZXF1ZXN0IpoBCg5TdGF0dXNSZXNwb25zZRIOCgZlbmdpbmUYASABKAkSDgoGc3luY2VkGAIgASgIEhAKCG1hY2hpbmVzGAMgASgFEg0KBWxvc2VzGAQgASgJEgwKBHdlYWsYBSADKAkSDQoFcmVhZHkYBiABKAgSDgoGcmVhc29uGAcgASgJEgwKBG5vZGUYCCABKAkSDAoEem9uZRgJIAEoCTKkAwoPRGF0YWJhc2VTZXJ2aWNlEkEKBkNvbW1pdBIaLm1haW5zdGVtLnYxLkNvbW1pdFJlcXVlc3QaGy5tYWluc3RlbS52MS5Db21taXRSZXNwb25zZRJFCgZTdWJtaXQSGi5tYWluc3RlbS52MS5TdWJtaXRSZXF1ZXN0GhsubWFpbnN0ZW0udjEuU3VibWl0UmVzcG9uc2UoATABEjsKBFJlYWQSGC5tYWluc3RlbS52MS5SZWFkUmVxdWVzdBoZLm1haW5zdGVtLnYxLlJlYWRSZXNwb25zZRI/CgRWaWV3EhgubWFpbnN0ZW0udjEuVmlld1JlcXVlc3QaGS5tYWluc3RlbS52MS5WaWV3UmVzcG9uc2UoATABEkYKB0NoYW5nZXMSGy5tYWluc3RlbS52MS5DaGFuZ2VzUmVxdWVzdBocLm1haW5zdGVtLnYxLkNoYW5nZXNSZXNwb25zZTABEkEKBlN0YXR1cxIaLm1haW5zdGVtLnYxLlN0YXR1c1JlcXVlc3QaGy5tYWluc3RlbS52MS5TdGF0dXNSZXNwb25zZUI9WjtnaXRodWIuY29tL21haW5zdGVtZGIvbWFpbnN0ZW0vcHJvdG8vbWFpbnN0ZW0vdjE7bWFpbnN0ZW12MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_mainstem_v1_effect, file_mainstem_v1_transaction]);
+  fileDesc("ChptYWluc3RlbS92MS9kYXRhYmFzZS5wcm90bxILbWFpbnN0ZW0udjEiPgoNQ29tbWl0UmVxdWVzdBItCgt0cmFuc2FjdGlvbhgBIAEoCzIYLm1haW5zdGVtLnYxLlRyYW5zYWN0aW9uIjcKDkNvbW1pdFJlc3BvbnNlEiUKB3JlY2VpcHQYASABKAsyFC5tYWluc3RlbS52MS5SZWNlaXB0Ij0KDVN1Ym1pdFJlcXVlc3QSLAoLc3VibWlzc2lvbnMYASADKAsyFy5tYWluc3RlbS52MS5TdWJtaXNzaW9uIlwKClN1Ym1pc3Npb24SDgoGbnVtYmVyGAEgASgEEi0KC3RyYW5zYWN0aW9uGAIgASgLMhgubWFpbnN0ZW0udjEuVHJhbnNhY3Rpb24SDwoHdGltZW91dBgDIAEoAyJJCg5TdWJtaXRSZXNwb25zZRImCghvdXRjb21lcxgBIAMoCzIULm1haW5zdGVtLnYxLk91dGNvbWUSDwoHbGVhdmluZxgCIAEoCCJyCgdPdXRjb21lEg4KBm51bWJlchgBIAEoBBInCgdyZWNlaXB0GAIgASgLMhQubWFpbnN0ZW0udjEuUmVjZWlwdEgAEiMKBWVycm9yGAMgASgLMhIubWFpbnN0ZW0udjEuRXJyb3JIAEIJCgdvdXRjb21lIr0BCgtDb25zaXN0ZW5jeRIQCgZsYXRlc3QYASABKAhIABISCghhdF9sZWFzdBgCIAEoCUgAEisKBndpdGhpbhgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkgAEg8KBWFzX29mGAQgASgESAASMAoKYXNfb2ZfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIABIPCgVsb2NhbBgGIAEoCEgAQgcKBWxldmVsIqoBCgtSZWFkUmVxdWVzdBINCgVncm91cBgBIAEoCRIkCgJhdBgCIAEoCzIYLm1haW5zdGVtLnYxLkNvbnNpc3RlbmN5EgoKAmlkGAMgASgJEhoKEmZpbmdlcnByaW50X2Jhc2U2NBgEIAEoDBIjCgdxdWVyaWVzGAUgAygLMhIubWFpbnN0ZW0udjEuUXVlcnkSDAoEYm9ybhgGIAEoAxILCgNsb3cYByABKAQifAoMUmVhZFJlc3BvbnNlEiEKBXN0YW1wGAEgASgLMhIubWFpbnN0ZW0udjEuU3RhbXASIwoFa25vd24YAiABKAsyFC5tYWluc3RlbS52MS5SZWNlaXB0EiQKB2Fuc3dlcnMYAyADKAsyEy5tYWluc3RlbS52MS5BbnN3ZXIiZwoLVmlld1JlcXVlc3QSKAoEb3BlbhgBIAEoCzIYLm1haW5zdGVtLnYxLlJlYWRSZXF1ZXN0SAASIwoFcXVlcnkYAiABKAsyEi5tYWluc3RlbS52MS5RdWVyeUgAQgkKB21lc3NhZ2UikgEKDFZpZXdSZXNwb25zZRIrCgZvcGVuZWQYASABKAsyGS5tYWluc3RlbS52MS5SZWFkUmVzcG9uc2VIABIlCgZhbnN3ZXIYAiABKAsyEy5tYWluc3RlbS52MS5BbnN3ZXJIABIjCgVlcnJvchgDIAEoCzISLm1haW5zdGVtLnYxLkVycm9ySABCCQoHbWVzc2FnZSKDAQoFU3RhbXASDQoFdG9rZW4YASABKAkSEAoIcG9zaXRpb24YAiABKAQSCwoDYWdlGAMgASgDEigKBHdhbGwYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhEKCXN0YWxlbmVzcxgFIAEoAxIPCgdhdHRlbXB0GAYgASgNIvACCgVRdWVyeRINCgVncm91cBgBIAEoCRIlCgNnZXQYAiABKAsyFi5tYWluc3RlbS52MS5OYW1lUXVlcnlIABInCgRzY2FuGAMgASgLMhcubWFpbnN0ZW0udjEuUmFuZ2VRdWVyeUgAEioKBmV2ZW50cxgEIAEoCzIYLm1haW5zdGVtLnYxLkV2ZW50c1F1ZXJ5SAASKgoHc3RyZWFtcxgFIAEoCzIXLm1haW5zdGVtLnYxLlJhbmdlUXVlcnlIABInCgVsZWFzZRgGIAEoCzIWLm1haW5zdGVtLnYxLk5hbWVRdWVyeUgAEiQKAmlkGAcgASgLMhYubWFpbnN0ZW0udjEuTmFtZVF1ZXJ5SAASLAoHaGlzdG9yeRgIIAEoCzIZLm1haW5zdGVtLnYxLkhpc3RvcnlRdWVyeUgAEioKBmdyb3VwcxgJIAEoCzIYLm1haW5zdGVtLnYxLkdyb3Vwc1F1ZXJ5SABCBwoFcXVlcnkiGQoJTmFtZVF1ZXJ5EgwKBG5hbWUYASABKAkiMwoKUmFuZ2VRdWVyeRIMCgRmcm9tGAEgASgJEgoKAnRvGAIgASgJEgsKA21heBgDIAEoBSI5CgtFdmVudHNRdWVyeRIOCgZzdHJlYW0YASABKAkSDQoFYWZ0ZXIYAiABKAQSCwoDbWF4GAMgASgFIikKDEhpc3RvcnlRdWVyeRIMCgRuYW1lGAEgASgJEgsKA21heBgCIAEoBSIpCgtHcm91cHNRdWVyeRINCgVhZnRlchgBIAEoCRILCgNtYXgYAiABKAUizgEKBkFuc3dlchImCgh2ZXJzaW9ucxgBIAMoCzIULm1haW5zdGVtLnYxLlZlcnNpb24SJQoGZXZlbnRzGAIgAygLMhUubWFpbnN0ZW0udjEuUmVjb3JkZWQSDgoGbGVuZ3RoGAMgASgEEg0KBW5hbWVzGAQgAygJEiEKBWxlYXNlGAUgASgLMhIubWFpbnN0ZW0udjEuTGVhc2USJQoHcmVjZWlwdBgGIAEoCzIULm1haW5zdGVtLnYxLlJlY2VpcHQSDAoEbW9yZRgHIAEoCCKMAQoHVmVyc2lvbhIMCgRuYW1lGAEgASgJEg4KBmV4aXN0cxgCIAEoCBIPCgV2YWx1ZRgDIAEoCUgAEhYKDHZhbHVlX2Jhc2U2NBgEIAEoDEgAEhEKB2NvdW50ZXIYBSABKANIABIQCghwb3NpdGlvbhgGIAEoBBINCgV1bnRpbBgHIAEoA0IGCgRoZWxkIk8KCFJlY29yZGVkEiEKBWV2ZW50GAEgASgLMhIubWFpbnN0ZW0udjEuRXZlbnQSDgoGbnVtYmVyGAIgASgEEhAKCHBvc2l0aW9uGAMgASgEIkYKBUxlYXNlEg0KBW93bmVyGAEgASgJEg0KBXRva2VuGAIgASgEEg0KBXVudGlsGAMgASgDEhAKCHJlbGVhc2VkGAQgASgIIg8KDVN0YXR1c1JlcXVlc3QimgEKDlN0YXR1c1Jlc3BvbnNlEg4KBmVuZ2luZRgBIAEoCRIOCgZzeW5jZWQYAiABKAgSEAoIbWFjaGluZXMYAyABKAUSDQoFbG9zZXMYBCABKAkSDAoEd2VhaxgFIAMoCRINCgVyZWFkeRgGIAEoCBIOCgZyZWFzb24YByABKAkSDAoEbm9kZRgIIAEoCRIMCgR6b25lGAkgASgJMrsECg9EYXRhYmFzZVNlcnZpY2USQQoGQ29tbWl0EhoubWFpbnN0ZW0udjEuQ29tbWl0UmVxdWVzdBobLm1haW5zdGVtLnYxLkNvbW1pdFJlc3BvbnNlEkUKBlN1Ym1pdBIaLm1haW5zdGVtLnYxLlN1Ym1pdFJlcXVlc3QaGy5tYWluc3RlbS52MS5TdWJtaXRSZXNwb25zZSgBMAESOwoEUmVhZBIYLm1haW5zdGVtLnYxLlJlYWRSZXF1ZXN0GhkubWFpbnN0ZW0udjEuUmVhZFJlc3BvbnNlEj8KBFZpZXcSGC5tYWluc3RlbS52MS5WaWV3UmVxdWVzdBoZLm1haW5zdGVtLnYxLlZpZXdSZXNwb25zZSgBMAESRgoHQ2hhbmdlcxIbLm1haW5zdGVtLnYxLkNoYW5nZXNSZXF1ZXN0GhwubWFpbnN0ZW0udjEuQ2hhbmdlc1Jlc3BvbnNlMAESQwoGRm9sbG93EhoubWFpbnN0ZW0udjEuRm9sbG93UmVxdWVzdBobLm1haW5zdGVtLnYxLkZvbGxvd1Jlc3BvbnNlMAESUAoLQWNrbm93bGVkZ2USHy5tYWluc3RlbS52MS5BY2tub3dsZWRnZVJlcXVlc3QaIC5tYWluc3RlbS52MS5BY2tub3dsZWRnZVJlc3BvbnNlEkEKBlN0YXR1cxIaLm1haW5zdGVtLnYxLlN0YXR1c1JlcXVlc3QaGy5tYWluc3RlbS52MS5TdGF0dXNSZXNwb25zZUI9WjtnaXRodWIuY29tL21haW5zdGVtZGIvbWFpbnN0ZW0vcHJvdG8vbWFpbnN0ZW0vdjE7bWFpbnN0ZW12MWIGcHJvdG8z", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_mainstem_v1_feed, file_mainstem_v1_transaction]);
 
 /**
  * CommitRequest is one transaction.
@@ -956,163 +956,6 @@ export const LeaseSchema: GenMessage<Lease> = /*@__PURE__*/
   messageDesc(file_mainstem_v1_database, 21);
 
 /**
- * ChangesRequest says what a feed yields.
- *
- * @generated from message mainstem.v1.ChangesRequest
- */
-export type ChangesRequest = Message<"mainstem.v1.ChangesRequest"> & {
-  /**
-   * What the reader has seen: the token of its last batch. Partitions that it
-   * does not name begin at the oldest change kept.
-   *
-   * @generated from field: string after = 1;
-   */
-  after: string;
-
-  /**
-   * Which changes.
-   *
-   * @generated from field: mainstem.v1.Match match = 2;
-   */
-  match?: Match;
-
-  /**
-   * The most changes of a batch; 0 for as many as are there at once.
-   *
-   * @generated from field: int32 max = 3;
-   */
-  max: number;
-
-  /**
-   * End at the head as it is now, and do not wait for more.
-   *
-   * @generated from field: bool drain = 4;
-   */
-  drain: boolean;
-
-  /**
-   * The follower that reads, for the server's metrics and nothing else; empty for
-   * a reader that is none.
-   *
-   * @generated from field: string follower = 5;
-   */
-  follower: string;
-};
-
-/**
- * Describes the message mainstem.v1.ChangesRequest.
- * Use `create(ChangesRequestSchema)` to create a new message.
- */
-export const ChangesRequestSchema: GenMessage<ChangesRequest> = /*@__PURE__*/
-  messageDesc(file_mainstem_v1_database, 22);
-
-/**
- * Match filters changes. What is left out matches everything.
- *
- * @generated from message mainstem.v1.Match
- */
-export type Match = Message<"mainstem.v1.Match"> & {
-  /**
-   * Exact names of groups.
-   *
-   * @generated from field: repeated string groups = 1;
-   */
-  groups: string[];
-
-  /**
-   * What a group's name begins with.
-   *
-   * @generated from field: string group_prefix = 2;
-   */
-  groupPrefix: string;
-
-  /**
-   * What the name of at least one effect begins with.
-   *
-   * @generated from field: string name_prefix = 3;
-   */
-  namePrefix: string;
-
-  /**
-   * The kinds of effect of which at least one is present.
-   *
-   * @generated from field: repeated mainstem.v1.EffectKind kinds = 4;
-   */
-  kinds: EffectKind[];
-
-  /**
-   * The first slot of a range of slots.
-   *
-   * @generated from field: uint32 first_slot = 5;
-   */
-  firstSlot: number;
-
-  /**
-   * The slot after the last; 0 for all slots.
-   *
-   * @generated from field: uint32 end_slot = 6;
-   */
-  endSlot: number;
-};
-
-/**
- * Describes the message mainstem.v1.Match.
- * Use `create(MatchSchema)` to create a new message.
- */
-export const MatchSchema: GenMessage<Match> = /*@__PURE__*/
-  messageDesc(file_mainstem_v1_database, 23);
-
-/**
- * ChangesResponse is a batch of one partition, or a sign of life.
- *
- * @generated from message mainstem.v1.ChangesResponse
- */
-export type ChangesResponse = Message<"mainstem.v1.ChangesResponse"> & {
-  /**
-   * True for a message that says only that the server is there and has nothing
-   * new. The other fields are then empty.
-   *
-   * @generated from field: bool heartbeat = 1;
-   */
-  heartbeat: boolean;
-
-  /**
-   * The partition of the batch.
-   *
-   * @generated from field: int32 partition = 2;
-   */
-  partition: number;
-
-  /**
-   * The changes; none when many were passed over that did not match.
-   *
-   * @generated from field: repeated mainstem.v1.Change changes = 3;
-   */
-  changes: Change[];
-
-  /**
-   * What the reader has seen with this batch.
-   *
-   * @generated from field: string token = 4;
-   */
-  token: string;
-
-  /**
-   * The newest position of the partition as the batch was made.
-   *
-   * @generated from field: uint64 head = 5;
-   */
-  head: bigint;
-};
-
-/**
- * Describes the message mainstem.v1.ChangesResponse.
- * Use `create(ChangesResponseSchema)` to create a new message.
- */
-export const ChangesResponseSchema: GenMessage<ChangesResponse> = /*@__PURE__*/
-  messageDesc(file_mainstem_v1_database, 24);
-
-/**
  * StatusRequest asks what this database is.
  *
  * @generated from message mainstem.v1.StatusRequest
@@ -1125,7 +968,7 @@ export type StatusRequest = Message<"mainstem.v1.StatusRequest"> & {
  * Use `create(StatusRequestSchema)` to create a new message.
  */
 export const StatusRequestSchema: GenMessage<StatusRequest> = /*@__PURE__*/
-  messageDesc(file_mainstem_v1_database, 25);
+  messageDesc(file_mainstem_v1_database, 22);
 
 /**
  * StatusResponse says what this database is.
@@ -1202,7 +1045,7 @@ export type StatusResponse = Message<"mainstem.v1.StatusResponse"> & {
  * Use `create(StatusResponseSchema)` to create a new message.
  */
 export const StatusResponseSchema: GenMessage<StatusResponse> = /*@__PURE__*/
-  messageDesc(file_mainstem_v1_database, 26);
+  messageDesc(file_mainstem_v1_database, 23);
 
 /**
  * DatabaseService is a database behind a server: the calls of a Backend, and
@@ -1265,6 +1108,34 @@ export const DatabaseService: GenService<{
     methodKind: "server_streaming";
     input: typeof ChangesRequestSchema;
     output: typeof ChangesResponseSchema;
+  },
+  /**
+   * Follow is Changes for a follower with a name, whose place the database keeps: it begins
+   * after what was acknowledged. Streams of one name share the changes, group by group, and
+   * when one ends the others take over; so may a Go program that follows under that name. What
+   * was handed out and not acknowledged is handed out again then: at least once. There is no
+   * order but that of the changes of a group. It needs the right "feed" on what is followed, and
+   * "read" and "write" on the groups "~follow/NAME" and below.
+   *
+   * @generated from rpc mainstem.v1.DatabaseService.Follow
+   */
+  follow: {
+    methodKind: "server_streaming";
+    input: typeof FollowRequestSchema;
+    output: typeof FollowResponseSchema;
+  },
+  /**
+   * Acknowledge says that a follower is done with a batch and all before it of the same
+   * shard. Its place only moves forward, and only by the stream whose turn it is: one that
+   * has ended, or was replaced, is "fenced", and the batch comes again elsewhere. Repeating the
+   * call is safe. Any server of the database answers it.
+   *
+   * @generated from rpc mainstem.v1.DatabaseService.Acknowledge
+   */
+  acknowledge: {
+    methodKind: "unary";
+    input: typeof AcknowledgeRequestSchema;
+    output: typeof AcknowledgeResponseSchema;
   },
   /**
    * Status says what this database is, and what an acknowledgement means here.
