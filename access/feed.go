@@ -39,6 +39,9 @@ func (g guard) feed(ctx context.Context, from mainstem.From, yield func(mainstem
 		return g.who.no(ctx, group, why, err)
 	}
 	defer now.usage.feeds.Add(-1)
+	if name := mainstem.FollowerOf(ctx); name != "" && !now.keeps(name, group) {
+		ctx = mainstem.WithFollower(ctx, "") // what is told of feeds is told by the names of followers
+	}
 	passed := 0
 	for batch, err := range g.backend.Changes(ctx, from) {
 		if err != nil {
@@ -60,6 +63,13 @@ func (g guard) feed(ctx context.Context, from mainstem.From, yield func(mainstem
 		}
 	}
 	return nil
+}
+
+// keeps reports whether the client may keep the place of a follower of that name, for what
+// it follows of a group.
+func (c *client) keeps(follower, group string) bool {
+	s := c.in(mainstem.FollowGroup(follower, group))
+	return s.name(Write, "~cursor") && s.name(Read, "~cursor")
 }
 
 // follows reports whether the client may see anything that the filter lets

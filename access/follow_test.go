@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"fmt"
+	"iter"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,4 +78,46 @@ func deliver(t *testing.T, db *mainstem.DB, to mainstem.Subscription) (h handedO
 		h.err = nil
 	}
 	return h
+}
+
+// named is a Backend that notes for which follower a feed is read.
+type named struct {
+	mainstem.Backend
+	names []string
+}
+
+func (n *named) Changes(ctx context.Context, from mainstem.From) iter.Seq2[mainstem.Batch, error] {
+	n.names = append(n.names, mainstem.FollowerOf(ctx))
+	return n.Backend.Changes(ctx, from)
+}
+
+// TestFollowersAreNamedByRight: a feed is counted under the name of a follower where its
+// reader may keep that follower's place, and else among those that have no name.
+func TestFollowersAreNamedByRight(t *testing.T) {
+	feed := Rule{Rights: []Right{Feed}, Groups: []string{"*"}}
+	for name, c := range map[string]struct {
+		rules []Rule
+		want  string
+	}{
+		"its own":     {[]Rule{feed, {Rights: []Right{Read, Write}, Groups: []string{"~follow/ship*"}}}, "ship"},
+		"feed":        {[]Rule{feed}, ""},
+		"all but own": {[]Rule{feed, {Rights: []Right{Read, Write}, Groups: []string{"*"}}}, ""}, // but what is Mainstem's own
+		"another's":   {[]Rule{feed, {Rights: []Right{Read, Write}, Groups: []string{"~follow/mail*"}}}, ""},
+		"reads only":  {[]Rule{feed, {Rights: []Right{Read}, Groups: []string{"~follow/ship*"}}}, ""},
+		"other names": {[]Rule{feed, {Rights: []Right{Read, Write}, Groups: []string{"~follow/ship*"}, Prefixes: []string{"a"}}}, ""},
+		"longer name": {[]Rule{feed, {Rights: []Right{Read, Write}, Groups: []string{"~follow/shipping*"}}}, ""},
+	} {
+		for _, groups := range [][]string{nil, {"a"}} {
+			behind := &named{Backend: database(t).Backend()}
+			b := Guard(behind, as(t, gateOf(t, entry("c", c.rules...)), "c"))
+			for _, err := range b.Changes(mainstem.WithFollower(t.Context(), "ship"), mainstem.From{Drain: true, Match: mainstem.Match{Groups: groups}}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if len(behind.names) != 1 || behind.names[0] != c.want {
+				t.Errorf("%s, groups %v: counted for %q, not for %q", name, groups, behind.names, c.want)
+			}
+		}
+	}
 }

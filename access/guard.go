@@ -29,7 +29,9 @@ type guard struct {
 // A feed needs Feed on something that its filter lets through. It shows
 // what the client has Feed on, and passes over the rest; of a transaction with
 // some of each it shows those effects, without ID and reply. Positions and tokens
-// go on over what is not shown, so that others are at work is no secret.
+// go on over what is not shown, so that others are at work is no secret. It is read in the
+// name of a follower only where the client has Read and Write on what is kept of that
+// follower, which its cursor needs too; else it is a feed without a name.
 //
 // What a limit of the client stops is Overloaded, or TooLarge, at once. Close does
 // nothing: b is everybody's.

@@ -26,7 +26,7 @@ func (s service) Changes(ctx context.Context, r *connect.Request[pb.ChangesReque
 		return wire.Fail(err, mainstem.Invalid)
 	}
 	if name := r.Msg.GetFollower(); name != "" {
-		if err := mainstem.CheckName("follower", name); err != nil {
+		if err := (mainstem.Subscription{Follower: name}).Validate(); err != nil {
 			return wire.Fail(err, mainstem.Invalid)
 		}
 		ctx = mainstem.WithFollower(ctx, name)

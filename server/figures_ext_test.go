@@ -138,7 +138,7 @@ func TestFeedsOfFollowers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	for name, want := range map[string]mainstem.Code{"mail": 0, "": 0, strings.Repeat("x", mainstem.LimitName+1): mainstem.TooLarge} {
+	for name, want := range map[string]mainstem.Code{"mail": 0, "": 0, "mail/00": mainstem.Invalid, strings.Repeat("x", mainstem.LimitName+1): mainstem.TooLarge} {
 		named.name = "nobody asked"
 		var ended error
 		for _, err := range db.Changes(mainstem.WithFollower(t.Context(), name), mainstem.From{Drain: true}) {

@@ -37,7 +37,8 @@ type ChangesRequest struct {
 	// End at the head as it is now, and do not wait for more.
 	Drain bool `protobuf:"varint,4,opt,name=drain,proto3" json:"drain,omitempty"`
 	// The follower that reads, for the server's metrics and nothing else; empty for
-	// a reader that is none.
+	// a reader that is none. A name for which the client lacks the rights that Acknowledge
+	// needs is not shown, and of many names the later ones are shown together.
 	Follower      string `protobuf:"bytes,5,opt,name=follower,proto3" json:"follower,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -55,7 +55,8 @@ export type ChangesRequest = Message<"mainstem.v1.ChangesRequest"> & {
 
   /**
    * The follower that reads, for the server's metrics and nothing else; empty for
-   * a reader that is none.
+   * a reader that is none. A name for which the client lacks the rights that Acknowledge
+   * needs is not shown, and of many names the later ones are shown together.
    *
    * @generated from field: string follower = 5;
    */
