@@ -13,36 +13,36 @@ import (
 // attain brings the state of a partition to what a level demands (L8). Alone on
 // its log, a node has applied all there is. On a shared log only a proof tells,
 // that of the node that wrote last, or where direct or where that fails, the
-// log's own.
-func (p *partition) attain(ctx context.Context, at mainstem.Consistency, direct bool) error {
+// log's own. It tells whether the state had to catch up for that.
+func (p *partition) attain(ctx context.Context, at mainstem.Consistency, direct bool) (waited bool, err error) {
 	if newest := p.newest.Load(); !p.shared() && (newest == nil || !left(newest.tail, p.log().id)) {
-		return nil // on a log that it has moved to, others can be already
+		return false, nil // on a log that it has moved to, others can be already
 	}
 	if err := p.down(); err != nil {
-		return err
+		return false, err
 	}
 	switch at.Level {
 	case mainstem.LevelLocal:
-		return nil
+		return false, nil
 	case mainstem.LevelWithin:
 		if proved := p.proved.Load(); proved != nil && time.Since(*proved) <= at.Staleness {
-			return nil
+			return false, nil
 		}
 	case mainstem.LevelAtLeast:
 		if p.has(at.Token) {
-			return nil
+			return false, nil
 		}
 	case mainstem.LevelAsOf:
 		if at.Position <= p.applied().Last {
-			return nil
+			return false, nil
 		}
 	}
-	began := time.Now()
+	began, before := time.Now(), p.applied().Last
 	if err := p.confirm(ctx, direct); err != nil {
-		return err
+		return false, err
 	}
 	p.prove(began)
-	return nil
+	return p.applied().Last > before, nil
 }
 
 // has reports whether all that a token has seen of this partition is applied.

@@ -29,7 +29,7 @@ func (n *Node) Forget(ctx context.Context, name string) error {
 	known := false
 	var names []string
 	for _, p := range n.parts {
-		if err := p.attain(ctx, mainstem.Latest(), false); err != nil {
+		if _, err := p.attain(ctx, mainstem.Latest(), false); err != nil {
 			return err
 		}
 		for _, m := range p.applied().Members {

@@ -114,7 +114,7 @@ func (m *mover) tell(step string, p *partition, lag uint64, missing []string) {
 func (m *mover) run(ctx context.Context) error {
 	for _, p := range m.node.parts {
 		// What is asked of a node that is behind must not be answered by what it has.
-		if err := p.attain(ctx, mainstem.Latest(), false); err != nil {
+		if _, err := p.attain(ctx, mainstem.Latest(), false); err != nil {
 			return err
 		}
 		tail := p.applied()

@@ -18,6 +18,8 @@ type snapshot struct {
 	one   [1]cut // room for the cuts of a view of one group
 	known *mainstem.Receipt
 	stamp mainstem.Stamp
+	// waited is whether this node had to catch up with its log first.
+	waited bool
 
 	closed atomic.Bool
 }
@@ -52,10 +54,12 @@ func (n *Node) view(ctx context.Context, r mainstem.ViewRequest, direct bool) (m
 		return nil, mainstem.Errorf(mainstem.Invalid, "an ID is looked up in its group; the view names none")
 	}
 	for _, p := range parts {
-		if err := p.attain(ctx, r.At, direct); err != nil {
+		waited, err := p.attain(ctx, r.At, direct)
+		if err != nil {
 			s.Close()
 			return nil, err
 		}
+		s.waited = s.waited || waited
 		c, err := p.cut(r.At, r.Group != "" || len(n.parts) == 1)
 		if err != nil {
 			s.Close()
@@ -183,6 +187,10 @@ func (s *snapshot) see() error {
 
 // Known is the first receipt of the ID that the request asked for.
 func (s *snapshot) Known() *mainstem.Receipt { return s.known }
+
+// Waited reports whether the node had to catch up with others first, for what the view
+// asked for.
+func (s *snapshot) Waited() bool { return s.waited }
 
 // Stamp says where the view is frozen.
 func (s *snapshot) Stamp() mainstem.Stamp { return s.stamp }

@@ -21,20 +21,25 @@ var levelNames = [levels]string{
 // What can become of a view that is asked for at a consistency.
 const (
 	viewServed  = iota
+	viewWaited  // for the node to catch up with others
 	viewRefused // what it needs is not there: history_lost or trimmed
 	viewFailed  // by anything else
 	viewOutcomes
 )
 
-var viewNames = [viewOutcomes]string{"served", "refused", "failed"}
+var viewNames = [viewOutcomes]string{"served", "waited", "refused", "failed"}
 
-func viewOutcome(err error) int {
+func viewOutcome(s mainstem.Snapshot, err error) int {
 	switch mainstem.CodeOf(err) {
 	case mainstem.HistoryLost, mainstem.Trimmed:
 		return viewRefused
 	}
 	if err != nil {
 		return viewFailed
+	}
+	// A node's view knows. One of a server does not tell: its node counts it.
+	if of, ok := s.(interface{ Waited() bool }); ok && of.Waited() {
+		return viewWaited
 	}
 	return viewServed
 }
@@ -68,7 +73,7 @@ func (b backend) View(ctx context.Context, r mainstem.ViewRequest) (mainstem.Sna
 	s, err := b.Backend.View(ctx, r)
 	out := outcomeOf(err)
 	o.calls[kindView].end(began, out)
-	o.views[level][viewOutcome(err)].Add(1)
+	o.views[level][viewOutcome(s, err)].Add(1)
 	if err == nil && s.Stamp().Position < told {
 		o.staleViews[level].Add(1)
 	}
