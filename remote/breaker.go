@@ -3,6 +3,7 @@ package remote
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -55,6 +56,28 @@ func (b *breaker) tell(ctx context.Context, heard bool) {
 	}
 	b.failures++
 	b.until = time.Now().Add(BreakFor)
+}
+
+// call makes a call of one message, behind the breaker, and within the client's timeout.
+// An error that has a code says that nothing was sent.
+func call[Q, A any](asker context.Context, s *server, most time.Duration,
+	rpc func(context.Context, *connect.Request[Q]) (*connect.Response[A], error), question *Q,
+) (*A, error) {
+	if err := s.breaker.pass(s.address); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeoutCause(asker, most, errTimeout)
+	defer cancel()
+	defer context.AfterFunc(s.life, cancel)()
+	answer, err := rpc(ctx, connect.NewRequest(question))
+	s.breaker.tell(ctx, word(err))
+	if err != nil && asker.Err() == nil && s.life.Err() == nil && ctx.Err() != nil && !word(err) {
+		return nil, fmt.Errorf("server %s did not answer within %s: %w", s.address, most, errTimeout)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return answer.Msg, nil
 }
 
 // word reports whether the end of an RPC is the server's own word, and not that of

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"sync/atomic"
 
-	"connectrpc.com/connect"
-
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/wire"
 	pb "github.com/mainstemdb/mainstem/proto/mainstem/v1"
@@ -76,11 +74,6 @@ func elsewhere(err error) bool {
 	}
 }
 
-// bounded is ctx with the client's timeout, unless it ends by itself before.
-func (c *client) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(ctx, c.timeout)
-}
-
 // Commit sends the transaction once. It goes on to another server only where this
 // one cannot have run it.
 func (c *client) Commit(ctx context.Context, t *mainstem.Transaction) (receipt *mainstem.Receipt, err error) {
@@ -137,19 +130,14 @@ func (c *client) Close() error {
 	return nil
 }
 
-func (c *client) status(asker context.Context) (status *Status, err error) {
+func (c *client) status(ctx context.Context) (status *Status, err error) {
 	err = c.each(func(s *server) (bool, error) {
-		ctx, cancel := c.bounded(asker)
-		defer cancel()
-		r, err := s.rpc.Status(ctx, connect.NewRequest(&pb.StatusRequest{}))
+		m, err := call(ctx, s, c.timeout, s.rpc.Status, &pb.StatusRequest{})
 		if err != nil {
 			err := wire.Failure(err, mainstem.Unavailable)
-			if err.Code == mainstem.Cancelled && asker.Err() == nil {
-				err = mainstem.Errorf(mainstem.Unavailable, "server %s did not say how it is within %s", s.address, c.timeout)
-			}
 			return !elsewhere(err), err
 		}
-		status = statusOf(s.address, r.Msg)
+		status = statusOf(s.address, m)
 		return true, nil
 	})
 	return status, err

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net"
 
-	"connectrpc.com/connect"
-
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/internal/wire"
 	pb "github.com/mainstemdb/mainstem/proto/mainstem/v1"
@@ -24,15 +22,13 @@ type Member struct {
 // Members are the nodes of the database, by name, as a server knows them: the right
 // admin. Of a database on files there are none.
 func (db *DB) Members(ctx context.Context) (all []Member, err error) {
-	ctx, cancel := db.client.bounded(ctx)
-	defer cancel()
 	err = db.client.each(func(s *server) (bool, error) {
-		r, err := s.admin.Members(ctx, connect.NewRequest(&pb.MembersRequest{}))
+		r, err := call(ctx, s, db.client.timeout, s.admin.Members, &pb.MembersRequest{})
 		if err != nil {
 			err = wire.Failure(err, mainstem.Unavailable)
 			return !elsewhere(err), err
 		}
-		for _, m := range r.Msg.GetMembers() {
+		for _, m := range r.GetMembers() {
 			one := Member{Name: m.GetName(), Address: m.GetAddress(), Zone: m.GetZone(), Version: m.GetVersion(), Newest: int(m.GetNewest()), Behind: m.GetBehind()}
 			for _, p := range m.GetWrites() {
 				one.Writes = append(one.Writes, int(p))
@@ -48,10 +44,8 @@ func (db *DB) Members(ctx context.Context) (all []Member, err error) {
 // that answers is Invalid to forget, and so is one that is no member, any more or at all.
 // Undecided says that it may have been done: repeating it is safe.
 func (db *DB) Forget(ctx context.Context, node string) error {
-	ctx, cancel := db.client.bounded(ctx)
-	defer cancel()
 	return db.client.each(func(s *server) (bool, error) {
-		_, err := s.admin.Forget(ctx, connect.NewRequest(&pb.ForgetRequest{Node: node}))
+		_, err := call(ctx, s, db.client.timeout, s.admin.Forget, &pb.ForgetRequest{Node: node})
 		if err != nil {
 			said := unanswered(err)
 			return !elsewhere(said), said

@@ -2,12 +2,9 @@ package remote
 
 import (
 	"cmp"
-	"context"
 	"slices"
 	"sync"
 	"time"
-
-	"connectrpc.com/connect"
 
 	pb "github.com/mainstemdb/mainstem/proto/mainstem/v1"
 )
@@ -42,13 +39,11 @@ func (c *client) learnZones() {
 }
 
 func (s *server) learnZone(most time.Duration) {
-	ctx, cancel := context.WithTimeout(s.life, most)
-	defer cancel()
-	r, err := s.rpc.Status(ctx, connect.NewRequest(&pb.StatusRequest{}))
+	m, err := call(s.life, s, most, s.rpc.Status, &pb.StatusRequest{})
 	if err != nil {
 		return // its zone stays what it was: one that is away does not move
 	}
-	zone := r.Msg.GetZone()
+	zone := m.GetZone()
 	s.zone.Store(&zone)
 }
 

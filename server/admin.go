@@ -58,12 +58,16 @@ func (a *admin) Move(ctx context.Context, r *connect.Request[pb.MoveRequest], st
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(a.leaving, cancel)()
+	ctx, gone := context.WithCancelCause(ctx)
+	defer gone(nil)
 	out := &steps{stream: stream}
+	out.pulse = startPulse(func() error { return stream.Send(&pb.MoveResponse{}) }, gone)
+	defer out.pulse.stop()
 	done, err := a.can.Move(ctx, r.Msg.GetUrl(), out.tell)
 	if err != nil {
 		return wire.Fail(err, mainstem.Unavailable)
 	}
-	return stream.Send(done)
+	return out.pulse.send(func() error { return stream.Send(done) })
 }
 
 // begin begins a call of somebody who may make it.
@@ -101,6 +105,7 @@ func (a *admin) Forget(ctx context.Context, r *connect.Request[pb.ForgetRequest]
 // steps sends messages of a move, those of one step now and then.
 type steps struct {
 	stream *connect.ServerStream[pb.MoveResponse]
+	pulse  *pulse
 	mu     sync.Mutex
 	last   string
 	sent   time.Time
@@ -113,5 +118,5 @@ func (s *steps) tell(m *pb.MoveResponse) {
 		return
 	}
 	s.last, s.sent = m.GetStep(), time.Now()
-	_ = s.stream.Send(m) // a client that is gone ends the call
+	_ = s.pulse.send(func() error { return s.stream.Send(m) }) // a client that is gone ends the call
 }

@@ -73,7 +73,8 @@ func (x *MoveRequest) GetUrl() string {
 // MoveResponse is how far a move is.
 type MoveResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The step: "copy", "confirm", "snapshot", "commit" or "done".
+	// The step: "copy", "confirm", "snapshot", "commit" or "done"; empty in a sign of life, which
+	// comes every ten seconds in which there is nothing else.
 	Step string `protobuf:"bytes,1,opt,name=step,proto3" json:"step,omitempty"`
 	// The partition that the step is about.
 	Partition uint32 `protobuf:"varint,2,opt,name=partition,proto3" json:"partition,omitempty"`

@@ -43,7 +43,8 @@ export const MoveRequestSchema: GenMessage<MoveRequest> = /*@__PURE__*/
  */
 export type MoveResponse = Message<"mainstem.v1.MoveResponse"> & {
   /**
-   * The step: "copy", "confirm", "snapshot", "commit" or "done".
+   * The step: "copy", "confirm", "snapshot", "commit" or "done"; empty in a sign of life, which
+   * comes every ten seconds in which there is nothing else.
    *
    * @generated from field: string step = 1;
    */
