@@ -111,16 +111,24 @@ func (db *DB) Deliver(ctx context.Context, s Subscription, hand func(ctx context
 
 // Acknowledge moves a follower's cursor over a delivery, forward only. An acknowledgement
 // of a turn that is over, because another instance has the shard now, or none has, is Fenced
-// and moves nothing: the delivery is handed out again. One that says nothing new changes
-// nothing, so it can be repeated.
+// and moves nothing: the delivery is handed out again. One of another history is HistoryLost.
+// One that says nothing new changes nothing, so it can be repeated.
 func (db *DB) Acknowledge(ctx context.Context, a Acknowledgement) error {
 	if err := a.Validate(); err != nil {
 		return err
 	}
+	ctx = WithFollower(ctx, a.Follower)
+	// A cursor in another history would stop the follower until somebody seeks. Whatever else
+	// is wrong with the database, such as a partition that is damaged, is no reason to refuse.
+	if cut, err := db.Cut(ctx, AtLeast(a.Token)); CodeOf(err) == HistoryLost {
+		return err
+	} else if err == nil {
+		_ = cut.Close() // it was for its opening
+	}
 	g := db.ownGroup(shardGroup(a.Follower, a.Shard))
 	err := errCursorMoved
 	for errors.Is(err, errCursorMoved) {
-		err = g.acknowledge(WithFollower(ctx, a.Follower), a)
+		err = g.acknowledge(ctx, a)
 	}
 	return err
 }

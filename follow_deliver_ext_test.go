@@ -240,9 +240,11 @@ func TestDeliverRefuses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	code(t, db.Acknowledge(t.Context(), mainstem.Acknowledgement{Follower: "f", Fence: 1, Token: seen}), mainstem.Fenced)
+	code(t, db.Acknowledge(t.Context(), mainstem.Acknowledgement{Follower: "f", Fence: 1, Token: seen}), mainstem.HistoryLost)
 	broken := errors.New("the reader is gone")
 	feed(t, db, 1, 1)
+	seen = view(t, db.Group(group(0))).Stamp().Token
+	code(t, db.Acknowledge(t.Context(), mainstem.Acknowledgement{Follower: "f", Fence: 1, Token: seen}), mainstem.Fenced)
 	err := db.Deliver(within(t), mainstem.Subscription{Follower: "f"}, func(context.Context, mainstem.Delivery) error { return broken })
 	if !errors.Is(err, broken) {
 		t.Errorf("where the reader is gone: %v", err)
