@@ -88,7 +88,7 @@ func (n *night) leases() {
 	n.says(0, "fence     token 77  'account 7'", "leases", "--fences")
 	n.says(0, `{"resource":"account 7","token":"77"}`, "leases", "--prefix", "account", "--fences", "--json")
 	n.sql("UPDATE mainstem.lease SET until = now() - interval '1 hour' WHERE name = 'held'")
-	n.says(0, "expired   last by ann, 1h0m0s ago", "leases", "--prefix", "held")
+	n.says(0, "expired   last by ann, 1h0m", "leases", "--prefix", "held")
 	n.says(0, `"state":"expired"`, "leases", "--prefix", "held", "--json")
 }
 
