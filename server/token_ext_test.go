@@ -110,7 +110,7 @@ func takers(t *testing.T, db *mainstem.DB, base string, a *pb.AcknowledgeRequest
 			return codeOr0(stream.Err())
 		},
 		"Follow": func(token string) mainstem.Code {
-			next, end := followRPC(t, client, &pb.FollowRequest{Follower: "f" + token[:4], After: token, HandOver: durationpb.New(time.Second)})
+			next, end := followRPC(t, client, &pb.FollowRequest{Follower: "f" + token, After: token, HandOver: durationpb.New(time.Second)})
 			defer end()
 			put(t, db, "a", "after"+token, "v")
 			_, err := next()
