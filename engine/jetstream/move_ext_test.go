@@ -15,9 +15,9 @@ import (
 // of JetStream, and from there to another log, while clients ask all of them. What they
 // saw is linearizable, and every change is in every feed once (L2, L5, L8).
 func TestMovesToJetStreamAndAway(t *testing.T) {
-	o := newCluster(t, 1).inProcess(t).options()
-	home, away := sharedlog.NewStore(), sharedlog.NewStore()
+	c := newCluster(t, 1).inProcess(t)
 	sim.Rounds(t, 1, func(t *testing.T, seed uint64) {
+		o, home, away := c.options(), sharedlog.NewStore(), sharedlog.NewStore()
 		nodes := sim.NewCluster(t, seed)
 		nodes.Reach = func(ctx context.Context, url string) (*journal.Database, error) {
 			if url == "memory://away" {
