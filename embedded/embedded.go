@@ -26,6 +26,7 @@ const (
 type DB struct {
 	*mainstem.DB
 	node *node.Node
+	fs   disk.FS
 }
 
 // Option refines Open. The set is closed.

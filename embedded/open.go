@@ -112,7 +112,7 @@ func (c *config) db(n *node.Node) *DB {
 	for _, wrap := range c.through {
 		b = wrap(b)
 	}
-	return &DB{DB: mainstem.New(b), node: n}
+	return &DB{DB: mainstem.New(b), node: n, fs: c.fs}
 }
 
 // count is how many partitions a new database has.

@@ -70,3 +70,16 @@ func Verify(ctx context.Context, dir, scratch string, progress func(partition in
 	found, err := db.node.Verify(ctx, scratchPart(defaults(opts).fs, scratch), progress)
 	return found, errors.Join(err, db.Close())
 }
+
+// Verify does the same with this database, which goes on serving, as far as its log
+// was when it is done. Progress may rest: verifying waits for it. The scratch directory,
+// which is removed at the end, takes as much room as the state, or what changes in it
+// while the log is replayed if it is on the same file system. A partition in which something
+// is wrong is stopped (L12). A log that is trimmed meanwhile ends it with that error: it is
+// to be tried again. It is not for a log that several nodes share, whose nodes compare
+// their states by themselves.
+func (d *DB) Verify(ctx context.Context, scratch string, progress func(partition int, index, last uint64)) ([]Verification, error) {
+	part := scratchPart(d.fs, scratch)
+	found, err := d.node.Verify(ctx, part, progress)
+	return found, errors.Join(err, part.FS.RemoveAll(scratch))
+}

@@ -27,7 +27,8 @@ type Verification struct {
 // Verify replays the log of every partition into a state of its own under
 // scratch, comparing each recorded digest on the way and the stored state at
 // the end. It changes nothing of the database. Progress is called with the
-// index reached and the last one.
+// index reached and the last one, again and again: whoever serves meanwhile may rest
+// there. A partition of a database that serves is stopped where something is wrong (L12).
 func (n *Node) Verify(ctx context.Context, scratch Part, progress func(partition int, index, last uint64)) ([]Verification, error) {
 	var all []Verification
 	for _, p := range n.parts {
@@ -38,6 +39,9 @@ func (n *Node) Verify(ctx context.Context, scratch Part, progress func(partition
 		}
 		if err != nil {
 			v.found.Problem = err.Error()
+			if !n.cfg.ReadOnly {
+				_ = p.damaged(err)
+			}
 		}
 		all = append(all, v.found)
 	}
@@ -56,32 +60,52 @@ type verifier struct {
 }
 
 func (v *verifier) run(ctx context.Context, scratch Part, progress func(int, uint64, uint64)) error {
+	if err := v.base(ctx, scratch); err != nil {
+		return typed(err, "partition %d", v.p.id)
+	}
+	defer v.store.Close()
+	// Nearly all is replayed before the state is held: what is held takes room.
+	if newest := v.p.newest.Load(); newest != nil {
+		if err := v.replay(ctx, newest.tail, progress); err != nil {
+			return err
+		}
+	}
 	rows, release, tail, err := v.p.reading()
 	if err != nil {
 		return err
 	}
 	defer release()
-	if err := v.base(ctx, scratch); err != nil {
-		return typed(err, "partition %d", v.p.id)
+	if err := v.replay(ctx, tail, progress); err != nil {
+		return err
 	}
-	defer v.store.Close()
+	if v.tail.Head.Index != tail.Head.Index || v.tail.Head.Hash != tail.Head.Hash {
+		return mainstem.Errorf(mainstem.Corrupt, "the log of partition %d ends in record %d, the state in record %d (L2)", v.p.id, v.tail.Head.Index, tail.Head.Index)
+	}
+	return v.compare(ctx, rows, tail, progress)
+}
+
+// replay goes on to a tail; what was written after it is not looked at.
+func (v *verifier) replay(ctx context.Context, tail *state.Tail, progress func(int, uint64, uint64)) error {
+	if v.tail.Head.Index >= tail.Head.Index {
+		return nil
+	}
 	g := v.p.log()
 	for entry, err := range g.Read(ctx, max(1, g.from(v.tail.Head.Index+1, v.tail.Head.Slot+1))) {
+		if err == nil {
+			err = ctx.Err()
+		}
 		if err != nil {
 			return typed(err, "the log of partition %d", v.p.id)
-		}
-		if v.tail.Head.Index == tail.Head.Index {
-			break // written since the verification began
 		}
 		if err := v.step(entry); err != nil {
 			return typed(err, "record in slot %d of partition %d", entry.Slot, v.p.id)
 		}
 		progress(v.p.id, v.tail.Head.Index, tail.Head.Index)
+		if v.tail.Head.Index == tail.Head.Index {
+			return nil
+		}
 	}
-	if v.tail.Head.Index != tail.Head.Index || v.tail.Head.Hash != tail.Head.Hash {
-		return mainstem.Errorf(mainstem.Corrupt, "the log of partition %d ends in record %d, the state in record %d (L2)", v.p.id, v.tail.Head.Index, tail.Head.Index)
-	}
-	return v.compare(rows, tail)
+	return nil
 }
 
 // base begins with nothing, or, where the log was trimmed, with the older snapshot.
@@ -90,6 +114,8 @@ func (v *verifier) base(ctx context.Context, scratch Part) error {
 	if err := scratch.FS.RemoveAll(dir); err != nil {
 		return err
 	}
+	v.p.saving.Lock()
+	defer v.p.saving.Unlock()
 	kept, err := v.p.snapshots()
 	if err != nil {
 		return err
@@ -100,16 +126,28 @@ func (v *verifier) base(ctx context.Context, scratch Part) error {
 		break
 	}
 	if !whole && len(kept) > 0 {
-		if err := disk.CopyBetween(v.p.FS, kept[0].dir, scratch.FS, dir); err != nil {
+		if err := v.copy(kept[0].dir, scratch.FS, dir); err != nil {
 			return err
 		}
 	}
-	v.store, err = store.Open(store.Config{FS: scratch.FS, Dir: dir, Memory: max(store.MinMemory, v.p.node.cfg.Memory/4), Logger: v.p.logger})
+	memory := int64(store.MinMemory)
+	if v.p.node.cfg.ReadOnly { // nobody else needs it
+		memory = max(memory, v.p.node.cfg.Memory/4)
+	}
+	v.store, err = store.Open(store.Config{FS: scratch.FS, Dir: dir, Memory: memory, Logger: v.p.logger})
 	if err != nil {
 		return err
 	}
 	v.tail, err = state.LoadTail(v.store.Rows())
 	return err
+}
+
+// copy takes a snapshot to begin with; its tables are linked where they can be.
+func (v *verifier) copy(from string, target disk.FS, to string) error {
+	if target == v.p.FS {
+		return disk.CopyLinked(target, from, to, ".sst")
+	}
+	return disk.CopyBetween(v.p.FS, from, target, to)
 }
 
 func (v *verifier) step(entry journal.Entry) error {
@@ -149,8 +187,11 @@ func (v *verifier) step(entry journal.Entry) error {
 func ignore([]byte) error { return nil }
 
 // compare compares the replayed state with the stored one, range by range.
-func (v *verifier) compare(rows state.Rows, tail *state.Tail) error {
+func (v *verifier) compare(ctx context.Context, rows state.Rows, tail *state.Tail, progress func(int, uint64, uint64)) error {
 	for number := range uint8(state.Ranges) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		stored, err := state.Sweep(rows, tail, number, ignore)
 		if err != nil {
 			return typed(err, "the state of partition %d", v.p.id)
@@ -162,6 +203,7 @@ func (v *verifier) compare(rows state.Rows, tail *state.Tail) error {
 		if stored != replayed {
 			return mainstem.Errorf(mainstem.Corrupt, "range %d of the stored state of partition %d has digest %x; replaying the log gives %x (L12)", number, v.p.id, stored, replayed)
 		}
+		progress(v.p.id, tail.Head.Index, tail.Head.Index)
 	}
 	return nil
 }

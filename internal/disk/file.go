@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -180,6 +181,21 @@ func CopyDir(fs FS, from, to string) error {
 // CopyBetween copies a directory and what is below it from one file system to
 // another, and makes the copy durable.
 func CopyBetween(source FS, from string, target FS, to string) error {
+	return copyTree(source, from, target, to, func(from, to string) error { return copyFile(source, from, target, to) })
+}
+
+// CopyLinked is CopyBetween within one file system, where files that end in suffix,
+// which nobody changes, are linked.
+func CopyLinked(fs FS, from, to, suffix string) error {
+	return copyTree(fs, from, fs, to, func(from, to string) error {
+		if strings.HasSuffix(from, suffix) {
+			return fs.Link(from, to)
+		}
+		return copyFile(fs, from, fs, to)
+	})
+}
+
+func copyTree(source FS, from string, target FS, to string, file func(from, to string) error) error {
 	if err := MkdirAll(target, to); err != nil {
 		return err
 	}
@@ -188,15 +204,15 @@ func CopyBetween(source FS, from string, target FS, to string) error {
 		return err
 	}
 	for _, name := range names {
-		source, from, to := source, source.PathJoin(from, name), target.PathJoin(to, name)
+		from, to := source.PathJoin(from, name), target.PathJoin(to, name)
 		info, err := source.Stat(from)
 		if err != nil {
 			return err
 		}
 		if info.IsDir() {
-			err = CopyBetween(source, from, target, to)
+			err = copyTree(source, from, target, to, file)
 		} else {
-			err = copyFile(source, from, target, to)
+			err = file(from, to)
 		}
 		if err != nil {
 			return err

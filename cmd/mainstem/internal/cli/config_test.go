@@ -55,7 +55,7 @@ func TestSettingsAreOneTable(t *testing.T) {
 	for key, s := range all {
 		value := map[string]string{
 			"listen": "127.0.0.1:99", "pprof": "127.0.0.1:98", "memory": "64MiB", "drain": "2m",
-			"insecure": "true", "tls.client_cert_optional": "true", "metrics": "127.0.0.1:97", "activate": "2",
+			"insecure": "true", "tls.client_cert_optional": "true", "metrics": "127.0.0.1:97", "activate": "2", "verify": "36h",
 			"cluster.log": "postgres://node@db1/shop", "snapshots": "dir://backups", "archive": "dir://backups", "cluster.listen": "127.0.0.1:96", "cluster.address": "db1:95", "cluster.accept_weak_durability": "true",
 		}[key]
 		if value == "" {

@@ -92,6 +92,7 @@ func (c *serveCmd) Run(e *env) (err error) {
 		return err
 	}
 	defer closing(db, &err)
+	defer (&verifying{db, time.Duration(c.Verify), c.path(), log, watched.database.Verified}).begin(e.ctx)()
 	nodes.begin(db, log)
 	handler := server.New(db.Backend(), append(secured.options(), server.Promise(db.Guarantees), server.Health(c.health(db)), server.Node(c.Node, c.Zone), secured.administer(db, log))...)
 	web := server.HTTP(secured.before(handler))

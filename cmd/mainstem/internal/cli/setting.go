@@ -27,6 +27,7 @@ type settings struct {
 	Drain    span    `help:"How long calls that run may take to end when the server is told to go; 30s unless chosen." key:"drain" env:"MAINSTEM_DRAIN" default:"30s" placeholder:"DURATION"`
 	Metrics  address `help:"Offer metrics for Prometheus at an address of their own, under /metrics, and hot names under /hot; nowhere unless chosen." key:"metrics" env:"MAINSTEM_METRICS" placeholder:"HOST:PORT"`
 	Pprof    address `help:"Offer profiles of this process at a loopback address, for go tool pprof; nowhere unless chosen." key:"pprof" env:"MAINSTEM_PPROF" placeholder:"HOST:PORT"`
+	Verify   span    `help:"How often the log in the directory is replayed beside the server, and compared with the state; 24h unless chosen, 0s for never." key:"verify" env:"MAINSTEM_VERIFY" default:"24h" placeholder:"DURATION"`
 }
 
 // setting is a row of the table.
