@@ -13,18 +13,26 @@ import (
 	"github.com/mainstemdb/mainstem/pg"
 )
 
-// hurried is a target whose statements may take so long, and a relay that is patient
-// with them for as short as it can.
-func hurried(t *testing.T, timeout string) (r *pg.Relay, target *pg.DB) {
+// hurried is a target whose statements may take so long, the same without that, and a
+// relay that is patient with them for as short as it can.
+func hurried(t *testing.T, timeout string) (r *pg.Relay, target, calm *pg.DB) {
 	t.Helper()
 	numbering := relaying(t, open(t), true)
-	return &pg.Relay{DB: numbering.DB, Poll: time.Millisecond, TTL: 300 * time.Millisecond}, openOn(t, running(t), func(c *pgxpool.Config) { c.ConnConfig.RuntimeParams["statement_timeout"] = timeout })
+	calm = openOn(t, running(t), nil)
+	c := calm.Pool.Config()
+	c.ConnConfig.RuntimeParams["statement_timeout"] = timeout
+	pool, err := pgxpool.NewWithConfig(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return &pg.Relay{DB: numbering.DB, Poll: time.Millisecond, TTL: 300 * time.Millisecond}, &pg.DB{Pool: pool, Schema: calm.Schema}, calm
 }
 
 // TestEventThatTakesTooLong: an event whose effects take longer than the target allows
 // was applied again and again for ever, and what came after it waited.
 func TestEventThatTakesTooLong(t *testing.T) {
-	r, target := hurried(t, "200")
+	r, target, calm := hurried(t, "200")
 	c := into(t, target, nil)
 	c.Attempts = 3
 	c.Apply = func(ctx context.Context, tx pgx.Tx, events []pg.Event) error {
@@ -42,13 +50,13 @@ func TestEventThatTakesTooLong(t *testing.T) {
 	}
 	put(t, r.DB, "a1", "b2", "c3", "b4")
 	background(t, "consumer", func(ctx context.Context) error { return r.ConsumeInto(ctx, c) })
-	eventually(t, "3 is applied", func() bool { return effects(t, target, "3") == 1 && cursorAt(t, r.DB, "c") == 4 })
+	eventually(t, "3 is applied", func() bool { return effects(t, calm, "3") == 1 && cursorAt(t, r.DB, "c") == 4 })
 	parked, err := r.DB.Parked(t.Context(), "c")
 	if wantCode(t, err, 0); len(parked) != 2 || parked[0].Position != 2 || !strings.Contains(parked[0].Error, "57014") {
 		t.Errorf("parked are %+v", parked)
 	}
 	wantCode(t, r.DB.Discard(t.Context(), "c", "b", 2), 0)
-	eventually(t, "4 is applied", func() bool { return effects(t, target, "4") == 1 })
+	eventually(t, "4 is applied", func() bool { return effects(t, calm, "4") == 1 })
 }
 
 // TestTargetThatIsSlow: where it is a lock that takes an event too long, or what is
@@ -60,9 +68,9 @@ func TestTargetThatIsSlow(t *testing.T) {
 		"by turns":  "SELECT 1",
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, target := hurried(t, "100")
+			r, target, calm := hurried(t, "100")
 			c := into(t, target, nil)
-			holds := begin(t, target, pgx.ReadCommitted)
+			holds := begin(t, calm, pgx.ReadCommitted)
 			if _, err := holds.Exec(t.Context(), strings.ReplaceAll(hold, "$S", target.Schema), pgx.QueryExecModeSimpleProtocol); err != nil {
 				t.Fatal(err)
 			}
@@ -89,8 +97,8 @@ func TestTargetThatIsSlow(t *testing.T) {
 			commit(t, holds)
 			eventually(t, "the event is applied", func() bool { return cursorAt(t, r.DB, "c") == 1 })
 			parked, err := r.DB.Parked(t.Context(), "c")
-			if wantCode(t, err, 0); len(parked) != 0 || effects(t, target, "1") != 1 {
-				t.Errorf("%d effects, and parked are %+v", effects(t, target, "1"), parked)
+			if wantCode(t, err, 0); len(parked) != 0 || effects(t, calm, "1") != 1 {
+				t.Errorf("%d effects, and parked are %+v", effects(t, calm, "1"), parked)
 			}
 		})
 	}
