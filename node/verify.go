@@ -60,6 +60,9 @@ type verifier struct {
 }
 
 func (v *verifier) run(ctx context.Context, scratch Part, progress func(int, uint64, uint64)) error {
+	if err := v.p.down(); err != nil {
+		return err // it may not even have been opened
+	}
 	if err := v.base(ctx, scratch); err != nil {
 		return typed(err, "partition %d", v.p.id)
 	}
