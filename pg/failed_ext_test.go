@@ -133,6 +133,7 @@ func TestPoisonOfTheTarget(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			db, target := open(t), open(t)
 			run(t, target, "INSERT INTO $S.effect VALUES ('2'); CREATE UNIQUE INDEX unique_effect ON $S.effect (name)")
 			run(t, target, "CREATE TABLE $S.late (name text UNIQUE DEFERRABLE INITIALLY DEFERRED); INSERT INTO $S.late VALUES ('2')")
@@ -177,6 +178,7 @@ func (b beneath) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comm
 func TestTroubleOfTheTarget(t *testing.T) {
 	for _, state := range []string{"53100", "53200", "57014", "57P03", "58030", "42501", "25006", "55P03", "40001", "passed over 53100", "a table's right", "a statement's time"} {
 		t.Run(state, func(t *testing.T) {
+			t.Parallel() // most of it is waiting
 			db, target := open(t), open(t)
 			r := relaying(t, db, true)
 			c := into(t, target, func() string { return "" })

@@ -68,6 +68,7 @@ func TestTargetThatIsSlow(t *testing.T) {
 		"by turns":  "SELECT 1",
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting
 			r, target, calm := hurried(t, "100")
 			c := into(t, target, nil)
 			holds := begin(t, calm, pgx.ReadCommitted)
