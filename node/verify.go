@@ -48,6 +48,9 @@ func (n *Node) Verify(ctx context.Context, scratch Part, progress func(partition
 	return all, nil
 }
 
+// besideMemory is what a replay takes beside a database that serves, in bytes.
+const besideMemory = 16 << 20
+
 // verifier replays one log.
 type verifier struct {
 	p     *partition
@@ -133,9 +136,9 @@ func (v *verifier) base(ctx context.Context, scratch Part) error {
 			return err
 		}
 	}
-	memory := int64(store.MinMemory)
-	if v.p.node.cfg.ReadOnly { // nobody else needs it
-		memory = max(memory, v.p.node.cfg.Memory/4)
+	memory := max(store.MinMemory, v.p.node.cfg.Memory/4)
+	if !v.p.node.cfg.ReadOnly { // others need it
+		memory = min(memory, besideMemory)
 	}
 	v.store, err = store.Open(store.Config{FS: scratch.FS, Dir: dir, Memory: memory, Logger: v.p.logger})
 	if err != nil {
