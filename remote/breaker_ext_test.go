@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -67,9 +68,9 @@ func TestEveryCallHasABreaker(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				// After the client has been closed: until the last connection is missed.
 				t.Cleanup(func() { <-time.After(remote.PingAfter + remote.PingTimeout + time.Second) })
-				dials := 0
+				var dials atomic.Int64
 				db := dial(t, "http://pipe", remote.Dial(func(ctx context.Context, network, address string) (net.Conn, error) {
-					dials++
+					dials.Add(1)
 					return c.dial(ctx, network, address)
 				}))
 				for range remote.BreakAfter {
@@ -82,14 +83,14 @@ func TestEveryCallHasABreaker(t *testing.T) {
 						t.Errorf("%s of a server that %s took %s", name, kind, took)
 					}
 				}
-				before := dials
+				before := dials.Load()
 				for other, call := range outward {
 					if err := call(t.Context(), db); mainstem.CodeOf(err) != mainstem.Unavailable || !strings.Contains(err.Error(), "left alone") {
 						t.Errorf("after %s, %s of a server that %s: %v", name, other, kind, err)
 					}
 				}
-				if dials != before {
-					t.Errorf("after %s, a server that %s is dialed %d times more", name, kind, dials-before)
+				if more := dials.Load() - before; more != 0 {
+					t.Errorf("after %s, a server that %s is dialed %d times more", name, kind, more)
 				}
 			})
 		}
