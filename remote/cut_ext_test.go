@@ -119,9 +119,17 @@ func TestFeedGoesOnAfterCuts(t *testing.T) {
 	behind := mainstemtest.Open(t)
 	db, net := proxied(t, behind.Backend())
 	ctx := within(t, 30*time.Second)
-	const changes = 300
+	const changes, ahead = 300, 60
+	read := make(chan struct{}, changes)
 	go func() {
 		for i := range changes {
+			if i >= ahead { // else all of it is on the way before anything is cut
+				select {
+				case <-read:
+				case <-ctx.Done():
+					return
+				}
+			}
 			if _, err := add(ctx, behind.DB, "g", fmt.Sprint(i)); err != nil {
 				t.Error(err)
 				return
@@ -144,6 +152,7 @@ func TestFeedGoesOnAfterCuts(t *testing.T) {
 				}
 				last = c.Position
 				seen++
+				read <- struct{}{}
 			}
 			from.After = batch.Token
 			if seen >= changes {
