@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/mainstemdb/mainstem/pg"
 )
 
@@ -86,17 +84,7 @@ func TestEventAfterACrash(t *testing.T) {
 func TestEventWhoseCommitWasCancelled(t *testing.T) {
 	p := newPair(t)
 	p.isSynchronous(t)
-	config, err := pgxpool.ParseConfig(p.primary.DSN())
-	if err != nil {
-		t.Fatal(err)
-	}
-	pg.Watch(config.ConnConfig)
-	pool, err := pgxpool.NewWithConfig(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	db := &pg.DB{Pool: pool, Schema: p.readers.DB.Schema}
+	db := p.watched(t)
 	var k taker
 	r := &pg.Relay{DB: db, Poll: time.Millisecond, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	background(t, "consumer", func(ctx context.Context) error { return r.Consume(ctx, pg.Consumer{Name: "c", Deliver: k.deliver}) })

@@ -153,3 +153,19 @@ func (p *pair) sees(t *testing.T, s *pg.Session, name string, times int, onRepli
 		t.Errorf("effect %s is seen %d times, want %d; on a replica: %v, want %v; error %v", name, n, times, replica, onReplica, err)
 	}
 }
+
+// watched is the primary on connections that hear the warnings of COMMIT.
+func (p *pair) watched(t *testing.T) *pg.DB {
+	t.Helper()
+	config, err := pgxpool.ParseConfig(p.primary.DSN())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pg.Watch(config.ConnConfig)
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return &pg.DB{Pool: pool, Schema: p.readers.DB.Schema}
+}

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/mainstemdb/mainstem"
 	"github.com/mainstemdb/mainstem/pg"
@@ -18,17 +17,7 @@ import (
 func TestCommitThatNoStandbyHas(t *testing.T) {
 	p := newPair(t)
 	p.isSynchronous(t)
-	config, err := pgxpool.ParseConfig(p.primary.DSN())
-	if err != nil {
-		t.Fatal(err)
-	}
-	pg.Watch(config.ConnConfig)
-	pool, err := pgxpool.NewWithConfig(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	db := &pg.DB{Pool: pool, Schema: p.readers.DB.Schema}
+	db := p.watched(t)
 	request := pg.Request{Key: "a"}
 	once := func(ctx context.Context, tx pgx.Tx) ([]byte, error) { return []byte("done"), nil }
 
