@@ -37,8 +37,8 @@ const (
 // It gives what is there, in order and without gaps. Where events after that
 // position are no longer kept, the error is Trimmed; where a failover lost the
 // position itself, or it was never given, HistoryLost. Where synchronous_standby_names
-// is set, events are given once the standbys have them: a failover to one of those
-// loses none of them. See Watch.
+// is set, events are given once the standbys have them, as surely as synchronous_commit
+// has a COMMIT wait: a failover to one of those loses none of them. See Watch.
 func (db *DB) Events(ctx context.Context, after mainstem.Position, most int) ([]Event, error) {
 	if err := db.check(); err != nil {
 		return nil, err
