@@ -90,6 +90,12 @@ func ofTheServer(state string) bool {
 	return connectionEnded(state) || len(state) == 5 && (state[:2] == "53" || state[:2] == "58")
 }
 
+// isMissing is true of errors which say that a schema, a table, a column or a function is
+// not there.
+func isMissing(state string) bool {
+	return state == stateNoSchema || state == stateNoTable || state == stateNoColumn || state == stateNoFunction
+}
+
 // keyTaken reports whether a unique key that failed a statement is that of requests: then
 // a new transaction finds the first reply.
 func (db *DB) keyTaken(err error) bool {

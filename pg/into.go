@@ -23,7 +23,8 @@ type Into struct {
 	// has its effects once, whatever is repeated (L9). An error is judged as that
 	// of Consumer.Deliver; one of a statement is the way's if no event can be the
 	// reason of it: a serialization failure, a deadlock, a lock or statement timeout, a
-	// right that is missing, no room, a server that is down or read-only. Any other,
+	// right that is missing, no room, a server that is down or read-only, or what Schema makes
+	// and is not there. Any other,
 	// such as that of a unique key, is the event's, also where Apply passes it over.
 	// So is a statement timeout that an event alone has met for six TTLs of the relay, and
 	// Attempts times, with no other trouble between; a statement waits for a lock for nine
@@ -65,7 +66,7 @@ func (into *Into) deliver(ctx context.Context, r *Relay, events []Event) error {
 			asked = tx // many consumers, each with a connection, would wait for another one
 		}
 		if home, err = source.holds(ctx, asked, at, home, last); err != nil {
-			return err
+			return unprepared(err)
 		}
 		for len(events) > 0 && events[0].Position <= at {
 			events = events[1:] // their effects are there
@@ -77,8 +78,20 @@ func (into *Into) deliver(ctx context.Context, r *Relay, events []Event) error {
 			return err
 		}
 		_, err = tx.Exec(ctx, into.Target.sql("SELECT $S.applied_to($1::text, $2::bigint, $3::bigint, $4::text)"), into.Name, int64(at), int64(last), home)
-		return fault(err, "the target's place cannot be moved")
+		return unprepared(fault(err, "the target's place cannot be moved"))
 	}))
+}
+
+// unprepared makes an error of a statement of ours one of the way where a table or function
+// that it needs is not there: no event is the reason of that.
+func unprepared(err error) error {
+	var said *mainstem.Error
+	if !isMissing(stateOf(err)) || !errors.As(err, &said) {
+		return err
+	}
+	lacks := *said
+	lacks.Code = mainstem.Unavailable
+	return &lacks
 }
 
 // judge makes an error that no event can be the reason of one of the way: of a server
@@ -95,6 +108,7 @@ func (into *Into) judge(err error) error {
 			return mainstem.Errorf(mainstem.Unavailable, "applying events: %w", err)
 		}
 	case state == stateSerialization, state == stateDeadlock, into.Target.keyTaken(err):
+	case isMissing(state): // of a statement of ours, unprepared has said so
 	case ofTheWay(err):
 		return mainstem.Errorf(mainstem.Invalid, "applying events: %w", err)
 	}
@@ -116,7 +130,7 @@ func (into *Into) apply(ctx context.Context, tx pgx.Tx, events []Event) error {
 // source's cursor is, which nobody gave.
 func (into *Into) at(ctx context.Context, tx pgx.Tx, start mainstem.Position) (at mainstem.Position, home string, err error) {
 	err = tx.QueryRow(ctx, into.Target.sql("SELECT at, home FROM $S.applied_at($1::text, $2::bigint)"), into.Name, int64(start)).Scan(&at, &home)
-	return at, home, fault(err, fmt.Sprintf("the target's place of %s cannot be read", into.Name))
+	return at, home, unprepared(fault(err, fmt.Sprintf("the target's place of %s cannot be read", into.Name)))
 }
 
 // applyParked applies events that were passed over: each by a key of its own,

@@ -3,6 +3,8 @@ package pg_test
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -195,13 +197,35 @@ func TestConsumeIntoItsOwnPool(t *testing.T) {
 }
 
 // appliesOne appends an event, and sees it applied once in the target, and not parked.
-func appliesOne(t *testing.T, r *pg.Relay, into pg.Into) {
+func appliesOne(t *testing.T, r *pg.Relay, into pg.Into, mended ...func()) {
 	t.Helper()
 	background(t, "consumer", func(ctx context.Context) error { return r.ConsumeInto(ctx, into) })
 	put(t, r.DB, "a1")
+	for _, mend := range mended {
+		mend()
+	}
 	eventually(t, "the cursor has moved", func() bool { return cursorAt(t, r.DB, into.Name) == 1 })
 	parked, err := r.DB.Parked(t.Context(), into.Name)
 	if wantCode(t, err, 0); len(parked) != 0 || effects(t, into.Target, "1") != 1 {
 		t.Errorf("%d events are parked, %d effects", len(parked), effects(t, into.Target, "1"))
+	}
+}
+
+// TestTargetLacksWhatIsOurs: what a statement of ours misses in the target is no fault of
+// the events: they wait until it is there, and nothing is parked.
+func TestTargetLacksWhatIsOurs(t *testing.T) {
+	for _, function := range []string{"applied_at", "applied_to"} {
+		t.Run(function, func(t *testing.T) {
+			t.Parallel()
+			db, target := open(t), open(t)
+			relaying(t, db, true)
+			said := &lines{}
+			r := &pg.Relay{DB: db, Poll: 2 * time.Millisecond, TTL: time.Second, Logger: slog.New(slog.NewTextHandler(said, nil))}
+			run(t, target, "ALTER FUNCTION $S."+function+" RENAME TO gone")
+			appliesOne(t, r, into(t, target, func() string { return "" }), func() {
+				eventually(t, "the consumer waits", func() bool { return strings.Count(said.String(), "cannot deliver for now") > 2 })
+				run(t, target, "ALTER FUNCTION $S.gone RENAME TO "+function)
+			})
+		})
 	}
 }
