@@ -96,9 +96,20 @@ func (h *Handover) through(ctx context.Context, steps ...func(context.Context) e
 
 func (h *Handover) sql(statement string) string { return in(h.schema, statement) }
 
+// lock takes what others lock in the order in which they do: a relay its fence, its row,
+// and then tables, AppendVersioned a stream and then events. Who has such a row would
+// otherwise wait for a table that is locked here, and be waited for.
 func (h *Handover) lock(ctx context.Context) error {
-	_, err := h.tx.Exec(ctx, h.sql("LOCK TABLE $S.event, $S.numbered, $S.relay, $S.cursor, $S.parked, $S.lease, $S.stream IN SHARE ROW EXCLUSIVE MODE"))
-	return err
+	for _, statement := range []string{
+		"INSERT INTO $S.fence AS f (resource, token) VALUES ('~relay', 0) ON CONFLICT (resource) DO UPDATE SET token = f.token",
+		"SELECT FROM $S.relay ORDER BY step DESC LIMIT 1 FOR UPDATE",
+		"LOCK TABLE $S.stream, $S.event, $S.numbered, $S.relay, $S.cursor, $S.parked, $S.lease IN SHARE ROW EXCLUSIVE MODE",
+	} {
+		if _, err := h.tx.Exec(ctx, h.sql(statement)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // number drains until nothing is left, with the token of the relay that drained
@@ -107,7 +118,7 @@ func (h *Handover) number(ctx context.Context) error {
 	for {
 		var numbered int64
 		var more bool
-		err := h.tx.QueryRow(ctx, h.sql("SELECT numbered FROM $S.drain(coalesce((SELECT token FROM $S.fence WHERE resource = '~relay'), 0))")).Scan(&numbered)
+		err := h.tx.QueryRow(ctx, h.sql("SELECT numbered FROM $S.drain((SELECT token FROM $S.fence WHERE resource = '~relay'))")).Scan(&numbered)
 		if err != nil {
 			return err
 		}
