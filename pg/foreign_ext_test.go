@@ -1,7 +1,6 @@
 package pg_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -10,7 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/mainstemdb/mainstem/pg"
+	"github.com/mainstemdb/mainstem/internal/pgtest"
 )
 
 // TestForeignSnapshotSlowsNoStep: while somebody's transaction stays open, no version
@@ -40,7 +39,7 @@ func TestForeignSnapshotSlowsNoStep(t *testing.T) {
 	touched := func(statement string) int {
 		t.Helper()
 		run(t, db, "INSERT INTO $S.event (stream, type, data) VALUES ('s', 't', '')")
-		return pages(t, db, statement)
+		return pgtest.Pages(t, db.Pool, strings.ReplaceAll(statement, "$S", db.Schema))
 	}
 	steps(20) // beyond the executions after which a plan is kept
 	before := map[string]int{}
@@ -55,25 +54,6 @@ func TestForeignSnapshotSlowsNoStep(t *testing.T) {
 			t.Errorf("after 2000 steps beside an open transaction, %s touches %d pages; after 20 it touched %d", s, n, before[s])
 		}
 	}
-}
-
-// pages are how many a statement touches, of tables and indexes.
-func pages(t *testing.T, db *pg.DB, statement string) int {
-	t.Helper()
-	var said []byte
-	if err := db.Pool.QueryRow(t.Context(), "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) "+strings.ReplaceAll(statement, "$S", db.Schema)).Scan(&said); err != nil {
-		t.Fatal(err)
-	}
-	var plans []struct {
-		Plan struct {
-			Hit  int `json:"Shared Hit Blocks"`
-			Read int `json:"Shared Read Blocks"`
-		}
-	}
-	if err := json.Unmarshal(said, &plans); err != nil || len(plans) != 1 {
-		t.Fatalf("%s: %v", said, err)
-	}
-	return plans[0].Plan.Hit + plans[0].Plan.Read
 }
 
 // TestOneRowOfEach: whoever moves the relay, or makes a cursor or a place, at the same

@@ -23,7 +23,7 @@ const (
 )
 
 // layout is the version of the tables and functions that this program needs.
-const layout = 2
+const layout = 3
 
 // rings is how many tables records go to in turn.
 const rings = 8

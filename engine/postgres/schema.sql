@@ -26,15 +26,26 @@ DO $$ BEGIN
 	END IF;
 END $$;
 
--- The tail of each partition. Appending locks its row, compares, and moves it on.
+-- The tail of each partition. Appending locks its row, compares, and moves it on. While
+-- somebody's transaction stays open no version of this row is removed: so its key grows
+-- with each change, and it is found from the end of the index, where the newest is. Those
+-- of the past lie at the beginning, where nobody looks.
 CREATE TABLE IF NOT EXISTS {{.Schema}}.log (
-	part   smallint PRIMARY KEY,
+	part   smallint NOT NULL,
 	tail   bigint   NOT NULL DEFAULT 0, -- slot of the newest record
 	hash   bytea    NOT NULL DEFAULT decode(repeat('00', 32), 'hex'),
 	oldest bigint   NOT NULL DEFAULT 1, -- slot of the oldest record that is kept
-	proofs bigint   NOT NULL DEFAULT 0  -- writes that only proved the tail
-) WITH (fillfactor = 10);
-INSERT INTO {{.Schema}}.log (part) SELECT generate_series(0, {{.Partitions}} - 1) ON CONFLICT (part) DO NOTHING;
+	proofs bigint   NOT NULL DEFAULT 0, -- writes that only proved the tail
+	PRIMARY KEY (part, tail, proofs)
+);
+DO $$ BEGIN
+	IF (SELECT layout FROM {{.Schema}}.database) < 3 THEN
+		-- Until then it had one key for good, and pages with room for versions of it.
+		ALTER TABLE {{.Schema}}.log DROP CONSTRAINT log_pkey, ADD PRIMARY KEY (part, tail, proofs), RESET (fillfactor);
+	END IF;
+END $$;
+INSERT INTO {{.Schema}}.log (part) SELECT part FROM generate_series(0, {{.Partitions}} - 1) AS part
+WHERE NOT EXISTS (SELECT FROM {{.Schema}}.log l WHERE l.part = part.part);
 
 -- Records, in a ring of tables: one is emptied whole once nothing in it is kept.
 CREATE TABLE IF NOT EXISTS {{.Schema}}.record (
@@ -66,13 +77,42 @@ BEGIN
 	PERFORM set_config('lock_timeout', '{{.LockTimeout}}', true);
 END $$;
 
+-- newest is the tail of a partition. It says how it is to be read, as do all that look for
+-- it: a plan that was made while the table was small would read all of it, and is kept
+-- while it grows. That adds so much to the estimated cost that PostgreSQL would compile
+-- the statement, so they forbid this as well.
+CREATE OR REPLACE FUNCTION {{.Schema}}.newest(of_part smallint) RETURNS {{.Schema}}.log LANGUAGE sql STABLE SET enable_seqscan = off SET jit = off AS
+	$$ SELECT * FROM {{.Schema}}.log WHERE part = of_part ORDER BY tail DESC, proofs DESC LIMIT 1 $$;
+
+-- tails are those of all partitions: from the last to the first.
+CREATE OR REPLACE FUNCTION {{.Schema}}.tails() RETURNS SETOF {{.Schema}}.log LANGUAGE sql STABLE SET enable_seqscan = off SET jit = off AS $$
+	WITH RECURSIVE each (l) AS (
+		(SELECT l FROM {{.Schema}}.log l ORDER BY part DESC, tail DESC, proofs DESC LIMIT 1)
+		UNION ALL
+		SELECT (SELECT n FROM {{.Schema}}.log n WHERE n.part < (each.l).part ORDER BY n.part DESC, n.tail DESC, n.proofs DESC LIMIT 1)
+		FROM each WHERE (each.l).part IS NOT NULL
+	) SELECT (l).* FROM each WHERE (l).part IS NOT NULL
+$$;
+
+-- hold locks a tail until the transaction ends. A lock is a savepoint's own until that is
+-- released, and then it is not the outermost transaction's.
+CREATE OR REPLACE FUNCTION {{.Schema}}.hold(of_part smallint, OUT last bigint, OUT of_hash bytea, OUT outermost boolean)
+	LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
+BEGIN
+	PERFORM {{.Schema}}.surely();
+	SELECT tail, hash INTO last, of_hash FROM {{.Schema}}.log WHERE part = of_part ORDER BY tail DESC, proofs DESC LIMIT 1 FOR UPDATE;
+	SELECT xmax = pg_current_xact_id()::xid INTO outermost FROM {{.Schema}}.log WHERE part = of_part ORDER BY tail DESC, proofs DESC LIMIT 1;
+END $$;
+
 -- append writes a record after the one named by slot and hash: 1 if it did, 2 if
 -- that very record is there already, 0 if another one is.
 CREATE OR REPLACE FUNCTION {{.Schema}}.append(of_part smallint, at bigint, after bytea, new bytea, bytes bytea)
-	RETURNS integer LANGUAGE plpgsql AS $$
+	RETURNS integer LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
+DECLARE
+	known CONSTANT bigint := proofs FROM {{.Schema}}.newest(of_part); -- before it there is no row any more
 BEGIN
 	PERFORM {{.Schema}}.surely();
-	UPDATE {{.Schema}}.log SET tail = at + 1, hash = new WHERE part = of_part AND tail = at AND hash = after;
+	UPDATE {{.Schema}}.log SET tail = at + 1, hash = new WHERE part = of_part AND tail = at AND proofs >= known AND hash = after;
 	IF FOUND THEN
 		INSERT INTO {{.Schema}}.record (ring, part, slot, hash, record)
 		SELECT d.ring, of_part, at + 1, new, bytes FROM {{.Schema}}.database d;
@@ -104,25 +144,29 @@ END $$;
 
 -- confirm reports whether this is the tail. It writes, because a server that was
 -- replaced still answers questions, but can no longer commit.
-CREATE OR REPLACE FUNCTION {{.Schema}}.confirm(of_part smallint, at bigint, of_hash bytea) RETURNS boolean LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION {{.Schema}}.confirm(of_part smallint, at bigint, of_hash bytea) RETURNS boolean
+	LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
+DECLARE
+	known CONSTANT bigint := proofs FROM {{.Schema}}.newest(of_part);
 BEGIN
 	PERFORM {{.Schema}}.surely();
-	UPDATE {{.Schema}}.log SET proofs = proofs + 1 WHERE part = of_part AND tail = at AND hash = of_hash;
+	UPDATE {{.Schema}}.log SET proofs = proofs + 1 WHERE part = of_part AND tail = at AND proofs >= known AND hash = of_hash;
 	RETURN FOUND;
 END $$;
 
 -- extent is from where to where a partition can be read.
 CREATE OR REPLACE FUNCTION {{.Schema}}.extent(of_part smallint, OUT first bigint, OUT last bigint) LANGUAGE plpgsql AS $$
 BEGIN
-	SELECT oldest, tail INTO first, last FROM {{.Schema}}.log WHERE part = of_part;
+	SELECT oldest, tail INTO first, last FROM {{.Schema}}.newest(of_part);
 	PERFORM {{.Schema}}.prove();
 END $$;
 
 -- forget allows everything below a slot to go, but never the newest record, and
 -- empties what nobody keeps any more.
-CREATE OR REPLACE FUNCTION {{.Schema}}.forget(of_part smallint, below bigint) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION {{.Schema}}.forget(of_part smallint, below bigint) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
 DECLARE
-	keeps CONSTANT text := 'SELECT EXISTS (SELECT FROM {{.Quoted}}.log l WHERE EXISTS (
+	known CONSTANT bigint := tail FROM {{.Schema}}.newest(of_part);
+	keeps CONSTANT text := 'SELECT EXISTS (SELECT FROM {{.Quoted}}.tails() l WHERE EXISTS (
 		SELECT FROM {{.Quoted}}.record_%s r WHERE r.part = l.part AND r.slot >= l.oldest))';
 	d {{.Schema}}.database;
 	k smallint;
@@ -130,7 +174,7 @@ DECLARE
 	kept boolean;
 	free boolean := false;
 BEGIN
-	UPDATE {{.Schema}}.log SET oldest = greatest(oldest, least(below, tail)) WHERE part = of_part;
+	UPDATE {{.Schema}}.log SET oldest = greatest(oldest, least(below, tail)) WHERE part = of_part AND tail >= known;
 	IF NOT pg_try_advisory_xact_lock(hashtextextended('{{.Name}}/forget', 0)) THEN
 		RETURN; -- somebody is at it
 	END IF;

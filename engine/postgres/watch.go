@@ -119,7 +119,7 @@ func (w *watcher) poll(heard <-chan bool) {
 
 func (w *watcher) look() error {
 	return w.server.query(w.life, func(ctx context.Context, c *pgx.Conn) error {
-		rows, err := c.Query(ctx, w.server.in("SELECT part, tail FROM $S.log"))
+		rows, err := c.Query(ctx, w.server.in("SELECT part, tail FROM $S.tails()"))
 		if err != nil {
 			return err
 		}

@@ -70,7 +70,7 @@ func (l *Log) Within(ctx context.Context, tx pgx.Tx) (*Within, error) {
 // Tail is where a partition ends now, without a lock.
 func (w *Within) Tail(ctx context.Context, part int) (index uint64, err error) {
 	var tail int64
-	if err := w.tx.QueryRow(ctx, in(w.schema, "SELECT tail FROM $S.log WHERE part = $1"), int16(part)).Scan(&tail); err != nil {
+	if err := w.tx.QueryRow(ctx, in(w.schema, "SELECT tail FROM $S.newest($1)"), int16(part)).Scan(&tail); err != nil {
 		return 0, w.fault(err, fmt.Sprintf("does not show the tail of partition %d", part))
 	}
 	return uint64(tail), nil
@@ -84,10 +84,7 @@ func (w *Within) Lock(ctx context.Context, part int, from uint64) (head journal.
 	var hash []byte
 	var outermost bool
 	var b pgx.Batch
-	b.Queue(in(w.schema, "SELECT $S.surely()"))
-	b.Queue(in(w.schema, "SELECT tail, hash FROM $S.log WHERE part = $1 FOR UPDATE"), int16(part)).QueryRow(func(row pgx.Row) error { return row.Scan(&tail, &hash) })
-	// A lock is a savepoint's own until that is released.
-	b.Queue(in(w.schema, "SELECT xmax = pg_current_xact_id()::xid FROM $S.log WHERE part = $1"), int16(part)).QueryRow(func(row pgx.Row) error { return row.Scan(&outermost) })
+	b.Queue(in(w.schema, "SELECT * FROM $S.hold($1)"), int16(part)).QueryRow(func(row pgx.Row) error { return row.Scan(&tail, &hash, &outermost) })
 	b.Queue(in(w.schema, "SELECT slot, record FROM $S.record WHERE part = $1 AND slot >= $2 ORDER BY slot"), int16(part), int64(from)).Query(func(rows pgx.Rows) error {
 		var slot int64
 		var record []byte

@@ -20,7 +20,7 @@ var dependencies = []struct {
 	{"github.com/prometheus/client_golang", []string{"pg", "observe", "observe/serving", "cmd/mainstem/internal/cli", "examples/shop"}, true},
 	{"go.opentelemetry.io/otel/sdk", []string{"cmd/mainstem/internal/cli", "examples/shop"}, true}, // exporters belong to programs
 	{"go.opentelemetry.io/otel", []string{"pg", "observe", "internal/traceparent", "cmd/mainstem/internal/cli", "examples/shop", "tools/pictures"}, true},
-	{"github.com/jackc/pgx/v5", []string{"pg", "engine/postgres", "pgcluster", "internal/outbox", "cmd/mainstem/internal/*", "bench/internal/*", "examples/payments", "examples/payments/internal/*", "cmd/mainstem/internal/decided/*"}, true},
+	{"github.com/jackc/pgx/v5", []string{"pg", "engine/postgres", "pgcluster", "internal/outbox", "internal/pgtest", "cmd/mainstem/internal/*", "bench/internal/*", "examples/payments", "examples/payments/internal/*", "cmd/mainstem/internal/decided/*"}, true},
 	{"github.com/klauspost/compress", []string{"internal/backup"}, false},
 	{"github.com/minio/minio-go/v7", []string{"blob/s3"}, false},
 	{"connectrpc.com/connect", []string{"proto/mainstem/v1/mainstemv1connect", "internal/wire", "server", "remote"}, true},
