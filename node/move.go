@@ -113,8 +113,9 @@ func (m *mover) tell(step string, p *partition, lag uint64, missing []string) {
 
 func (m *mover) run(ctx context.Context) error {
 	for _, p := range m.node.parts {
-		// What is asked of a node that is behind must not be answered by what it has.
-		if _, err := p.attain(ctx, mainstem.Latest(), false); err != nil {
+		// What is asked of a node that is behind must not be answered by what it has, nor
+		// by what was written last: the record of a move has no position.
+		if _, err := p.attain(ctx, mainstem.Latest(), true); err != nil {
 			return err
 		}
 		tail := p.applied()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -185,6 +186,34 @@ func TestAsleepThroughTheMove(t *testing.T) {
 	d.cut(false)
 	c.want(d, mainstem.Latest(), "k", "new")
 	c.same()
+}
+
+// TestBehindTheMoveWithoutWrites: a node that has all that was ever written, as the one
+// that writes tells it, but has not read the record of the move, does not say that the
+// database is in the log that was left.
+func TestBehindTheMoveWithoutWrites(t *testing.T) {
+	c, w := movable(t, 2)
+	a, b := c.nodes[0], c.nodes[1]
+	w.add("log://to", 1, 1)
+	w.all["log://home"] = &place{id: clusterID, stores: []*sharedlog.Store{c.store}}
+	c.put(a, "k", "v")
+	if _, err := c.tryMove(a, "log://to", func(step string) {
+		if step == node.MoveCommit {
+			b.log.Cut(true)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	c.want(b, mainstem.Latest(), "k", "v")
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := b.Move(ctx, "log://home", func(node.MoveProgress) {}); err == nil {
+		t.Error("a node that has not read the move says that the database is where it was")
+	}
+	b.log.Cut(false)
+	if _, err := c.tryMove(b, "log://home", nil); mainstem.CodeOf(err) != mainstem.Invalid || !strings.Contains(err.Error(), "left") {
+		t.Errorf("moving back to the log that was left: %v", err)
+	}
 }
 
 // TestAsleepUntilTrimmed: a node that wakes when the others have trimmed the beginning of
