@@ -47,7 +47,7 @@ func (l *Log) readSegment(ctx context.Context, c *cursor, yield func(journal.Ent
 	for c.next <= c.last {
 		err := ctx.Err()
 		if err == nil {
-			err = l.readable(c.next)
+			err = l.pass(c)
 		}
 		var f frame
 		if err == nil {
@@ -71,6 +71,20 @@ func (l *Log) readSegment(ctx context.Context, c *cursor, yield func(journal.Ent
 func (l *Log) readable(index uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	return l.has(index)
+}
+
+// pass is readable for the entry at a cursor. Whoever reads on from about there later need
+// not walk the segment from its start.
+func (l *Log) pass(c *cursor) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.s.pass(c.next, c.offset)
+	return l.has(c.next)
+}
+
+// has is readable, under Log.mu.
+func (l *Log) has(index uint64) error {
 	if l.closed {
 		return fmt.Errorf("%w: the log is closed", journal.ErrFailed)
 	}

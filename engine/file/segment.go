@@ -63,7 +63,7 @@ type segment struct {
 	hash   journal.Hash // of that entry; header.prev when empty
 	end    int64        // offset after it
 	sealed bool         // a footer is durable
-	way    []waypoint   // in order; may be empty for a sealed segment
+	way    []waypoint   // in order; of a segment that was sealed before the log was opened, up to where it was read
 }
 
 func newSegment(h header, name string, f disk.File) *segment {
@@ -84,10 +84,15 @@ func (s *segment) release() error {
 
 // note moves the tail of the segment over an entry that became durable.
 func (s *segment) note(index uint64, hash journal.Hash, offset int64, size int) {
+	s.pass(index, offset)
+	s.last, s.hash, s.end = index, hash, offset+int64(size)
+}
+
+// pass remembers where an entry stands, if all places that are known are far before it.
+func (s *segment) pass(index uint64, offset int64) {
 	if len(s.way) == 0 || offset-s.way[len(s.way)-1].offset >= waypointEvery {
 		s.way = append(s.way, waypoint{index, offset})
 	}
-	s.last, s.hash, s.end = index, hash, offset+int64(size)
 }
 
 // seek returns the nearest known place at or before index.
