@@ -34,12 +34,14 @@ func Decode(b []byte) (*Record, error) {
 	if r.Count > 0 {
 		r.Transactions = make([]Transaction, r.Count)
 	}
+	var room room
 	for i := range r.Transactions {
 		var tx []byte
 		if tx, body, err = cutWide(body); err != nil {
 			return nil, fmt.Errorf("%w: transaction %d of record %d", err, i+1, r.Index)
 		}
-		if decodeTransaction(tx, &r.Transactions[i]) != nil {
+		room.coming = len(r.Transactions) - i
+		if decodeTransaction(tx, &r.Transactions[i], &room) != nil {
 			r.Transactions[i] = Transaction{Undecodable: true}
 		}
 	}
@@ -110,7 +112,7 @@ func cutWide(b []byte) (value, rest []byte, err error) {
 }
 
 func decodeHeader(b []byte, h *Header) error {
-	f := fields{rest: b, what: "header", known: headKnown, free: headFree}
+	f := fields{b: b, what: "header", known: headKnown, free: headFree}
 	for f.next() {
 		switch f.key {
 		case headIndex:
@@ -156,31 +158,31 @@ func decodeHeaderRest(f *fields, h *Header) {
 		h.Leap = f.int()
 	case headGenesis:
 		h.Genesis = new(Genesis)
-		f.inner(decodeGenesis(f.value, h.Genesis))
+		f.inner(decodeGenesis(f.value(), h.Genesis))
 	case headSettings:
 		h.Settings = new(Settings)
-		f.inner(decodeSettings(f.value, h.Settings))
+		f.inner(decodeSettings(f.value(), h.Settings))
 	case headCheckpoint:
 		h.Checkpoint = new(Checkpoint)
-		f.inner(decodeCheckpoint(f.value, h.Checkpoint))
+		f.inner(decodeCheckpoint(f.value(), h.Checkpoint))
 	case headRefusals:
 		h.Refusals = decodeList(f, decodeRefusal)
 	case headRestored:
 		h.Restored = f.flag()
 	case headMember:
 		h.Member = new(Member)
-		f.inner(decodeMember(f.value, h.Member))
+		f.inner(decodeMember(f.value(), h.Member))
 	case headVote:
 		h.Vote = new(Vote)
-		f.inner(decodeVote(f.value, h.Vote))
+		f.inner(decodeVote(f.value(), h.Vote))
 	case headKey, headVector:
 		f.newer()
 	case headPrepare:
 		h.Prepare = new(Target)
-		f.inner(decodeTarget(f.value, h.Prepare))
+		f.inner(decodeTarget(f.value(), h.Prepare))
 	case headMoved:
 		h.Moved = new(Target)
-		f.inner(decodeTarget(f.value, h.Moved))
+		f.inner(decodeTarget(f.value(), h.Moved))
 	case headSuccessor:
 		h.Successor = f.string()
 	default:
@@ -189,7 +191,7 @@ func decodeHeaderRest(f *fields, h *Header) {
 }
 
 func decodeGenesis(b []byte, g *Genesis) error {
-	f := fields{rest: b, what: "genesis", known: genesisKnown}
+	f := fields{b: b, what: "genesis", known: genesisKnown}
 	for f.next() {
 		switch f.key {
 		case genesisPartitions:
@@ -215,7 +217,7 @@ func decodeGenesis(b []byte, g *Genesis) error {
 }
 
 func decodeSettings(b []byte, s *Settings) error {
-	f := fields{rest: b, what: "settings", known: settingsKnown}
+	f := fields{b: b, what: "settings", known: settingsKnown}
 	for f.next() {
 		switch f.key {
 		case settingsIDAge:
@@ -232,7 +234,7 @@ func decodeSettings(b []byte, s *Settings) error {
 }
 
 func decodeKeep(b []byte, k *Keep) error {
-	f := fields{rest: b, what: "history setting", known: keepKnown}
+	f := fields{b: b, what: "history setting", known: keepKnown}
 	for f.next() {
 		switch f.key {
 		case keepGroup:
@@ -249,7 +251,7 @@ func decodeKeep(b []byte, k *Keep) error {
 }
 
 func decodeCheckpoint(b []byte, c *Checkpoint) error {
-	f := fields{rest: b, what: "checkpoint", known: checkpointKnown}
+	f := fields{b: b, what: "checkpoint", known: checkpointKnown}
 	for f.next() {
 		switch f.key {
 		case checkpointSettled:
@@ -277,7 +279,7 @@ func decodeCheckpoint(b []byte, c *Checkpoint) error {
 }
 
 func decodeRefusal(b []byte, r *Refusal) error {
-	f := fields{rest: b, what: "refusal", known: nameKnown}
+	f := fields{b: b, what: "refusal", known: nameKnown}
 	for f.next() {
 		if !decodeName(&f, &r.Group, &r.ID, &r.Attempt) {
 			f.unknown()

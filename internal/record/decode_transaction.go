@@ -7,8 +7,32 @@ import (
 	"github.com/mainstemdb/mainstem"
 )
 
-func decodeTransaction(b []byte, t *Transaction) error {
-	f := fields{rest: b, what: "transaction", known: txKnown}
+// room is what the lists of a record's transactions are cut from: most have as many
+// elements as that of the transaction before, and whoever keeps one keeps the record's
+// bytes anyway.
+type room struct {
+	coming  int // transactions, with the one that is decoded
+	effects []mainstem.Effect
+	results []mainstem.Result
+}
+
+// roomAtOnce is the most elements that are made for transactions to come.
+const roomAtOnce = 256
+
+// listIn is decodeList out of a room.
+func listIn[T any](f *fields, room *[]T, coming int, decode func([]byte, *T) error) []T {
+	n := f.elements()
+	if n > len(*room) {
+		*room = make([]T, max(n, min(n*coming, roomAtOnce)))
+	}
+	list := (*room)[:n:n]
+	*room = (*room)[n:]
+	fillList(f, list, decode)
+	return list
+}
+
+func decodeTransaction(b []byte, t *Transaction, room *room) error {
+	f := fields{b: b, what: "transaction", known: txKnown}
 	for f.next() {
 		if decodeName(&f, &t.Group, &t.ID, &t.Attempt) {
 			continue
@@ -17,9 +41,9 @@ func decodeTransaction(b []byte, t *Transaction) error {
 		case txFingerprint:
 			t.Fingerprint = f.bytes()
 		case txEffects:
-			t.Effects = decodeList(&f, decodeEffect)
+			t.Effects = listIn(&f, &room.effects, room.coming, decodeEffect)
 		case txResults:
-			t.Results = decodeList(&f, decodeResult)
+			t.Results = listIn(&f, &room.results, room.coming, decodeResult)
 		case txReply:
 			t.Reply = f.bytes()
 		case txRefused:
@@ -64,7 +88,7 @@ func decodeName(f *fields, group *string, id *mainstem.ID, attempt *uint32) bool
 }
 
 func decodeEffect(b []byte, e *mainstem.Effect) error {
-	f := fields{rest: b, what: "effect", known: effectKnown}
+	f := fields{b: b, what: "effect", known: effectKnown}
 	for f.next() {
 		switch f.key {
 		case effectKind:
@@ -99,14 +123,14 @@ func decodeEffect(b []byte, e *mainstem.Effect) error {
 
 // counter is a signed number that may be zero.
 func (f *fields) counter() int64 {
-	if len(f.value) == 1 && f.value[0] == 0 {
+	if f.to == f.from+1 && f.b[f.from] == 0 {
 		return 0
 	}
 	return f.int()
 }
 
 func decodeEvent(b []byte, e *mainstem.Event) error {
-	f := fields{rest: b, what: "event", known: eventKnown}
+	f := fields{b: b, what: "event", known: eventKnown}
 	for f.next() {
 		switch f.key {
 		case eventType:
@@ -124,20 +148,19 @@ func decodeResult(b []byte, r *mainstem.Result) error {
 	if len(b) == 0 || b[0] >= resultToken<<1 {
 		return corrupt("result of no known kind")
 	}
-	has, ok := b[0], true
+	has, at, ok := b[0], 1, true
 	number := func(bit byte) (v uint64) {
 		if has&bit == 0 || !ok {
 			return 0
 		}
-		v, b, ok = cutUvarint(b)
+		v, at, ok = uvarintAt(b, at)
 		ok = ok && v != 0
 		return v
 	}
-	b = b[1:]
 	r.Counter = unzigzag(number(resultCounter))
 	r.Length = number(resultLength)
 	r.Token = mainstem.FencingToken(number(resultToken))
-	if !ok || len(b) != 0 {
+	if !ok || at != len(b) {
 		return corrupt("result is not in its one form")
 	}
 	return nil

@@ -86,54 +86,56 @@ func unzigzag(u uint64) int64 { return int64(u>>1) ^ -int64(u&1) }
 
 // Reading.
 
-// cutUvarint takes a uvarint in its shortest form off b.
-func cutUvarint(b []byte) (v uint64, rest []byte, ok bool) {
-	if len(b) > 0 && b[0] < 1<<7 { // most are one byte
-		return uint64(b[0]), b[1:], true
+// uvarintAt is the uvarint at an offset of b, in its shortest form, and the offset behind it.
+func uvarintAt(b []byte, at int) (v uint64, end int, ok bool) {
+	if at < len(b) && b[at] < 1<<7 { // most are one byte
+		return uint64(b[at]), at + 1, true
 	}
-	return cutLongUvarint(b)
+	return longUvarintAt(b, at)
 }
 
-func cutLongUvarint(b []byte) (v uint64, rest []byte, ok bool) {
-	v, n := binary.Uvarint(b)
-	if n <= 0 || n > 1 && b[n-1] == 0 {
-		return 0, nil, false
+func longUvarintAt(b []byte, at int) (v uint64, end int, ok bool) {
+	v, n := binary.Uvarint(b[at:])
+	if n <= 0 || n > 1 && b[at+n-1] == 0 {
+		return 0, 0, false
 	}
-	return v, b[n:], true
+	return v, at + n, true
 }
 
-// cutValue takes a length and that many bytes off b.
-func cutValue(b []byte) (value, rest []byte, ok bool) {
-	n, rest, ok := cutUvarint(b)
-	if !ok || n > uint64(len(rest)) {
-		return nil, nil, false
+// valueAt is where the value begins and ends whose length is at an offset of b.
+func valueAt(b []byte, at int) (from, to int, ok bool) {
+	n, from, ok := uvarintAt(b, at)
+	if !ok || n > uint64(len(b)-from) {
+		return 0, 0, false
 	}
-	return rest[:n:n], rest[n:], true
+	return from, from + int(n), true
 }
 
 // fields walks a map of fields. After next has returned false, err tells
-// whether all of it was well formed. Values alias the bytes that are read.
+// whether all of it was well formed. Values alias the bytes that are read; the current
+// one is kept as offsets, because each slice that is stored costs a write barrier.
 type fields struct {
-	rest  []byte
+	b     []byte
 	what  string // what the map describes, for errors
 	known uint64 // the highest tag in use; a tag up to it has one right key
 	free  uint64 // a bit for each tag below it that is not in use
 	tag   uint64 // of the current field
 	key   uint64
-	value []byte
+	from  int // where its value begins in b
+	to    int // and ends
 	err   error
 }
 
 func (f *fields) next() bool {
-	if f.err != nil || len(f.rest) == 0 {
+	if f.err != nil || f.to == len(f.b) {
 		return false
 	}
-	key, rest, ok := cutUvarint(f.rest)
+	key, at, ok := uvarintAt(f.b, f.to)
 	if !ok || key>>1 == 0 {
 		f.fail("a field has no valid tag")
 		return false
 	}
-	value, rest, ok := cutValue(rest)
+	from, to, ok := valueAt(f.b, at)
 	if !ok {
 		f.fail("field %d is cut off", key>>1)
 		return false
@@ -142,9 +144,12 @@ func (f *fields) next() bool {
 		f.fail("field %d follows field %d", key>>1, f.tag)
 		return false
 	}
-	f.key, f.tag, f.value, f.rest = key, key>>1, value, rest
+	f.key, f.tag, f.from, f.to = key, key>>1, from, to
 	return true
 }
+
+// value is that of the current field.
+func (f *fields) value() []byte { return f.b[f.from:f.to:f.to] }
 
 func (f *fields) fail(format string, args ...any) {
 	if f.err == nil {
@@ -171,8 +176,8 @@ func (f *fields) newer() {
 
 // uint is a number from 1 to limit.
 func (f *fields) uint(limit uint64) uint64 {
-	v, rest, ok := cutUvarint(f.value)
-	if !ok || len(rest) != 0 || v == 0 || v > limit {
+	v, end, ok := uvarintAt(f.b, f.from)
+	if !ok || end != f.to || v == 0 || v > limit {
 		f.fail("field %d is not a number from 1 to %d in its shortest form", f.tag, limit)
 		return 0
 	}
@@ -190,27 +195,27 @@ func (f *fields) fixed() uint64 {
 // raw fills dst, which must have the length of the value.
 func (f *fields) raw(dst []byte) {
 	zero := byte(0)
-	for _, b := range f.value {
+	for _, b := range f.value() {
 		zero |= b
 	}
-	if len(f.value) != len(dst) || zero == 0 {
+	if f.to-f.from != len(dst) || zero == 0 {
 		f.fail("field %d is not %d bytes other than zero", f.tag, len(dst))
 		return
 	}
-	copy(dst, f.value)
+	copy(dst, f.value())
 }
 
 func (f *fields) bytes() []byte {
-	if len(f.value) == 0 {
+	if f.from == f.to {
 		f.fail("field %d is empty", f.tag)
 	}
-	return f.value
+	return f.value()
 }
 
 func (f *fields) string() string { return string(f.bytes()) }
 
 func (f *fields) flag() bool {
-	if len(f.value) != 0 {
+	if f.from != f.to {
 		f.fail("field %d has a value where none belongs", f.tag)
 	}
 	return true
@@ -220,21 +225,30 @@ func (f *fields) flag() bool {
 // length before it. They are counted first, so that exactly as much is
 // allocated as is there.
 func decodeList[T any](f *fields, decode func([]byte, *T) error) []T {
-	n := 0
-	for rest := f.bytes(); len(rest) > 0; n++ {
+	list := make([]T, f.elements())
+	fillList(f, list, decode)
+	return list
+}
+
+// elements counts those of a list.
+func (f *fields) elements() (n int) {
+	list := f.bytes()
+	for at := 0; at < len(list); n++ {
 		var ok bool
-		if _, rest, ok = cutValue(rest); !ok {
+		if _, at, ok = valueAt(list, at); !ok {
 			f.fail("element %d of field %d is cut off", n+1, f.tag)
-			return nil
+			return 0
 		}
 	}
-	list := make([]T, n)
-	for i, rest := 0, f.value; i < n && f.err == nil; i++ {
-		var element []byte
-		element, rest, _ = cutValue(rest)
-		f.err = decode(element, &list[i])
+	return n
+}
+
+func fillList[T any](f *fields, list []T, decode func([]byte, *T) error) {
+	b, from, to := f.value(), 0, 0
+	for i := 0; i < len(list) && f.err == nil; i++ {
+		from, to, _ = valueAt(b, to)
+		f.err = decode(b[from:to:to], &list[i])
 	}
-	return list
 }
 
 // inner takes over the error of a map inside this one.

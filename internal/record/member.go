@@ -43,7 +43,7 @@ func appendMember(b []byte, m *Member) []byte {
 }
 
 func decodeMember(b []byte, m *Member) error {
-	f := fields{rest: b, what: "member", known: memberKnown, free: memberFree}
+	f := fields{b: b, what: "member", known: memberKnown, free: memberFree}
 	for f.next() {
 		switch f.key {
 		case memberAddress:
@@ -77,7 +77,7 @@ func appendVote(b []byte, v *Vote) []byte {
 }
 
 func decodeVote(b []byte, v *Vote) error {
-	f := fields{rest: b, what: "vote", known: voteKnown}
+	f := fields{b: b, what: "vote", known: voteKnown}
 	for f.next() {
 		switch f.key {
 		case voteSettled:

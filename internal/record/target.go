@@ -52,7 +52,7 @@ func appendTarget(b []byte, t *Target) []byte {
 }
 
 func decodeTarget(b []byte, t *Target) error {
-	f := fields{rest: b, what: "target of a move", known: targetKnown}
+	f := fields{b: b, what: "target of a move", known: targetKnown}
 	for f.next() {
 		switch f.key {
 		case targetGeneration:
