@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"sync"
 
 	"github.com/mainstemdb/mainstem/internal/disk"
 	"github.com/mainstemdb/mainstem/journal"
@@ -31,6 +32,7 @@ func (l *Log) Read(ctx context.Context, from uint64) iter.Seq2[journal.Entry, er
 			}
 			next = c.last + 1
 			more := l.readSegment(ctx, c, yield)
+			c.leave()
 			if err := c.s.release(); err != nil && more {
 				yield(journal.Entry{}, fmt.Errorf("file: close %s: %w", c.s.name, err))
 				return
@@ -126,8 +128,19 @@ type cursor struct {
 
 // newCursor starts at the waypoint before from. Under Log.mu.
 func newCursor(s *segment, from, last uint64) *cursor {
-	w := s.seek(from)
-	return &cursor{s: s, from: from, next: w.index, last: last, offset: w.offset, limit: s.end}
+	w, window := s.seek(from), windows.Get().(*[]byte)
+	return &cursor{s: s, from: from, next: w.index, last: last, offset: w.offset, limit: s.end, window: (*window)[:0]}
+}
+
+// windows are those of cursors that have ended: a follower makes one for each part it reads.
+var windows = sync.Pool{New: func() any { return new(make([]byte, readChunk)) }}
+
+// leave ends a cursor: what it has returned is not good any more.
+func (c *cursor) leave() {
+	if window := c.window[:0]; cap(window) == readChunk { // a larger one was for one large entry
+		windows.Put(&window)
+	}
+	c.window = nil
 }
 
 // entry returns the entry at the cursor, verified, and steps over it. The

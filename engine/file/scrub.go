@@ -95,7 +95,7 @@ func scrubSegment(ctx context.Context, c *cursor, rate int64) error {
 			return s.damage(at, index, "the entry does not continue the chain (L2)")
 		}
 		hash = journal.Sum(f.payload)
-		if unpaced += c.offset - at; unpaced >= waypointEvery {
+		if unpaced += c.offset - at; unpaced >= scrubStep {
 			if err := pace(ctx, unpaced, rate); err != nil {
 				return err
 			}
@@ -108,6 +108,9 @@ func scrubSegment(ctx context.Context, c *cursor, rate int64) error {
 	}
 	return err
 }
+
+// scrubStep is how many bytes are scrubbed between two waits.
+const scrubStep = 64 << 10
 
 // pace waits as long as reading n bytes may take at rate bytes per second.
 func pace(ctx context.Context, n, rate int64) error {

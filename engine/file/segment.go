@@ -1,8 +1,10 @@
 package file
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -45,7 +47,7 @@ type waypoint struct {
 }
 
 // waypointEvery is the distance of waypoints, in bytes of data.
-const waypointEvery = 64 << 10
+const waypointEvery = 16 << 10
 
 // segment is one open segment file.
 //
@@ -97,14 +99,14 @@ func (s *segment) pass(index uint64, offset int64) {
 
 // seek returns the nearest known place at or before index.
 func (s *segment) seek(index uint64) waypoint {
-	at := waypoint{s.base, dataStart}
-	for _, w := range s.way {
-		if w.index > index {
-			break
-		}
-		at = w
+	n, found := slices.BinarySearchFunc(s.way, index, func(w waypoint, index uint64) int { return cmp.Compare(w.index, index) })
+	switch {
+	case found:
+		return s.way[n]
+	case n == 0:
+		return waypoint{s.base, dataStart}
 	}
-	return at
+	return s.way[n-1]
 }
 
 func (s *segment) damage(offset int64, index uint64, what string) *Damage {
