@@ -41,7 +41,22 @@ func (id ID) String() string {
 	if id.Opaque != "" || id.Number == 0 {
 		return id.Opaque
 	}
-	return "~" + base64.RawURLEncoding.EncodeToString(id.Session[:]) + "." + strconv.FormatUint(id.Number, 10)
+	var room [madeText]byte
+	return string(id.appendMade(room[:0]))
+}
+
+// sessionText is how long a session is in text, and madeText how long a library-made ID
+// can be.
+const (
+	sessionText = (8*len(SessionID{}) + 5) / 6
+	madeText    = len("~.") + sessionText + len("18446744073709551615")
+)
+
+var sessionBase64 = base64.RawURLEncoding.Strict()
+
+func (id ID) appendMade(b []byte) []byte {
+	b = sessionBase64.AppendEncode(append(b, '~'), id.Session[:])
+	return strconv.AppendUint(append(b, '.'), id.Number, 10)
 }
 
 // ParseID reads what String wrote. Born and Low are not part of that form.
@@ -52,13 +67,16 @@ func ParseID(text string) (ID, error) {
 		return id, id.validateOpaque()
 	}
 	session, number, ok := strings.Cut(rest, ".")
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(session)
-	n, nerr := strconv.ParseUint(number, 10, 64)
-	if !ok || err != nil || nerr != nil || len(raw) != len(SessionID{}) || n == 0 {
+	id := ID{Low: 1}
+	n, err := strconv.ParseUint(number, 10, 64)
+	if id.Number = n; ok && err == nil && len(session) == sessionText {
+		_, err = sessionBase64.Decode(id.Session[:], []byte(session))
+	}
+	if !ok || err != nil || len(session) != sessionText || n == 0 {
 		return ID{}, Errorf(Invalid, "ID %q begins with ~ but is not ~SESSION.NUMBER as the library writes it", text)
 	}
-	id := ID{Session: SessionID(raw), Number: n, Low: 1}
-	if id.String() != text { // leading zeros: one ID would have two texts
+	var room [madeText]byte
+	if string(id.appendMade(room[:0])) != text { // leading zeros: one ID would have two texts
 		return ID{}, Errorf(Invalid, "ID %q is not in its one written form %q", text, id)
 	}
 	return id, nil

@@ -55,8 +55,14 @@ func Batch(b mainstem.Batch) *pb.ChangesResponse {
 	if len(b.Changes) > 0 {
 		m.Changes = make([]*pb.Change, len(b.Changes))
 	}
+	var last mainstem.Incarnation // of most changes it is that of the one before
+	text := hex(last)
 	for i := range b.Changes {
-		m.Changes[i] = change(&b.Changes[i])
+		c := &b.Changes[i]
+		if c.Incarnation != last {
+			last, text = c.Incarnation, hex(c.Incarnation)
+		}
+		m.Changes[i] = change(c, text)
 	}
 	return m
 }
@@ -70,17 +76,25 @@ func ParseBatch(m *pb.ChangesResponse) (b mainstem.Batch, err error) {
 	if n := len(m.GetChanges()); n > 0 {
 		b.Changes = make([]mainstem.Change, n)
 	}
+	var last mainstem.Incarnation
+	text := ""
 	for i, c := range m.GetChanges() {
-		if err := parseChange(c, &b.Changes[i]); err != nil {
+		if c.GetIncarnation() != text {
+			text = c.GetIncarnation()
+			if last, err = incarnation(text); err != nil {
+				return b, err
+			}
+		}
+		if err := parseChange(c, last, &b.Changes[i]); err != nil {
 			return b, err
 		}
 	}
 	return b, nil
 }
 
-func change(c *mainstem.Change) *pb.Change {
+func change(c *mainstem.Change, incarnation string) *pb.Change {
 	m := &pb.Change{
-		Partition: int32(c.Partition), Position: uint64(c.Position), Incarnation: hex(c.Incarnation), Group: c.Group,
+		Partition: int32(c.Partition), Position: uint64(c.Position), Incarnation: incarnation, Group: c.Group,
 		Id: c.ID.String(), Born: int64(c.ID.Born), Low: c.ID.Low, Effects: make([]*pb.Effect, len(c.Effects)),
 		Refused: c.Refused, Age: int64(c.Age), Wall: stamp(c.Wall),
 		Actor: c.Meta.Actor, Request: c.Meta.Request, Trace: c.Meta.Trace,
@@ -96,14 +110,11 @@ func change(c *mainstem.Change) *pb.Change {
 	return m
 }
 
-func parseChange(m *pb.Change, c *mainstem.Change) (err error) {
+func parseChange(m *pb.Change, in mainstem.Incarnation, c *mainstem.Change) (err error) {
 	*c = mainstem.Change{
-		Partition: int(m.GetPartition()), Position: mainstem.Position(m.GetPosition()), Group: m.GetGroup(),
+		Partition: int(m.GetPartition()), Position: mainstem.Position(m.GetPosition()), Incarnation: in, Group: m.GetGroup(),
 		Refused: m.GetRefused(), Age: mainstem.LogAge(m.GetAge()), Wall: wall(m.GetWall()),
 		Meta: mainstem.Meta{Actor: m.GetActor(), Request: m.GetRequest(), Trace: m.GetTrace()},
-	}
-	if c.Incarnation, err = incarnation(m.GetIncarnation()); err != nil {
-		return err
 	}
 	if c.ID, err = identity(m.GetId(), m.GetBorn(), m.GetLow()); err != nil {
 		return err
