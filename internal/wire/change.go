@@ -52,9 +52,16 @@ func parseKind(k pb.EffectKind) (mainstem.EffectKind, error) {
 // Batch is b as a message.
 func Batch(b mainstem.Batch) *pb.ChangesResponse {
 	m := &pb.ChangesResponse{Partition: int32(b.Partition), Token: b.Token.String(), Head: uint64(b.Head)}
-	if len(b.Changes) > 0 {
-		m.Changes = make([]*pb.Change, len(b.Changes))
+	if len(b.Changes) == 0 {
+		return m
 	}
+	// One piece of memory for all changes, and one for their effects, live and die as one.
+	n := 0
+	for i := range b.Changes {
+		n += len(b.Changes[i].Effects)
+	}
+	changes, effects := make([]pb.Change, len(b.Changes)), make([]pb.Effect, n)
+	m.Changes = make([]*pb.Change, len(b.Changes))
 	var last mainstem.Incarnation // of most changes it is that of the one before
 	text := hex(last)
 	for i := range b.Changes {
@@ -62,7 +69,9 @@ func Batch(b mainstem.Batch) *pb.ChangesResponse {
 		if c.Incarnation != last {
 			last, text = c.Incarnation, hex(c.Incarnation)
 		}
-		m.Changes[i] = change(c, text)
+		m.Changes[i] = &changes[i]
+		setChange(m.Changes[i], c, text, effects[:len(c.Effects)])
+		effects = effects[len(c.Effects):]
 	}
 	return m
 }
@@ -92,22 +101,21 @@ func ParseBatch(m *pb.ChangesResponse) (b mainstem.Batch, err error) {
 	return b, nil
 }
 
-func change(c *mainstem.Change, incarnation string) *pb.Change {
-	m := &pb.Change{
-		Partition: int32(c.Partition), Position: uint64(c.Position), Incarnation: incarnation, Group: c.Group,
-		Id: c.ID.String(), Born: int64(c.ID.Born), Low: c.ID.Low, Effects: make([]*pb.Effect, len(c.Effects)),
-		Refused: c.Refused, Age: int64(c.Age), Wall: stamp(c.Wall),
-		Actor: c.Meta.Actor, Request: c.Meta.Request, Trace: c.Meta.Trace,
-	}
+func setChange(m *pb.Change, c *mainstem.Change, incarnation string, effects []pb.Effect) {
+	m.Partition, m.Position, m.Incarnation, m.Group = int32(c.Partition), uint64(c.Position), incarnation, c.Group
+	m.Id, m.Born, m.Low = c.ID.String(), int64(c.ID.Born), c.ID.Low
+	m.Refused, m.Age, m.Wall = c.Refused, int64(c.Age), stamp(c.Wall)
+	m.Actor, m.Request, m.Trace = c.Meta.Actor, c.Meta.Request, c.Meta.Trace
+	m.Effects = make([]*pb.Effect, len(c.Effects))
 	if reply, ok := text(c.Reply); ok && c.Reply != nil {
 		m.Answer = &pb.Change_Reply{Reply: reply}
 	} else if c.Reply != nil {
 		m.Answer = &pb.Change_ReplyBase64{ReplyBase64: c.Reply}
 	}
 	for i := range c.Effects {
-		m.Effects[i] = effect(&c.Effects[i])
+		m.Effects[i] = &effects[i]
+		setEffect(m.Effects[i], &c.Effects[i])
 	}
-	return m
 }
 
 func parseChange(m *pb.Change, in mainstem.Incarnation, c *mainstem.Change) (err error) {
@@ -136,11 +144,9 @@ func parseChange(m *pb.Change, in mainstem.Incarnation, c *mainstem.Change) (err
 	return nil
 }
 
-func effect(e *mainstem.Effect) *pb.Effect {
-	m := &pb.Effect{
-		Kind: pb.EffectKind(e.Kind), Name: e.Name, Delta: e.Delta, First: e.First,
-		Token: uint64(e.Token), Owner: e.Owner, Until: int64(e.Until),
-	}
+func setEffect(m *pb.Effect, e *mainstem.Effect) {
+	m.Kind, m.Name, m.Delta, m.First = pb.EffectKind(e.Kind), e.Name, e.Delta, e.First
+	m.Token, m.Owner, m.Until = uint64(e.Token), e.Owner, int64(e.Until)
 	switch value, ok := text(e.Value.Bytes); {
 	case e.Value.Counter:
 		m.Held = &pb.Effect_Counter{Counter: e.Value.Int}
@@ -153,7 +159,6 @@ func effect(e *mainstem.Effect) *pb.Effect {
 	for _, one := range e.Events {
 		m.Events = append(m.Events, event(one))
 	}
-	return m
 }
 
 func parseEffect(m *pb.Effect, e *mainstem.Effect) (err error) {
