@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"encoding/hex"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -113,10 +114,14 @@ func (m *mover) tell(step string, p *partition, lag uint64, missing []string) {
 
 func (m *mover) run(ctx context.Context) error {
 	for _, p := range m.node.parts {
-		// What is asked of a node that is behind must not be answered by what it has, nor
-		// by what was written last: the record of a move has no position.
-		if _, err := p.attain(ctx, mainstem.Latest(), true); err != nil {
+		// What is asked of a node that is behind must not be answered by what it has.
+		if _, err := p.attain(ctx, mainstem.Latest(), false); err != nil {
 			return err
+		}
+		if current(p.applied()) == m.to.ID {
+			if err := p.unmoved(ctx); err != nil {
+				return err
+			}
 		}
 		tail := p.applied()
 		switch {
@@ -152,6 +157,18 @@ func (m *mover) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// unmoved has the log itself say where it ends. Who has written last tells of transactions,
+// and the record of a move has none: a node that has all of them can still be behind it.
+// While others write they come first now and then, and it is tried again.
+func (p *partition) unmoved(ctx context.Context) error {
+	for pause := 10 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		_, err := p.attain(ctx, mainstem.Latest(), true)
+		if mainstem.CodeOf(err) != mainstem.Overloaded || !sleep(ctx, pause/2+rand.N(pause)) {
+			return err
+		}
+	}
 }
 
 // copy brings a copy close to the end of a log that grows. What was there when the

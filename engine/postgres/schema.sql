@@ -109,7 +109,7 @@ END $$;
 CREATE OR REPLACE FUNCTION {{.Schema}}.append(of_part smallint, at bigint, after bytea, new bytea, bytes bytea)
 	RETURNS integer LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
 DECLARE
-	known CONSTANT bigint := proofs FROM {{.Schema}}.newest(of_part); -- before it there is no row any more
+	known CONSTANT bigint := (SELECT proofs FROM {{.Schema}}.newest(of_part)); -- before it there is no row any more
 BEGIN
 	PERFORM {{.Schema}}.surely();
 	UPDATE {{.Schema}}.log SET tail = at + 1, hash = new WHERE part = of_part AND tail = at AND proofs >= known AND hash = after;
@@ -147,7 +147,7 @@ END $$;
 CREATE OR REPLACE FUNCTION {{.Schema}}.confirm(of_part smallint, at bigint, of_hash bytea) RETURNS boolean
 	LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
 DECLARE
-	known CONSTANT bigint := proofs FROM {{.Schema}}.newest(of_part);
+	known CONSTANT bigint := (SELECT proofs FROM {{.Schema}}.newest(of_part));
 BEGIN
 	PERFORM {{.Schema}}.surely();
 	UPDATE {{.Schema}}.log SET proofs = proofs + 1 WHERE part = of_part AND tail = at AND proofs >= known AND hash = of_hash;
@@ -165,7 +165,7 @@ END $$;
 -- empties what nobody keeps any more.
 CREATE OR REPLACE FUNCTION {{.Schema}}.forget(of_part smallint, below bigint) RETURNS void LANGUAGE plpgsql SET enable_seqscan = off SET jit = off AS $$
 DECLARE
-	known CONSTANT bigint := tail FROM {{.Schema}}.newest(of_part);
+	known CONSTANT bigint := (SELECT tail FROM {{.Schema}}.newest(of_part));
 	keeps CONSTANT text := 'SELECT EXISTS (SELECT FROM {{.Quoted}}.tails() l WHERE EXISTS (
 		SELECT FROM {{.Quoted}}.record_%s r WHERE r.part = l.part AND r.slot >= l.oldest))';
 	d {{.Schema}}.database;
