@@ -23,9 +23,9 @@ type Into struct {
 	// has its effects once, whatever is repeated (L9). An error is judged as that
 	// of Consumer.Deliver; one of a statement is the way's if no event can be the
 	// reason of it: a serialization failure, a deadlock, a lock or statement timeout, a
-	// right that is missing, no room, a server that is down or read-only, or what Schema makes
-	// and is not there. Any other,
-	// such as that of a unique key, is the event's, also where Apply passes it over.
+	// right that is missing, no room, a server that is down or read-only, or what Schema
+	// makes and is not there. Any other, such as that of a unique key, is the event's, also
+	// where Apply passes it over.
 	// So is a statement timeout that an event alone has met for six TTLs of the relay, and
 	// Attempts times, with no other trouble between; a statement waits for a lock for nine
 	// tenths of statement_timeout, so that this is told from a lock.
