@@ -12,7 +12,7 @@ type verdict struct {
 	last    uint64       // last entry of the unbroken run from the start
 	hash    journal.Hash // of that entry
 	end     int64        // offset after it
-	way     []waypoint
+	way     way
 	durable uint64 // highest index that any valid frame calls durable
 	// residue is the offset of the first byte after end that is not zero,
 	// or 0 when there is none.
@@ -54,9 +54,7 @@ func (v *verdict) walk(s *segment, region []byte) {
 			return
 		}
 		v.durable = max(v.durable, f.durable)
-		if len(v.way) == 0 || v.end-v.way[len(v.way)-1].offset >= waypointEvery {
-			v.way = append(v.way, waypoint{f.index, v.end})
-		}
+		v.way.pass(f.index, v.end)
 		v.last, v.hash, v.end = f.index, journal.Sum(f.payload), v.end+int64(size)
 	}
 }

@@ -81,7 +81,7 @@ func (l *Log) readable(index uint64) error {
 func (l *Log) pass(c *cursor) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c.s.pass(c.next, c.offset)
+	c.s.way.pass(c.next, c.offset)
 	return l.has(c.next)
 }
 

@@ -49,6 +49,16 @@ type waypoint struct {
 // waypointEvery is the distance of waypoints, in bytes of data.
 const waypointEvery = 16 << 10
 
+// way is what is known of where entries stand, in order.
+type way []waypoint
+
+// pass remembers where an entry stands, if all places that are known are far before it.
+func (w *way) pass(index uint64, offset int64) {
+	if n := len(*w); n == 0 || offset-(*w)[n-1].offset >= waypointEvery {
+		*w = append(*w, waypoint{index, offset})
+	}
+}
+
 // segment is one open segment file.
 //
 // The fields below mu belong to the log's mutex: an append moves them while
@@ -65,7 +75,7 @@ type segment struct {
 	hash   journal.Hash // of that entry; header.prev when empty
 	end    int64        // offset after it
 	sealed bool         // a footer is durable
-	way    []waypoint   // in order; of a segment that was sealed before the log was opened, up to where it was read
+	way    way          // in order; of a segment that was sealed before the log was opened, up to where it was read
 }
 
 func newSegment(h header, name string, f disk.File) *segment {
@@ -86,15 +96,8 @@ func (s *segment) release() error {
 
 // note moves the tail of the segment over an entry that became durable.
 func (s *segment) note(index uint64, hash journal.Hash, offset int64, size int) {
-	s.pass(index, offset)
+	s.way.pass(index, offset)
 	s.last, s.hash, s.end = index, hash, offset+int64(size)
-}
-
-// pass remembers where an entry stands, if all places that are known are far before it.
-func (s *segment) pass(index uint64, offset int64) {
-	if len(s.way) == 0 || offset-s.way[len(s.way)-1].offset >= waypointEvery {
-		s.way = append(s.way, waypoint{index, offset})
-	}
 }
 
 // seek returns the nearest known place at or before index.
